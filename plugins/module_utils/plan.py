@@ -1,0 +1,192 @@
+"""The plan: what one host is given for one environment, as plain JSON data.
+
+A plan is made on the controller from a tier's lock and is all that a host knows of it: hosts read no YAML and solve
+nothing. Python 3.9, standard library only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+LAYOUT = 1
+"""Version of how a generation is laid out on disk. It is part of the digest: a new layout is a new generation."""
+
+SHORT = 12
+"""Hex digits of the digest that name a generation's folder."""
+
+NAME = re.compile(r"(?!.*[.]{2})[a-z0-9][a-z0-9._-]{0,63}\Z")
+"""What an environment may be called: it becomes a folder's and a link's name."""
+
+PLATFORMS = ("linux-64", "linux-aarch64", "osx-arm64", "osx-64", "linux-ppc64le")
+"""Platforms (conda's subdirs) that an environment can be locked for."""
+
+_PACKAGE = re.compile(r"(?!.*[.]{2})[a-z0-9_][a-z0-9._-]{0,127}\Z")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!~-]{0,127}\Z")
+_BUILD = re.compile(r"[A-Za-z0-9_.+]{1,127}\Z")
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_MD5 = re.compile(r"([0-9a-f]{32})?\Z")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
+_SITE_PACKAGES = re.compile(r"lib/python[0-9]+[.][0-9]+t?/site-packages\Z")
+_URL = re.compile(r"(https?|file)://[^\s#?\\]+\Z")
+_WHEEL = re.compile(r"[A-Za-z0-9_.+!-]{1,250}[.]whl\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+_TOP: dict[str, type] = {
+    "layout": int, "name": str, "platform": str, "digest": str, "packages": list, "channel": str, "pip": list,
+    "variables": dict, "smoke": str, "download_bytes": int,
+}
+_FIELDS: dict[str, type] = {
+    "name": str, "version": str, "build": str, "build_number": int, "subdir": str, "file_name": str, "url": str,
+    "md5": str, "sha256": str, "depends": list,
+}
+
+
+def digest(plan: dict[str, Any]) -> str:
+    """Return the sha256 (64 hex digits) of what makes two environments the same.
+
+    That is layout, platform, the packages' (name, version, build, subdir, sha256), pip's wheels and the variables; not
+    where the packages are fetched from, and not the smoke test. Raises KeyError or TypeError for data that `check` would refuse.
+    """
+    identity = {
+        "layout": plan["layout"],
+        "platform": plan["platform"],
+        "packages": sorted([p["name"], p["version"], p["build"], p["subdir"], p["sha256"]] for p in plan["packages"]),
+        "pip": plan["pip"],
+        "variables": plan["variables"],
+    }
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def short(value: str) -> str:
+    """Return the part of a digest that names a generation's folder (12 hex digits)."""
+    return value[:SHORT]
+
+
+def check(plan: Any) -> list[str]:
+    """Return what is wrong with a plan, one sentence each; an empty list means that it may be acted on.
+
+    Nothing in the plan is trusted: names and file names become paths, so all that could lead out of the root, and all
+    that could not be verified (a missing sha256), is refused here, before a host does anything with it.
+    """
+    if not isinstance(plan, dict):
+        return ["the plan is not a mapping"]
+    problems = _types(plan, _TOP, "plan")
+    if problems:
+        return problems
+    if plan["layout"] != LAYOUT:
+        problems.append(f"plan: layout {plan['layout']} is not {LAYOUT}, the one this version of Lockstep builds")
+    if not NAME.match(plan["name"]):
+        problems.append(f"plan: an environment cannot be called {plan['name'][:80]!r}: use a-z, 0-9, '.', '_', '-'")
+    if plan["platform"] not in PLATFORMS:
+        problems.append(f"plan: unknown platform {plan['platform'][:80]!r}")
+    if plan["download_bytes"] < 0:
+        problems.append("plan: download_bytes is negative")
+    if "\x00" in plan["smoke"]:
+        problems.append("plan: the smoke test holds a NUL character")
+    problems += _check_variables(plan["variables"])
+    seen: set[str] = set()
+    for index, package in enumerate(plan["packages"]):
+        where = f"package {index + 1}"
+        if not isinstance(package, dict):
+            problems.append(f"{where}: not a mapping")
+            continue
+        if isinstance(package.get("name"), str):
+            where = f"package {package['name'][:80]}"
+            if package["name"] in seen:
+                problems.append(f"{where}: listed twice")
+            seen.add(package["name"])
+        problems += check_package(package, plan["platform"], where)
+    if not plan["packages"]:
+        problems.append("plan: no packages")
+    problems += _check_pip(plan["pip"])
+    if not problems and digest(plan) != plan["digest"]:
+        problems.append("plan: the digest is not that of its contents: the plan was altered, or is of another layout")
+    return problems
+
+
+def check_package(package: dict[str, Any], platform: str, where: str) -> list[str]:
+    """Return what is wrong with one package of a plan for `platform`; `where` begins each sentence."""
+    problems = _types(package, _FIELDS, where)
+    if problems:
+        return problems
+    name, version, build = package["name"], package["version"], package["build"]
+    for key, pattern in (("name", _PACKAGE), ("version", _VERSION), ("build", _BUILD), ("md5", _MD5)):
+        if not pattern.match(package[key]):
+            problems.append(f"{where}: {key} {package[key][:80]!r} is not acceptable")
+    if name.startswith("__"):
+        problems.append(f"{where}: a virtual package cannot be installed")
+    if not _SHA256.match(package["sha256"]):
+        problems.append(f"{where}: no sha256 (64 hex digits), so what is downloaded could not be verified")
+    if package["subdir"] not in (platform, "noarch"):
+        problems.append(f"{where}: subdir {package['subdir'][:80]!r} is neither {platform} nor noarch")
+    stem = f"{name}-{version}-{build}"
+    if package["file_name"] not in (stem + ".conda", stem + ".tar.bz2"):
+        problems.append(f"{where}: file name {package['file_name'][:120]!r} is not that of {stem}")
+    url = package["url"]
+    if not _URL.match(url) or "/../" in url or "/./" in url or "%" in url:
+        problems.append(f"{where}: url {redact(url)[:120]!r} is not acceptable")
+    elif "@" in url:
+        problems.append(f"{where}: the url holds credentials; they belong in the site's own configuration")
+    elif not url.endswith(f"/{package['subdir']}/{package['file_name']}"):
+        problems.append(f"{where}: url {url[:120]!r} does not end with its subdir and file name")
+    if package["build_number"] < 0:
+        problems.append(f"{where}: negative build number")
+    if not all(isinstance(item, str) and not _CONTROL.search(item) for item in package["depends"]):
+        problems.append(f"{where}: depends is not a list of match specs")
+    if package.get("noarch") not in (None, "python", "generic"):
+        problems.append(f"{where}: noarch is neither null, python nor generic")
+    site_packages = package.get("python_site_packages_path")
+    if site_packages is not None and not (isinstance(site_packages, str) and _SITE_PACKAGES.match(site_packages)):
+        problems.append(f"{where}: python_site_packages_path {str(site_packages)[:80]!r} is not acceptable")
+    return problems
+
+
+def redact(url: str) -> str:
+    """Return a url without credentials or a channel token, fit for a message."""
+    url = re.sub(r"//[^/@\s]*@", "//<credentials>@", url)
+    return re.sub(r"/t/[^/\s]+/", "/t/<token>/", url)
+
+
+def _types(data: dict[str, Any], wanted: dict[str, type], where: str) -> list[str]:
+    """Return a sentence for each wanted key that is missing or of another type (a bool is no int)."""
+    problems = []
+    for key, kind in wanted.items():
+        if key not in data:
+            problems.append(f"{where}: {key} is missing")
+        elif not isinstance(data[key], kind) or isinstance(data[key], bool):
+            problems.append(f"{where}: {key} is {type(data[key]).__name__}, not {kind.__name__}")
+    return problems
+
+
+def _check_variables(variables: dict[Any, Any]) -> list[str]:
+    problems = []
+    for key, value in variables.items():
+        if not isinstance(key, str) or not _VARIABLE.match(key):
+            problems.append(f"plan: {str(key)[:80]!r} cannot be a variable's name")
+        elif not isinstance(value, str) or _CONTROL.search(value):
+            problems.append(f"plan: variable {key} is not a string of one line")
+    return problems
+
+
+def _check_pip(wheels: list[Any]) -> list[str]:
+    problems = []
+    for index, wheel in enumerate(wheels):
+        where = f"wheel {index + 1}"
+        if not isinstance(wheel, dict):
+            problems.append(f"{where}: not a mapping")
+            continue
+        found = _types(wheel, {"name": str, "version": str, "sha256": str}, where)
+        problems += found
+        if found:
+            continue
+        if not _PACKAGE.match(wheel["name"]) or not _VERSION.match(wheel["version"]):
+            problems.append(f"{where}: name or version is not acceptable")
+        if not _SHA256.match(wheel["sha256"]):
+            problems.append(f"{where}: no sha256 (64 hex digits), so what is downloaded could not be verified")
+        if "file_name" in wheel and not (isinstance(wheel["file_name"], str) and _WHEEL.match(wheel["file_name"])):
+            problems.append("{}: file name {!r} is not acceptable".format(where, str(wheel["file_name"])[:80]))
+    return problems
