@@ -1,0 +1,326 @@
+"""The base installation: fetch the installer, check it, run it once, freeze what it made.
+
+The installer's options are Miniconda's (`-b` no questions, `-p PREFIX`, `-u` update in place). It is run only after its
+sha256 agreed, because its own checksum mismatch is merely a warning (constructor, header.sh).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import glob
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .hostroot import need_root_folder
+from .plan import redact
+from .problem import Problem
+
+MARK = ".lockstep-base.json"
+ROOM = 1_500_000_000  # bytes: the installer (170 MB), what it unpacks, and some air
+MESSAGE = "The base is shared and never changed in place: use an environment (docs/write-an-env.md)"
+FROZEN = json.dumps({"message": MESSAGE}) + "\n"
+MANAGED = "[externally-managed]\nError=The base is shared and never changed in place. Make a virtual environment of your own.\n"
+
+
+@dataclass(frozen=True)
+class Base:
+    """What is at the prefix: `absent`, `unfinished` (ours, killed half-way), `ours`, `foreign`, `other` (no conda)."""
+
+    state: str
+    version: str = ""
+    reason: str = ""
+
+
+def _record(prefix: str, name: str) -> dict[str, Any]:
+    """The conda-meta record of one package, {} where there is none."""
+    for path in glob.glob(os.path.join(glob.escape(prefix), "conda-meta", f"{name}-*.json")):
+        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
+            record = json.load(file)
+            if isinstance(record, dict) and record.get("name") == name:
+                return record
+    return {}
+
+
+def intent(root: str) -> str:
+    """The file that says that an installation is under way; it outlives a killed one."""
+    return os.path.join(root, "state", "miniconda.installing")
+
+
+def look(root: str, prefix: str) -> Base:
+    """Find out what is at the prefix. Reads only."""
+    if os.path.islink(prefix):
+        return Base(
+            "other", reason=f"{prefix} is a symbolic link; prefixes stand inside files, so it must be a real folder"
+        )
+    if not os.path.exists(prefix):
+        return Base("absent")
+    if not os.path.isdir(prefix):
+        return Base("other", reason=f"{prefix} is not a folder")
+    if os.path.exists(intent(root)):
+        return Base("unfinished")
+    if not os.listdir(prefix):
+        return Base("absent")
+    try:
+        with open(os.path.join(prefix, MARK), encoding="utf-8") as file:
+            return Base("ours", version=str(json.load(file)["version"]))
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Base("foreign", version=found_version(prefix), reason=f"{MARK} is damaged: {error}")
+    if not os.path.isdir(os.path.join(prefix, "conda-meta")):
+        return Base("other", reason=f"{prefix} holds files, but no conda installation")
+    return Base("foreign", version=found_version(prefix))
+
+
+def found_version(prefix: str) -> str:
+    """Python and conda of a prefix, written like an installer's version without its build: `py312_26.5.3`."""
+    python, conda = _record(prefix, "python").get("version", ""), _record(prefix, "conda").get("version", "")
+    minor = "".join(str(python).split(".")[:2])
+    return f"py{minor}_{str(conda).split('+')[0]}" if minor and conda else ""
+
+
+def why_not_adopt(prefix: str, found: Base, version: str) -> str:
+    """The reason why a conda installation that somebody else made cannot become the fleet's base; "" where it can."""
+    if os.stat(prefix).st_uid != os.geteuid():
+        return f"it belongs to uid {os.stat(prefix).st_uid}, and this run is uid {os.geteuid()}"
+    if not os.access(os.path.join(prefix, "bin", "conda"), os.X_OK):
+        return "it has no bin/conda"
+    if not os.path.exists(os.path.join(prefix, "conda-meta", "initial-state.explicit.txt")):
+        return "it has no conda-meta/initial-state.explicit.txt, so nobody could say what was added to it since"
+    if found.version != bare(version):
+        return f"it is {found.version or 'of no known version'}, and {version} is declared"
+    return ""
+
+
+def bare(version: str) -> str:
+    """`py312_26.5.3-1+local` without the installer's own build and label: `py312_26.5.3`."""
+    return re.sub(r"-\d+(\+.*)?$", "", version).split("+")[0]
+
+
+def _order(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", bare(version))]
+
+
+@contextlib.contextmanager
+def _alone(root: str, seconds: int) -> Iterator[None]:
+    """One installation a host at a time."""
+    os.makedirs(os.path.join(root, "state"), 0o755, exist_ok=True)
+    with open(os.path.join(root, "state", "miniconda.lock"), "a", encoding="utf-8") as lock:
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > end:
+                    raise Problem(
+                        f"another run has been installing Miniconda in {root} for more than {seconds} s",
+                        remedy="let it end, or look for it with `fuser -v state/miniconda.lock`",
+                    ) from None
+                time.sleep(0.5)
+        yield
+
+
+def fetch(url: str, sha256: str, target: str, tries: int = 3) -> None:
+    """Download a file and check it; nothing is left where that fails.
+
+    :raises Problem: where the address does not answer, the disk is full, or the sha256 is another
+    """
+    part = target + ".part"
+    try:
+        for attempt in range(1, tries + 1):
+            try:
+                total = hashlib.sha256()
+                with urllib.request.urlopen(url, timeout=60) as answer, open(part, "wb") as file:
+                    for block in iter(lambda: answer.read(1 << 20), b""):
+                        total.update(block)
+                        file.write(block)
+                    expected = answer.headers.get("Content-Length")
+                    if expected and file.tell() != int(expected):
+                        raise urllib.error.URLError(f"the connection broke after {file.tell()} of {expected} bytes")
+                break
+            except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+                refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
+                if refused or attempt == tries:
+                    remedy = (
+                        "check miniconda_base_url and miniconda_version"
+                        if refused
+                        else "check the host's network and proxy, then run again"
+                    )
+                    raise Problem(f"{redact(url)} cannot be downloaded", redact(str(error)), remedy) from None
+                time.sleep(2 * attempt)
+            except OSError as error:
+                raise Problem(
+                    f"{part} cannot be written", str(error), "make room on that file system, then run again"
+                ) from None
+        if total.hexdigest() != sha256:
+            raise Problem(
+                f"{redact(url)} is not the file that was pinned",
+                f"its sha256 is {total.hexdigest()}, and {sha256} is declared",
+                "compare with the publisher's list, and correct miniconda_installers only if that list agrees",
+            )
+        os.replace(part, target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+
+
+def frozen_files(prefix: str) -> dict[str, str]:
+    """What marks the base as frozen: CEP 22 for conda, PEP 668 for pip. Relative path to text."""
+    libs = sorted(glob.glob(os.path.join(glob.escape(prefix), "lib", "python3.*", "")))
+    files = {os.path.join("conda-meta", "frozen"): FROZEN}
+    files.update({os.path.join(os.path.relpath(lib, prefix), "EXTERNALLY-MANAGED"): MANAGED for lib in libs})
+    return files
+
+
+def unfrozen(prefix: str) -> list[str]:
+    """The marks of `frozen_files` that are missing or altered."""
+    wrong = []
+    for path, text in frozen_files(prefix).items():
+        try:
+            with open(os.path.join(prefix, path), encoding="utf-8", errors="replace") as file:
+                if file.read() != text:
+                    wrong.append(path)
+        except OSError:
+            wrong.append(path)
+    return wrong
+
+
+def freeze(prefix: str) -> None:
+    """Write the marks of `frozen_files`."""
+    for path, text in frozen_files(prefix).items():
+        with open(os.path.join(prefix, path), "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _mark(prefix: str, version: str, sha256: str, adopted: bool) -> None:
+    path = os.path.join(prefix, MARK)
+    with open(path + ".tmp", "w", encoding="utf-8") as file:
+        json.dump({"version": version, "installer_sha256": sha256, "adopted": adopted}, file)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".tmp", path)
+
+
+def decide(found: Base, prefix: str, version: str) -> str:
+    """What there is to do: `install`, `reinstall`, `update`, `adopt`, `freeze` or "".
+
+    :raises Problem: where what is at the prefix must be left alone
+    """
+    if found.state == "absent":
+        return "install"
+    if found.state == "unfinished":
+        return "reinstall"
+    if found.state == "other":
+        raise Problem(f"{prefix} is in the way", found.reason, "move it away, or choose another lockstep_root")
+    if found.state == "foreign":
+        reason = why_not_adopt(prefix, found, version)
+        if reason:
+            raise Problem(
+                f"the installation at {prefix} was not made by Lockstep and cannot be adopted",
+                reason,
+                "declare the version it has (miniconda_version), or move it away so that Lockstep can install its own",
+            )
+        return "adopt"
+    if found.version != version:
+        if _order(found.version) > _order(version):
+            raise Problem(
+                f"the base at {prefix} is {found.version}, newer than the declared {version}",
+                "the installer cannot go back",
+                "declare the newer version, or move the base away; environments do not depend on it",
+            )
+        return "update"
+    return "freeze" if unfrozen(prefix) else ""
+
+
+def apply(action: str, root: str, prefix: str, version: str, url: str, sha256: str, wait: int = 900) -> list[str]:
+    """Carry out what `decide` said.
+
+    :returns: lines that tell what was done
+    :raises Problem: where the download, the room or the installer fails; nothing half-made is taken for a base later
+    """
+    need_root_folder(root)
+    with _alone(root, wait):
+        found = look(root, prefix)
+        action = decide(found, prefix, version)  # another run may have done it meanwhile
+        if action in ("install", "reinstall", "update"):
+            _install(action, root, prefix, version, url, sha256)
+        if action:
+            freeze(prefix)
+            _mark(prefix, version, sha256 if action != "adopt" else "", adopted=action == "adopt")
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(intent(root))
+    said = {
+        "install": f"installed {version}",
+        "reinstall": f"removed what a killed run had left, installed {version}",
+        "update": f"updated {found.version} to {version}",
+        "adopt": f"adopted the installation that was there ({version})",
+        "freeze": "froze the base again",
+        "": "",
+    }
+    return [said[action]] if action else []
+
+
+def _install(action: str, root: str, prefix: str, version: str, url: str, sha256: str) -> None:
+    disk = os.statvfs(root)
+    free = disk.f_bavail * disk.f_frsize
+    if free < ROOM:
+        raise Problem(
+            f"{root} has {free / 1e9:.1f} GB free, and an installation of Miniconda needs {ROOM / 1e9:.1f} GB",
+            remedy="make room (bin/lockstep-clean removes what nobody uses), then run again",
+        )
+    work = os.path.join(root, "state", "installer")
+    shutil.rmtree(work, ignore_errors=True)
+    os.makedirs(work, 0o700)
+    try:
+        installer = os.path.join(work, os.path.basename(url))
+        fetch(url, sha256, installer)
+        with open(intent(root), "w", encoding="utf-8") as file:
+            file.write(f"{action} {version}\n")
+        if action == "reinstall":
+            shutil.rmtree(prefix)
+        if action == "update":
+            for path in frozen_files(prefix):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(prefix, path))
+        elif os.path.isdir(prefix):
+            os.rmdir(prefix)  # empty: the installer insists on making it
+        argv = ["/bin/bash", installer, "-b", *(["-u"] if action == "update" else []), "-p", prefix]
+        keep = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TERM", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+        env = {key: value for key, value in os.environ.items() if key in keep}
+        done = subprocess.run(
+            argv, env={**env, "TMPDIR": work}, stdin=subprocess.DEVNULL, capture_output=True, text=True, umask=0o022
+        )
+        if done.returncode != 0:
+            tail = " | ".join((done.stderr + done.stdout).strip().splitlines()[-6:])
+            raise Problem(
+                f"the installer {os.path.basename(url)} ended with {done.returncode}",
+                tail,
+                "the next run removes what it left and starts again",
+            )
+        check = subprocess.run(
+            [os.path.join(prefix, "bin", "conda"), "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if check.returncode != 0:
+            raise Problem(
+                f"{prefix}/bin/conda does not run after the installation",
+                check.stderr[-400:],
+                "see whether this host's glibc is new enough for this installer",
+            )
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,160 @@
+#!/usr/bin/python
+"""Ansible module: the base installation of Miniconda, without root."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: miniconda
+short_description: Install Miniconda without root, once, and freeze it
+version_added: 0.1.0
+description:
+  - Fetches the installer, checks its sha256 before it is run, installs it to O(prefix) and marks the result as
+    frozen (CEP 22, PEP 668).
+  - Adopts an installation that is already there when it is the declared version and belongs to the connecting user.
+    Refuses any other, with the reason. It never overwrites anything that it did not make itself.
+  - A run that was killed half-way is noticed and made good by the next one.
+  - Touches no shell file.
+options:
+  root:
+    description: The fleet's folder on the host (C(lockstep_root)). An installation locks and works there.
+    type: path
+    required: true
+  prefix:
+    description: Where the base is.
+    type: path
+    required: true
+  version:
+    description:
+      - The installer's version as in its file name, such as V(py312_26.5.3-1). V(latest) is refused, since it moves.
+    type: str
+    required: true
+  base_url:
+    description: The folder that has the installers.
+    type: str
+    required: true
+  installers:
+    description: The sha256 of each installer by its file name.
+    type: dict
+    required: true
+  wait:
+    description: Seconds to wait for another run's installation on the same host.
+    type: int
+    default: 900
+attributes:
+  check_mode:
+    support: full
+    description: Says what it would do, also on a machine that has nothing yet.
+  diff_mode:
+    support: full
+    description: Shows the version before and after.
+  platform:
+    support: full
+    platforms: linux
+    description: x86_64 and aarch64.
+author: The Lockstep developers (@lockstep-fleet)
+"""
+
+EXAMPLES = r"""
+- name: Have the base
+  lockstep.fleet.miniconda:
+    root: /opt/lockstep
+    prefix: /opt/lockstep/miniconda
+    version: py312_26.5.3-1
+    base_url: https://repo.anaconda.com/miniconda
+    installers:
+      Miniconda3-py312_26.5.3-1-Linux-x86_64.sh: ecb43ee4ae30a7a5af87737e9548ceb21f0a10ec55b8dc40d247aa925b80bfec
+"""
+
+RETURN = r"""
+action:
+  description: What was (or in check mode would be) done; empty where nothing was.
+  type: str
+  returned: success
+  sample: install
+version:
+  description: The declared version, which is now there.
+  type: str
+  returned: success
+said:
+  description: What was done, in words.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.hostroot import check_root, refuse_root
+from ..module_utils.miniconda import Base, apply, decide, look
+from ..module_utils.problem import Problem
+
+
+def installer_for(version: str, installers: dict[str, str]) -> tuple[str, str]:
+    """File name and sha256 of the installer for this machine.
+
+    :raises Problem: where the version moves, or no sha256 is pinned for it
+    """
+    if "latest" in version:
+        raise Problem(
+            "miniconda_version is 'latest'",
+            "that file changes from day to day, and hosts would differ",
+            "pin a version",
+        )
+    name = f"Miniconda3-{version}-Linux-{os.uname().machine}.sh"
+    sha256 = str(installers.get(name, ""))
+    if len(sha256) != 64:
+        raise Problem(
+            f"no sha256 is pinned for {name}",
+            remedy=f"add it to miniconda_installers; known are {', '.join(sorted(installers)) or 'none'}",
+        )
+    return name, sha256.lower()
+
+
+def shown(found: Base) -> str:
+    """One line for the diff."""
+    return f"{found.state} {found.version}".strip() + "\n"
+
+
+def main() -> None:
+    """Look, decide, and act unless in check mode."""
+    module = AnsibleModule(
+        argument_spec={
+            "root": {"type": "path", "required": True},
+            "prefix": {"type": "path", "required": True},
+            "version": {"type": "str", "required": True},
+            "base_url": {"type": "str", "required": True},
+            "installers": {"type": "dict", "required": True},
+            "wait": {"type": "int", "default": 900},
+        },
+        supports_check_mode=True,
+    )
+    p = module.params
+    try:
+        refuse_root()
+        check_root(p["root"])
+        name, sha256 = installer_for(p["version"], p["installers"])
+        found = look(p["root"], p["prefix"])
+        action = decide(found, p["prefix"], p["version"])
+        said: list[str] = []
+        if action and not module.check_mode:
+            said = apply(
+                action, p["root"], p["prefix"], p["version"], f"{p['base_url'].rstrip('/')}/{name}", sha256, p["wait"]
+            )
+    except (Problem, OSError) as problem:
+        module.fail_json(msg=str(problem))
+    after = Base("ours", p["version"])
+    module.exit_json(
+        changed=bool(action),
+        action=action,
+        version=p["version"],
+        said=said,
+        diff={"before_header": p["prefix"], "after_header": p["prefix"], "before": shown(found), "after": shown(after)}
+        if action
+        else {},
+    )
+
+
+if __name__ == "__main__":
+    main()

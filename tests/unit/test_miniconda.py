@@ -1,0 +1,200 @@
+"""The base installation against a small installer with Miniconda's interface, served on loopback."""
+
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.lockstep.fleet.plugins.module_utils import hostroot, miniconda
+from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
+
+OLD, NEW = "py312_26.5.2-1", "py312_26.5.3-1"
+
+INSTALLER = """#!/bin/bash
+set -eu
+update= ; while getopts bup: o; do case $o in u) update=1 ;; p) prefix=$OPTARG ;; esac; done
+[ -n "$update" ] || [ ! -e "$prefix" ] || { echo "ERROR: File or directory already exists: '$prefix'" >&2; exit 1; }
+mkdir -p "$prefix/bin" "$prefix/conda-meta" "$prefix/lib/python3.12"
+@BEFORE@
+printf '#!/bin/sh\\necho conda @CONDA@\\n' > "$prefix/bin/conda"; chmod 755 "$prefix/bin/conda"
+echo '{"name": "conda", "version": "@CONDA@"}' > "$prefix/conda-meta/conda-@CONDA@-0.json"
+echo '{"name": "conda-index", "version": "9"}' > "$prefix/conda-meta/conda-index-9-0.json"
+echo '{"name": "python", "version": "3.12.1"}' > "$prefix/conda-meta/python-3.12.1-0.json"
+echo @EXPLICIT > "$prefix/conda-meta/initial-state.explicit.txt"
+"""
+
+
+class Site:
+    """A folder with a publisher's installers, served."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        handler = type(
+            "Handler",
+            (http.server.SimpleHTTPRequestHandler,),
+            {
+                "log_message": lambda *_: None,
+                "__init__": lambda self, *a: http.server.SimpleHTTPRequestHandler.__init__(
+                    self, *a, directory=str(folder)
+                ),
+            },
+        )
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def publish(self, version: str, before: str = "") -> tuple[str, str]:
+        name = f"Miniconda3-{version}-Linux-{os.uname().machine}.sh"
+        conda = version.split("_")[1].split("-")[0]
+        text = INSTALLER.replace("@CONDA@", conda).replace("@BEFORE@", before)
+        (self.folder / name).write_text(text)
+        return f"{self.url}/{name}", hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    (tmp_path / "site").mkdir()
+    made = Site(tmp_path / "site")
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "fleet").mkdir()
+    return tmp_path / "fleet"
+
+
+def converge(root: Path, version: str, url: str, sha256: str) -> list[str]:
+    prefix = str(root / "miniconda")
+    action = miniconda.decide(miniconda.look(str(root), prefix), prefix, version)
+    return miniconda.apply(action, str(root), prefix, version, url, sha256) if action else []
+
+
+def test_installs_once_and_freezes(site: Site, root: Path) -> None:
+    url, sha256 = site.publish(NEW)
+    assert converge(root, NEW, url, sha256) == [f"installed {NEW}"]
+    assert json.loads((root / "miniconda/.lockstep-base.json").read_text()) == {
+        "version": NEW,
+        "installer_sha256": sha256,
+        "adopted": False,
+    }
+    assert (root / "miniconda/conda-meta/frozen").exists()
+    assert (root / "miniconda/lib/python3.12/EXTERNALLY-MANAGED").exists()
+    assert converge(root, NEW, url, sha256) == []
+    assert not list((root / "state").glob("installer*")), "the download is removed"
+
+
+def test_a_wrong_sha256_is_never_run(site: Site, root: Path) -> None:
+    url, _ = site.publish(NEW)
+    with pytest.raises(Problem, match="is not the file that was pinned"):
+        converge(root, NEW, url, "0" * 64)
+    assert not (root / "miniconda").exists() and not list((root / "state").glob("installer*"))
+
+
+def test_a_missing_installer_names_address_and_remedy(site: Site, root: Path) -> None:
+    with pytest.raises(Problem, match=r"cannot be downloaded.*404.*miniconda_version"):
+        converge(root, NEW, f"{site.url}/none.sh", "0" * 64)
+
+
+def test_credentials_stay_out_of_messages(root: Path) -> None:
+    with pytest.raises(Problem) as caught:
+        miniconda.fetch("http://user:secret@127.0.0.1:9/t/token/x.sh", "0" * 64, str(root / "x"), tries=1)
+    assert "secret" not in str(caught.value) and "token/x" not in str(caught.value)
+
+
+def test_a_failing_installer_is_reported_and_the_next_run_heals(site: Site, root: Path) -> None:
+    url, sha256 = site.publish(NEW, before="echo no room >&2; exit 3")
+    with pytest.raises(Problem, match="ended with 3.*no room"):
+        converge(root, NEW, url, sha256)
+    assert miniconda.look(str(root), str(root / "miniconda")).state == "unfinished"
+    url, sha256 = site.publish(NEW)
+    assert converge(root, NEW, url, sha256) == [f"removed what a killed run had left, installed {NEW}"]
+    assert converge(root, NEW, url, sha256) == []
+
+
+def test_a_killed_run_heals(site: Site, root: Path) -> None:
+    url, sha256 = site.publish(NEW, before="kill -9 $PPID; sleep 0.2; exit 1")
+    code = (
+        "import sys; from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda\n"
+        "miniconda.apply('install', *sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(root), str(root / "miniconda"), NEW, url, sha256],
+        env={**os.environ, "PYTHONPATH": "collections"},
+        capture_output=True,
+    )
+    assert done.returncode == -9
+    url, sha256 = site.publish(NEW)
+    assert converge(root, NEW, url, sha256)[0].startswith("removed what a killed run had left")
+
+
+def test_updates_in_place_but_never_back(site: Site, root: Path) -> None:
+    converge(root, OLD, *site.publish(OLD))
+    new = site.publish(NEW)
+    assert converge(root, NEW, *new) == [f"updated {OLD} to {NEW}"]
+    assert not miniconda.unfrozen(str(root / "miniconda"))
+    with pytest.raises(Problem, match="newer than the declared"):
+        converge(root, OLD, *site.publish(OLD))
+
+
+def foreign(root: Path, site: Site, version: str) -> None:
+    """An installation as somebody else would have made it."""
+    url, _ = site.publish(version)
+    script = site.folder / url.rsplit("/", 1)[1]
+    subprocess.run(["bash", script, "-b", "-p", root / "miniconda"], check=True)
+
+
+def test_adopts_what_is_the_declared_version(site: Site, root: Path) -> None:
+    foreign(root, site, NEW)
+    assert converge(root, NEW, *site.publish(NEW)) == [f"adopted the installation that was there ({NEW})"]
+    assert json.loads((root / "miniconda/.lockstep-base.json").read_text())["adopted"] is True
+
+
+def test_refuses_another_version_and_leaves_it_as_it_was(site: Site, root: Path) -> None:
+    foreign(root, site, OLD)
+    before = sorted(p.name for p in (root / "miniconda").rglob("*"))
+    with pytest.raises(Problem, match=r"cannot be adopted.*py312_26\.5\.2.*move it away"):
+        converge(root, NEW, *site.publish(NEW))
+    assert sorted(p.name for p in (root / "miniconda").rglob("*")) == before
+
+
+def test_refuses_what_is_no_conda(site: Site, root: Path) -> None:
+    (root / "miniconda").mkdir()
+    (root / "miniconda/thesis.tex").write_text("all my work")
+    with pytest.raises(Problem, match="in the way"):
+        converge(root, NEW, *site.publish(NEW))
+    assert (root / "miniconda/thesis.tex").read_text() == "all my work"
+
+
+def test_frozen_marks_are_put_back(site: Site, root: Path) -> None:
+    got = site.publish(NEW)
+    converge(root, NEW, *got)
+    (root / "miniconda/conda-meta/frozen").unlink()
+    assert converge(root, NEW, *got) == ["froze the base again"]
+
+
+def test_no_room_is_said_before_anything_is_fetched(site: Site, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(miniconda, "ROOM", 1 << 60)
+    with pytest.raises(Problem, match="GB free.*Remedy: make room"):
+        converge(root, NEW, *site.publish(NEW))
+    assert not (root / "miniconda").exists()
+
+
+@pytest.mark.parametrize("path", ["relative/path", "/", "/opt/lock step", "/opt/a:b", "/opt/../x", "/" + "x" * 90])
+def test_roots_that_would_break_prefixes_are_refused(path: str) -> None:
+    with pytest.raises(Problem, match="lockstep_root"):
+        hostroot.check_root(path)
+
+
+def test_root_is_refused() -> None:
+    with pytest.raises(Problem, match="does not run as root"):
+        hostroot.refuse_root(uid=0)
+    hostroot.refuse_root(uid=1001)
