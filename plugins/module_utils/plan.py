@@ -28,19 +28,35 @@ _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!~-]{0,127}\Z")
 _BUILD = re.compile(r"[A-Za-z0-9_.+]{1,127}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _MD5 = re.compile(r"([0-9a-f]{32})?\Z")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 _SITE_PACKAGES = re.compile(r"lib/python[0-9]+[.][0-9]+t?/site-packages\Z")
 _URL = re.compile(r"(https?|file)://[^\s#?\\]+\Z")
 _WHEEL = re.compile(r"[A-Za-z0-9_.+!-]{1,250}[.]whl\Z")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 _TOP: dict[str, type] = {
-    "layout": int, "name": str, "platform": str, "digest": str, "packages": list, "channel": str, "pip": list,
-    "variables": dict, "smoke": str, "download_bytes": int,
+    "layout": int,
+    "name": str,
+    "platform": str,
+    "digest": str,
+    "packages": list,
+    "channel": str,
+    "pip": list,
+    "variables": dict,
+    "smoke": str,
+    "download_bytes": int,
 }
 _FIELDS: dict[str, type] = {
-    "name": str, "version": str, "build": str, "build_number": int, "subdir": str, "file_name": str, "url": str,
-    "md5": str, "sha256": str, "depends": list,
+    "name": str,
+    "version": str,
+    "build": str,
+    "build_number": int,
+    "subdir": str,
+    "file_name": str,
+    "url": str,
+    "md5": str,
+    "sha256": str,
+    "depends": list,
 }
 
 
@@ -48,7 +64,8 @@ def digest(plan: dict[str, Any]) -> str:
     """Return the sha256 (64 hex digits) of what makes two environments the same.
 
     That is layout, platform, the packages' (name, version, build, subdir, sha256), pip's wheels and the variables; not
-    where the packages are fetched from, and not the smoke test. Raises KeyError or TypeError for data that `check` would refuse.
+    where the packages are fetched from, and not the smoke test. Raises KeyError or TypeError for data that `check`
+    would refuse.
     """
     identity = {
         "layout": plan["layout"],
@@ -135,7 +152,7 @@ def check_package(package: dict[str, Any], platform: str, where: str) -> list[st
         problems.append(f"{where}: url {url[:120]!r} does not end with its subdir and file name")
     if package["build_number"] < 0:
         problems.append(f"{where}: negative build number")
-    if not all(isinstance(item, str) and not _CONTROL.search(item) for item in package["depends"]):
+    if not all(isinstance(item, str) and not CONTROL.search(item) for item in package["depends"]):
         problems.append(f"{where}: depends is not a list of match specs")
     if package.get("noarch") not in (None, "python", "generic"):
         problems.append(f"{where}: noarch is neither null, python nor generic")
@@ -165,9 +182,9 @@ def _types(data: dict[str, Any], wanted: dict[str, type], where: str) -> list[st
 def _check_variables(variables: dict[Any, Any]) -> list[str]:
     problems = []
     for key, value in variables.items():
-        if not isinstance(key, str) or not _VARIABLE.match(key):
+        if not isinstance(key, str) or not VARIABLE.match(key):
             problems.append(f"plan: {str(key)[:80]!r} cannot be a variable's name")
-        elif not isinstance(value, str) or _CONTROL.search(value):
+        elif not isinstance(value, str) or CONTROL.search(value):
             problems.append(f"plan: variable {key} is not a string of one line")
     return problems
 

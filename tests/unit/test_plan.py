@@ -10,15 +10,34 @@ def make_plan() -> dict:
     packages = []
     for name in ("python", "zlib"):
         file_name = f"{name}-1.0-h1_0.conda"
-        packages.append({
-            "name": name, "version": "1.0", "build": "h1_0", "build_number": 0, "subdir": "linux-64",
-            "file_name": file_name, "url": f"https://conda.anaconda.org/conda-forge/linux-64/{file_name}",
-            "md5": "0" * 32, "sha256": "ab" * 32,
-            "depends": ["zlib >=1"], "noarch": None, "python_site_packages_path": None,
-        })
-    plan = {"layout": plans.LAYOUT, "name": "train", "platform": "linux-64", "digest": "", "packages": packages,
-            "channel": "https://conda.anaconda.org/conda-forge", "pip": [], "variables": {"A": "1"}, "smoke": "",
-            "download_bytes": 0}
+        packages.append(
+            {
+                "name": name,
+                "version": "1.0",
+                "build": "h1_0",
+                "build_number": 0,
+                "subdir": "linux-64",
+                "file_name": file_name,
+                "url": f"https://conda.anaconda.org/conda-forge/linux-64/{file_name}",
+                "md5": "0" * 32,
+                "sha256": "ab" * 32,
+                "depends": ["zlib >=1"],
+                "noarch": None,
+                "python_site_packages_path": None,
+            }
+        )
+    plan = {
+        "layout": plans.LAYOUT,
+        "name": "train",
+        "platform": "linux-64",
+        "digest": "",
+        "packages": packages,
+        "channel": "https://conda.anaconda.org/conda-forge",
+        "pip": [],
+        "variables": {"A": "1"},
+        "smoke": "",
+        "download_bytes": 0,
+    }
     plan["digest"] = plans.digest(plan)
     return plan
 
@@ -37,8 +56,10 @@ def test_the_digest_ignores_where_packages_come_from_and_their_order():
     assert len(plan["digest"]) == 64 and plans.short(plan["digest"]) == plan["digest"][:12]
 
 
-@pytest.mark.parametrize(("key", "value"), [("variables", {"A": "2"}), ("platform", "linux-aarch64"), ("layout", 2),
-                                            ("pip", [{"name": "x"}])])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("variables", {"A": "2"}), ("platform", "linux-aarch64"), ("layout", 2), ("pip", [{"name": "x"}])],
+)
 def test_the_digest_covers(key, value):
     plan = make_plan()
     plan[key] = value
@@ -53,18 +74,29 @@ def test_the_digest_covers_of_each_package(key):
 
 
 PACKAGE_FAULTS = [
-    ("sha256", "", "no sha256"), ("sha256", "AB" * 32, "no sha256"), ("sha256", None, "sha256 is NoneType"),
-    ("name", "../x", "name '../x'"), ("name", "__cuda", "virtual"), ("name", "Python", "name 'Python'"),
-    ("file_name", "../../python-1.0-h1_0.conda", "file name"), ("file_name", "evil.conda", "file name"),
-    ("subdir", "osx-arm64", "neither linux-64 nor noarch"), ("subdir", "../noarch", "neither"),
+    ("sha256", "", "no sha256"),
+    ("sha256", "AB" * 32, "no sha256"),
+    ("sha256", None, "sha256 is NoneType"),
+    ("name", "../x", "name '../x'"),
+    ("name", "__cuda", "virtual"),
+    ("name", "Python", "name 'Python'"),
+    ("file_name", "../../python-1.0-h1_0.conda", "file name"),
+    ("file_name", "evil.conda", "file name"),
+    ("subdir", "osx-arm64", "neither linux-64 nor noarch"),
+    ("subdir", "../noarch", "neither"),
     ("url", "ftp://example.org/linux-64/python-1.0-h1_0.conda", "url"),
     ("url", "https://example.org/a/../linux-64/python-1.0-h1_0.conda", "url"),
     ("url", "https://me:secret@example.org/linux-64/python-1.0-h1_0.conda", "credentials"),
     ("url", "https://example.org/linux-64/other-1.0-h1_0.conda", "does not end"),
-    ("build_number", True, "build_number is bool"), ("build_number", -1, "negative"), ("depends", ["a\nb"], "depends"),
-    ("depends", [1], "depends"), ("noarch", "evil", "noarch"),
+    ("build_number", True, "build_number is bool"),
+    ("build_number", -1, "negative"),
+    ("depends", ["a\nb"], "depends"),
+    ("depends", [1], "depends"),
+    ("noarch", "evil", "noarch"),
     ("python_site_packages_path", "../../etc", "site_packages"),
-    ("version", "1/0", "version"), ("build", "a-b", "build"), ("md5", "xyz", "md5"),
+    ("version", "1/0", "version"),
+    ("build", "a-b", "build"),
+    ("md5", "xyz", "md5"),
 ]
 
 
@@ -78,13 +110,20 @@ def test_a_package_is_refused_for(key, value, message):
 
 
 TOP_FAULTS = [
-    ("name", "../x", "cannot be called"), ("name", "a..b", "cannot be called"),
+    ("name", "../x", "cannot be called"),
+    ("name", "a..b", "cannot be called"),
     ("name", ".hidden", "cannot be called"),
-    ("layout", 2, "layout"), ("platform", "win-64", "unknown platform"), ("packages", [], "no packages"),
-    ("packages", ["x"], "not a mapping"), ("variables", {"A B": "x"}, "variable's name"),
+    ("layout", 2, "layout"),
+    ("platform", "win-64", "unknown platform"),
+    ("packages", [], "no packages"),
+    ("packages", ["x"], "not a mapping"),
+    ("variables", {"A B": "x"}, "variable's name"),
     ("variables", {"A": 1}, "one line"),
-    ("variables", {"A": "x\ny"}, "one line"), ("digest", "0" * 64, "digest"), ("smoke", "a\x00b", "NUL"),
-    ("download_bytes", -1, "negative"), ("pip", [{"name": "x", "version": "1", "sha256": ""}], "no sha256"),
+    ("variables", {"A": "x\ny"}, "one line"),
+    ("digest", "0" * 64, "digest"),
+    ("smoke", "a\x00b", "NUL"),
+    ("download_bytes", -1, "negative"),
+    ("pip", [{"name": "x", "version": "1", "sha256": ""}], "no sha256"),
     ("pip", [3], "wheel 1"),
     ("pip", [{"name": "x", "version": "1", "sha256": "a" * 64, "file_name": "../x.whl"}], "file name"),
 ]
