@@ -30,7 +30,7 @@ MARK = ".lockstep-base.json"
 ROOM = 1_500_000_000  # bytes: the installer (170 MB), what it unpacks, and some air
 MESSAGE = "The base is shared and never changed in place: use an environment (docs/write-an-env.md)"
 FROZEN = json.dumps({"message": MESSAGE}) + "\n"
-MANAGED = "[externally-managed]\nError=The base is shared and never changed in place. Make a virtual environment of your own.\n"
+MANAGED = "[externally-managed]\nError=The base is shared and never changed. Make a virtual environment of your own.\n"
 
 
 @dataclass(frozen=True)

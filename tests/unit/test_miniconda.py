@@ -112,7 +112,7 @@ def test_credentials_stay_out_of_messages(root: Path) -> None:
 
 def test_a_failing_installer_is_reported_and_the_next_run_heals(site: Site, root: Path) -> None:
     url, sha256 = site.publish(NEW, before="echo no room >&2; exit 3")
-    with pytest.raises(Problem, match="ended with 3.*no room"):
+    with pytest.raises(Problem, match=r"ended with 3.*no room"):
         converge(root, NEW, url, sha256)
     assert miniconda.look(str(root), str(root / "miniconda")).state == "unfinished"
     url, sha256 = site.publish(NEW)
@@ -183,7 +183,7 @@ def test_frozen_marks_are_put_back(site: Site, root: Path) -> None:
 
 def test_no_room_is_said_before_anything_is_fetched(site: Site, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(miniconda, "ROOM", 1 << 60)
-    with pytest.raises(Problem, match="GB free.*Remedy: make room"):
+    with pytest.raises(Problem, match=r"GB free.*Remedy: make room"):
         converge(root, NEW, *site.publish(NEW))
     assert not (root / "miniconda").exists()
 
