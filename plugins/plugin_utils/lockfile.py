@@ -79,14 +79,16 @@ class Lock:
         if len(set(self.platforms)) != len(self.platforms) or not self.platforms:
             found.append("no platforms, or one of them twice")
         bases = set()
-        permitted = None if allowed is None else {chan.published(item) for item in allowed}
+        try:
+            permitted = None if allowed is None else {chan.published(item) for item in allowed}
+        except chan.ChannelError as error:
+            return [f"the allowed channels: {error}"]
         for channel in self.channels:
             try:
                 bases.add(chan.published(channel))
                 if permitted is not None and chan.published(channel) not in permitted:
-                    found.append(
-                        f"channel {plans.redact(channel)[:80]} is not one of the allowed ones ({', '.join(allowed or [])})"
-                    )
+                    shown = plans.redact(channel)[:80]
+                    found.append(f"channel {shown} is not one of the allowed ones ({', '.join(allowed or [])})")
             except chan.ChannelError as error:
                 found.append(str(error))
         if not self.channels:
