@@ -1,0 +1,49 @@
+"""What the engine's errors mean to a person: package, url, cause, remedy. Python 3.9, standard library."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .plan import redact
+from .problem import Problem
+
+# what the text of an error holds -> (what happened, what to do); the first that matches counts
+KINDS = (
+    (r"No space left on device|Disk quota exceeded",
+     "the disk is full", "make room: bin/lockstep-clean removes retired generations and unused packages"),
+    (r"hash mismatch|Invalid checksum",
+     "what the channel delivers is not the file that was locked",
+     "if the channel's file was replaced, lock again; if a mirror or proxy damages it, mend that"),
+    (r"40[47] |410 |cannot read .*: No such file|No such file or directory",
+     "the channel does not have it", "if it was withdrawn, lock again; if this is a mirror, complete it (playbooks/mirror.yml)"),
+    (r"401 |403 ", "the channel refuses access", "give this host's user the channel's credentials (~/.netrc)"),
+    (r"50\d ", "the channel's server fails", "run again later"),
+    (r"certificate|tls|TLS|SSL", "the channel's certificate is not trusted",
+     "install the site's certificate authority on the host"),
+    (r"timed? ?out", "the channel answers too slowly", "run again; look at the network between host and channel"),
+    (r"error sending request|[Cc]onnect|dns|reset|error decoding response|IncompleteMessage|unexpected EOF|end of file",
+     "the channel cannot be reached, or breaks off", "check the host's network and proxy, and lockstep_channel_alias; run again"),
+    (r"Permission denied", "a file or folder is not ours to write", "give it to the user that Ansible connects as"),
+)  # fmt: skip
+FETCHING = re.compile(r"failed to (?:fetch|link|install) (\S+)")
+URL = re.compile(r"(?:https?|file)://[^\s)\"']+")
+
+
+def explain(text: str, package: str, plan: dict[str, Any]) -> tuple[Problem, bool]:
+    """Turn the engine's words into a Problem; also return whether they were understood (else a second try may help).
+
+    :param package: stem of the package concerned, where the caller knows it, else ""
+    """
+    text = URL.sub(lambda match: redact(match[0]), text.strip())
+    named = FETCHING.search(text)
+    stem = package or (re.sub(r"\.(conda|tar\.bz2)$", "", named[1]) if named else "")
+    url = next((redact(p["url"]) for p in plan["packages"] if "{name}-{version}-{build}".format(**p) == stem), "")
+    what = f"environment {plan['name']}: " + (f"package {stem}" if stem else "its packages") + " cannot be installed"
+    what += f" from {url}" if url else ""
+    lines = [line.removeprefix("Caused by: ").strip().rstrip(".") for line in text.splitlines() if line.strip()]
+    cause = ": ".join(dict.fromkeys(lines))[-600:]
+    for pattern, meaning, remedy in KINDS:
+        if re.search(pattern, text):
+            return Problem(what, f"{meaning}: {cause}", remedy), True
+    return Problem(what, cause or "the engine ended without a word", "run again; if it stays, report it with this text"), False

@@ -1,0 +1,464 @@
+"""Immutable generations of conda environments: built aside, verified, frozen, marked; repaired by exchange.
+
+The order survives a kill at any moment: locks, room, install aside, modes, records and files verified, history and hooks,
+byte-code, manifest, empty mark, rename to the final path, folders frozen, smoke test and `pip check` on the frozen tree,
+everything written to disk, mark written. Only then may `Store.activate` publish it, by one link. Whatever a killed run leaves,
+the next one removes. Python 3.9, standard library; linking is done by a child (install_child.py) with Miniconda's python.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import time
+
+from typing import Any, NamedTuple, Optional
+
+from . import plan as plans
+from . import pyc, records, room, tree
+from .engine_errors import explain
+from .problem import Problem
+from .store import Store, reported
+
+EXTERNALLY_MANAGED = """[externally-managed]
+Error=This environment is shared by all users of this host and never changed in place.
+ For one more package, put an environment of your own on top of it:
+     python -m venv --system-site-packages ~/venvs/mine
+     ~/venvs/mine/bin/pip install PACKAGE
+ To change it for everybody, change its spec and its lock.
+"""
+FROZEN = {"message": "This environment is shared and never changed in place. Change its spec and its lock, or make one of your own."}
+
+
+class Options(NamedTuple):
+    """How to build.
+
+    `verify`: how deep an existing generation is looked at ("marks", "stats", "hashes"); `reserve`: bytes that stay free;
+    `pip_check`: whether `pip check` must pass; `test_seconds`: limit of smoke test and pip check.
+    """
+
+    verify: str = "stats"
+    reserve: int = room.RESERVE
+    pip_check: bool = True
+    test_seconds: float = 600
+
+
+DEFAULTS = Options()
+
+
+def look(store: Store, plan: dict[str, Any], depth: str = "stats") -> dict[str, Any]:
+    """Say what is there, without locks and without changing anything.
+
+    Return `name`, `state` ("absent", "unfinished", "damaged", "complete"), `damage` (list of sentences), `published`
+    (name or None) and `active` (whether the link publishes this generation).
+    """
+    name = plans.short(plan["digest"])
+    final = store.path(plan["name"], name)
+    published = store.published(plan["name"])
+    damage: list[str] = []
+    if not os.path.isdir(final):
+        state = "absent"
+    elif tree.read_mark(final) is None and published != name:
+        state = "unfinished"
+    else:
+        damage = tree.damage(final, depth)
+        state = "damaged" if damage else "complete"
+    return {"name": name, "state": state, "damage": damage, "published": published, "active": published == name}
+
+
+def stage(store: Store, plan: dict[str, Any], options: Options = DEFAULTS) -> dict[str, Any]:
+    """Make sure that a plan's generation exists, complete, without publishing it.
+
+    Return `name`, `digest`, `changed`, `repaired`, `damage`, `seconds` (a phase to seconds), `packages`, `downloaded`
+    (stems), `downloaded_bytes`, `files`, `borrowed` and `compiled` (numbers of .pyc) and `notes`.
+
+    :raises Problem: with what could not be done, why, and what to do; what was live before still is
+    """
+    began = time.monotonic()
+    checked(plan)
+    found = look(store, plan, options.verify)
+    if found["state"] == "complete" and (found["active"] or store.want(plan["name"], found["name"])):
+        return _result(plan, {"look": time.monotonic() - began})
+    return _make_under_lock(store, plan, options, found["state"] == "damaged")
+
+
+def repair(store: Store, plan: dict[str, Any], options: Options = DEFAULTS) -> dict[str, Any]:
+    """Make a plan's generation anew, whatever it looks like, and exchange it for the one that is there.
+
+    :raises Problem: as `stage`
+    """
+    checked(plan)
+    return _make_under_lock(store, plan, options, True, forced=True)
+
+
+def build(store: Store, plan: dict[str, Any], options: Options = DEFAULTS) -> dict[str, Any]:
+    """Stage and activate; `changed` covers both, `previous` is what was published before.
+
+    :raises Problem: as `stage` and `Store.activate`
+    """
+    result = stage(store, plan, options)
+    swap = store.activate(plan["name"], result["name"])
+    return {**result, "changed": result["changed"] or swap["changed"], "previous": swap["previous"]}
+
+
+def checked(plan: dict[str, Any]) -> None:
+    """Refuse a plan that is malformed or asks for what cannot be built.
+
+    :raises Problem: naming what is wrong with it
+    """
+    wrong = plans.check(plan)
+    if wrong:
+        raise Problem(
+            f"the plan of environment {str(plan.get('name'))[:80]} is refused" if isinstance(plan, dict) else "no plan",
+            "; ".join(wrong[:5]),
+            "make the lock again with playbooks/lock.yml",
+        )
+    if plan["pip"]:
+        raise Problem(
+            f"environment {plan['name']} has pip packages, which cannot be installed yet",
+            ", ".join(str(wheel.get("name")) for wheel in plan["pip"][:5]),
+            "take them from conda-forge, or let users add them in a venv on top of the environment",
+        )
+
+
+def _make_under_lock(
+    store: Store, plan: dict[str, Any], options: Options, mend: bool, forced: bool = False
+) -> dict[str, Any]:
+    """Take the locks, look again, check the room, and make the generation."""
+    env, name = plan["name"], plans.short(plan["digest"])
+    old_mask = os.umask(0o022)
+    try:
+        store.prepare()
+        clock = _Clock()
+        with store.locked(env) as fds:
+            clock.lap("wait")
+            found = look(store, plan, options.verify)
+            if found["state"] == "complete" and not forced:  # another run made it while this one waited
+                with reported(f"generation {name} of environment {env} cannot be kept"):
+                    store.make_lease(env, name)
+                return _result(plan, clock.laps)
+            _need_engine(store)
+            room.need_room(store.root, plan, store.pkgs, options.reserve)
+            return _Making(store, plan, options, fds, clock).run(mend or forced, found["damage"])
+    finally:
+        os.umask(old_mask)
+
+
+def _result(plan: dict[str, Any], seconds: dict[str, float], **more: Any) -> dict[str, Any]:
+    """Fill in the answer of `stage`."""
+    return {
+        "name": plans.short(plan["digest"]), "digest": plan["digest"], "changed": False, "repaired": False, "damage": [],
+        "seconds": {key: round(value, 3) for key, value in seconds.items()}, "packages": len(plan["packages"]),
+        "downloaded": [], "downloaded_bytes": 0, "files": 0, "borrowed": 0, "compiled": 0, "notes": [], **more,
+    }  # fmt: skip
+
+
+def _need_engine(store: Store) -> None:
+    """Check that Miniconda, engine and tools are there.
+
+    :raises Problem: naming the role that brings what is missing
+    """
+    needed = ((store.python, "lockstep.fleet.miniconda"), (store.engine, "lockstep.fleet.conda_envs"),
+              (store.tools, "lockstep.fleet.conda_envs"))  # fmt: skip
+    for path, role in needed:
+        if not path or not os.path.exists(path):
+            raise Problem(
+                f"{path or 'the engine'} is not there", "environments are built with it", f"run the role {role} first"
+            )
+
+
+def clean_environment(extra: Optional[dict[str, str]] = None) -> dict[str, str]:
+    """Return this process's environment without what would steer a python or a conda elsewhere."""
+    steering = ("PYTHON", "CONDA", "VIRTUAL_ENV", "PIP_", "_CE_", "MAMBA")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(steering)}
+    return {**kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", **(extra or {})}
+
+
+class _Clock:
+    """Seconds by phase."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def lap(self, phase: str) -> None:
+        now = time.monotonic()
+        self.laps[phase] = self.laps.get(phase, 0.0) + now - self._last
+        self._last = now
+
+
+class _Making:
+    """One making of one generation, under the locks."""
+
+    def __init__(
+        self, store: Store, plan: dict[str, Any], options: Options, fds: tuple[int, int], clock: _Clock
+    ) -> None:
+        self.store, self.plan, self.options, self.fds, self.clock = store, plan, options, fds, clock
+        self.env, self.name = plan["name"], plans.short(plan["digest"])
+        self.final = store.path(self.env, self.name)
+        self.new = store.path(self.env, f".{self.name}.new")
+        self.trash = store.path(self.env, f".{self.name}.trash")
+        self.downloaded: set[str] = set()
+        self.downloaded_bytes = self.borrowed = self.compiled = 0
+        self.notes: list[str] = []
+
+    def run(self, mend: bool, damage: list[str]) -> dict[str, Any]:
+        """Build aside, put in place, test, mark."""
+        there = os.path.isdir(self.final)
+        try:
+            with reported(f"environment {self.env} cannot be built; what was live before still is"):
+                count, content = self._build(mend)
+                if there:  # perhaps in use: it is never absent, not for an instant
+                    self._finish(self.new, count, content)
+                    self._keep()
+                    tree.exchange(self.new, self.final)
+                    os.rename(self.new, self.trash)
+                else:
+                    os.rename(self.new, self.final)  # before the tests: entry points hold the final path
+                    try:
+                        self._keep()
+                        self._finish(self.final, count, content)
+                    except BaseException:
+                        os.rename(self.final, self.trash)
+                        raise
+                tree.sync(self.store.path(self.env))
+        finally:
+            for leftover in (self.new, self.trash):
+                with contextlib.suppress(OSError):
+                    tree.remove(leftover)
+        self.clock.lap("tidy")
+        return _result(
+            self.plan, self.clock.laps, changed=True, repaired=there, damage=damage[:20], files=count,
+            downloaded=sorted(self.downloaded), downloaded_bytes=self.downloaded_bytes, borrowed=self.borrowed,
+            compiled=self.compiled, notes=self.notes,
+        )  # fmt: skip
+
+    def _keep(self) -> None:
+        """Write down the plan and the lease: before the mark, so that a complete generation always has both."""
+        self.store.write_state(os.path.join("locks", self.env, self.name + ".json"), self.plan)
+        self.store.make_lease(self.env, self.name)
+
+    def _build(self, mend: bool) -> tuple[int, str]:
+        """Install aside, verified; a second time, mending the package cache, where the first result cannot be believed."""
+        refetched: frozenset[str] = frozenset()
+        for full in (mend, True):
+            tree.remove(self.new)
+            problem = self._install(full)
+            try:
+                if problem is None:
+                    return self._complete(refetched)
+            except records.Mistrust as why:
+                if full and refetched:
+                    raise self._mistrusted(why) from None
+                refetched = self._distrust(why.stems)
+                last: Exception = self._mistrusted(why)
+                self.notes.append(f"built again, mending the package cache: {why}")
+            else:
+                last = problem
+                self.notes.append(f"built again: {problem}")
+        raise last
+
+    def _mistrusted(self, why: records.Mistrust) -> Problem:
+        return Problem(
+            f"environment {self.env} was built, but is not what its lock says",
+            "; ".join(why.problems[:5]) + (f"; and {len(why.problems) - 5} more" if len(why.problems) > 5 else ""),
+            "run again; if it stays, a package overwrites another's files, or the disk is failing (see the kernel's log)",
+        )
+
+    def _distrust(self, stems: list[str]) -> frozenset[str]:
+        """Put cache entries aside, so that they are fetched again; the dot lets the next sweep remove them."""
+        for stem in stems:
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(
+                    os.path.join(self.store.pkgs, stem),
+                    os.path.join(self.store.pkgs, f".bad-{stem}-{time.time_ns()}"),
+                )
+        return frozenset(stems)
+
+    def _install(self, full: bool) -> Optional[Problem]:
+        """Run the child; return a failure that a second try may heal.
+
+        :raises Problem: for a failure that it will not
+        """
+        request = {
+            "engine": self.store.engine, "packages": self.plan["packages"], "channel": self.plan["channel"],
+            "staging": self.new, "final": self.final, "pkgs": self.store.pkgs, "full": full,
+        }  # fmt: skip
+        program = os.path.join(str(self.store.tools), "lockstep_host", "install_child.py")
+        child = subprocess.run(
+            [self.store.python, "-I", program], input=json.dumps(request).encode(), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, pass_fds=self.fds, cwd="/", env=clean_environment(), check=False,
+        )  # fmt: skip
+        self.clock.lap("install")
+        try:
+            answer = json.loads(child.stdout)
+        except ValueError:
+            answer = {"error": child.stderr.decode(errors="replace")[-600:], "package": "", "downloaded": [], "bytes": 0}
+        self.downloaded |= set(answer["downloaded"])
+        self.downloaded_bytes += answer["bytes"]
+        if child.returncode == 0 or (child.returncode == -signal.SIGSEGV and not answer["error"]):
+            return None  # what was linked is verified in any case
+        if child.returncode < 0:
+            answer["error"] += f" (the engine was ended by signal {-child.returncode}; -9 is often a lack of memory)"
+        problem, understood = explain(answer["error"], answer["package"], self.plan)
+        if understood:
+            raise problem
+        return problem
+
+    def _complete(self, refetched: frozenset[str]) -> tuple[int, str]:
+        """Verify the tree and add all that is ours to it; return the number of files and the content digest."""
+        found = records.put_modes_right(self.new)
+        for path in ("CACHEDIR.TAG", "conda-meta/history"):  # the first makes backups skip the tree; ours replaces the other
+            if found.pop(path, None):
+                os.unlink(os.path.join(self.new, path))
+        seals = os.path.join(self.store.state, "seals")
+        promised = records.read_records(self.new, self.plan, self.store.pkgs, seals, refetched)
+        entries = records.verify(self.new, found, promised)
+        records.list_urls(self.store.pkgs, self.plan)
+        self.clock.lap("verify")
+        entries.update(self._bytecode(found))
+        self.clock.lap("bytecode")
+        ours = [*self._write_ours(), *(path for path in found if path.startswith("conda-meta/"))]
+        entries.update({path: tree.entry_of(self.new, path) for path in ours})
+        tree.write_file(os.path.join(self.new, tree.MANIFEST), tree.manifest_text(entries))
+        tree.write_file(os.path.join(self.new, tree.MARK), "")  # its folder will be frozen
+        self.clock.lap("manifest")
+        return len(entries), promised.content
+
+    def _write_ours(self) -> list[str]:
+        """Write history, frozen marks, variables and hooks; return their paths."""
+        written = []
+
+        def write(path: str, text: str) -> None:
+            full = os.path.join(self.new, path)
+            os.makedirs(os.path.dirname(full), 0o755, exist_ok=True)
+            tree.remove(full)  # never into an inode that is shared
+            tree.write_file(full, text)
+            written.append(path)
+
+        plan = self.plan
+        history = "".join("+{channel}/{subdir}::{name}-{version}-{build}\n".format(
+            channel=plans.redact(plan["channel"]).rstrip("/").rsplit("/", 1)[-1], **{
+                key: package[key] for key in ("subdir", "name", "version", "build")}) for package in plan["packages"])  # fmt: skip
+        # without a history, conda takes every package for unwanted
+        write("conda-meta/history", f"==> lockstep {self.env} {plan['digest']} <==\n{history}")
+        write("conda-meta/frozen", json.dumps(FROZEN) + "\n")  # CEP 22
+        write(f"{tree.FOLDER}/variables.sh", "".join(
+            f"export {key}={shlex.quote(value)}\n" for key, value in sorted(plan["variables"].items())))  # fmt: skip
+        if plan["variables"]:
+            state = {"env_vars": plan["variables"], "version": 1}
+            write("conda-meta/state", json.dumps(state, sort_keys=True) + "\n")
+        lib = self._lib()
+        if lib:
+            write(f"{lib}/EXTERNALLY-MANAGED", EXTERNALLY_MANAGED)  # PEP 668
+        hooks = os.path.join(str(self.store.tools), "hooks")
+        for folder in ("activate.d", "deactivate.d"):
+            for name in sorted(os.listdir(os.path.join(hooks, folder))):
+                write(f"etc/conda/{folder}/{name}", tree.read_file(os.path.join(hooks, folder, name)))
+        return written
+
+    def _lib(self) -> str:
+        """Return the folder of the environment's standard library ("lib/python3.12"), or "" without a python."""
+        for package in self.plan["packages"]:
+            if package["name"] == "python":
+                site_packages = package.get("python_site_packages_path")
+                short = ".".join(package["version"].split(".")[:2])
+                return str(os.path.dirname(site_packages)) if site_packages else f"lib/python{short}"
+        return ""
+
+    def _siblings(self) -> list[str]:
+        """Return complete generations that may share modules: this environment's first, then the others' published ones."""
+        own = [self.store.path(self.env, name) for name in self.store.names(self.env)]
+        own.sort(key=lambda path: os.lstat(path).st_mtime, reverse=True)
+        published = self.store.published(self.env)
+        if published:
+            own.insert(0, self.store.path(self.env, published))
+        others = [(env, self.store.published(env)) for env in self.store.environments() if env != self.env]
+        listed = [*own, *(self.store.path(env, name) for env, name in others if name)]
+        return list(dict.fromkeys(listed))[:6]
+
+    def _bytecode(self, found: dict[str, os.stat_result]) -> dict[str, tree.Entry]:
+        lib = self._lib()
+        todo = pyc.sources(found, lib) if lib else []
+        made = pyc.borrow(self._siblings(), self.new, found, todo) if todo else {}
+        self.borrowed = len(made)
+        if todo:
+            python = os.path.join(self.new, "bin", "python")
+            pyc.compile_all(python, self.new, self.final, todo, self.fds, clean_environment())
+            compiled = pyc.made_by_compiling(self.new, todo)
+            self.compiled = len(compiled)
+            made.update(tree.entries_of(self.new, compiled))
+        return made
+
+    def _finish(self, place: str, count: int, content: str) -> None:
+        """Freeze, test what was frozen, put it on disk, and only then mark it."""
+        tree.chmod_folders(place, 0o555)
+        self.clock.lap("freeze")
+        self._test(place)
+        self.clock.lap("test")
+        tree.sync_filesystem(place)
+        body = {
+            "layout": plans.LAYOUT, "env": self.env, "platform": self.plan["platform"], "digest": self.plan["digest"],
+            "content": content, "manifest": tree.sha256_file(os.path.join(place, tree.MANIFEST)),
+            "packages": len(self.plan["packages"]),
+        }  # fmt: skip
+        tree.write_file(os.path.join(place, tree.MARK), tree.mark_text(body), durable=True)
+        self.clock.lap("sync")
+
+    def _test(self, place: str) -> None:
+        """Run smoke test and `pip check` side by side.
+
+        :raises Problem: with the last lines of what failed
+        """
+        if not self._lib():
+            self.notes.append("no python in this environment: neither smoke test nor pip check")
+            return
+        python = os.path.join(place, "bin", "python")
+        path = os.environ.get("PATH") or "/usr/local/bin:/usr/bin:/bin"
+        env = clean_environment({
+            "PATH": f"{place}/bin:{path}", "CONDA_PREFIX": place, "CONDA_DEFAULT_ENV": self.env, "PYTHONNOUSERSITE": "1",
+            **self.plan["variables"],
+        })  # fmt: skip
+        tests = [("smoke test", [python, "-I", "-B", "-"], self.plan["smoke"] or "import sys\n")]
+        if self.options.pip_check:
+            has_pip = any(package["name"] == "pip" for package in self.plan["packages"])
+            runner = [python, "-I", "-B", "-m", "pip"] if has_pip else [self.store.python, "-I", "-B", "-m", "pip", "--python", python]
+            tests.append(("pip check", [*runner, "check"], ""))
+        running = []
+        for label, command, text in tests:
+            child = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=self.fds,
+                env=env, cwd="/", start_new_session=True,
+            )  # fmt: skip
+            running.append((label, child, text))
+        failed: list[Problem] = []
+        for label, child, text in running:
+            said, over = _talk(child, text, self.options.test_seconds)
+            if label == "pip check" and "No module named pip" in said:
+                self.notes.append("pip check was not run: neither the environment nor Miniconda has pip")
+            elif child.returncode or over:
+                why = f"it took longer than {self.options.test_seconds:.0f} s" if over else f"it ended with {child.returncode}"
+                failed.append(Problem(
+                    f"environment {self.env}: the {label} failed; what was live before still is",
+                    why + ": " + " | ".join(said.strip().splitlines()[-6:])[-800:],
+                    "mend the spec or the test, and lock again" if label == "smoke test" else
+                    "add what is missing to the spec and lock again, or set conda_envs_pip_check to false",
+                ))  # fmt: skip
+        if failed:
+            raise failed[0]
+
+
+def _talk(child: subprocess.Popen[bytes], text: str, seconds: float) -> tuple[str, bool]:
+    """Give a child its input and take its output; after `seconds` end it with all its children."""
+    try:
+        out, _ = child.communicate(text.encode(), timeout=seconds)
+        return out.decode(errors="replace"), False
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(OSError):
+            os.killpg(child.pid, signal.SIGKILL)
+        out, _ = child.communicate()
+        return out.decode(errors="replace"), True

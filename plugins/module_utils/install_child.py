@@ -1,0 +1,137 @@
+"""The child that downloads and links one environment with py-rattler; a program of its own (Python 3.10 or newer).
+
+Reads one JSON request from standard input: {"engine", "packages", "channel", "staging", "final", "pkgs", "full"}; writes one JSON
+answer to standard output: {"error": text or "", "package": stem or "", "downloaded": [names], "bytes": n}. It ends in
+`os._exit`, since an interpreter's ordinary exit sometimes crashes here after success; whoever started it verifies the tree.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+
+class Reporter:
+    """Counts what is downloaded; py-rattler calls these methods and passes the returned numbers back."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.downloads: dict[int, tuple[str, int]] = {}
+
+    def on_populate_cache_start(self, operation: int, package_name: str) -> int:
+        """Return a token for this package."""
+        self.names.append(package_name)
+        return len(self.names) - 1
+
+    def on_download_start(self, cache_entry: int) -> int:
+        """Note that a package comes from its channel, not from the cache."""
+        self.downloads.setdefault(cache_entry, (self.names[cache_entry], 0))
+        return cache_entry
+
+    def on_download_progress(self, download_idx: int, progress: int, total: int | None) -> None:
+        """Note how far a download is, in bytes."""
+        self.downloads[download_idx] = (self.downloads[download_idx][0], progress)
+
+    def _token(self, *_arguments: Any) -> int:
+        return 0
+
+    on_transaction_start = on_transaction_operation_start = on_transaction_operation_complete = _token
+    on_transaction_complete = on_validate_start = on_validate_complete = on_download_completed = _token
+    on_populate_cache_complete = on_unlink_start = on_unlink_complete = on_link_start = on_link_complete = _token
+    on_post_link_start = on_post_link_complete = on_pre_unlink_start = on_pre_unlink_complete = _token
+
+
+def check_local(package: dict[str, Any]) -> str:
+    """Verify an archive with a file:// url, which py-rattler links without looking at its hash; return what is wrong."""
+    if not package["url"].startswith("file://"):
+        return ""
+    path = unquote(urlsplit(package["url"]).path)
+    total = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                total.update(block)
+    except OSError as error:
+        return f"cannot read {path}: {error.strerror}"
+    if total.hexdigest() != package["sha256"]:
+        return f"hash mismatch of {path}: expected {package['sha256']}, got {total.hexdigest()}"
+    return ""
+
+
+async def install(request: dict[str, Any], reporter: Reporter) -> None:
+    """Link the packages into the staging folder as if it were at its final path."""
+    from rattler import BuildString, PackageRecord, RepoDataRecord
+    from rattler import install as link
+    from rattler.package_cache import PackageCache, ValidationMode
+
+    records = [
+        RepoDataRecord(
+            PackageRecord(
+                p["name"],
+                p["version"],
+                BuildString(p["build"]),
+                p["build_number"],
+                p["subdir"],
+                noarch=p.get("noarch"),
+                depends=p["depends"],
+                md5=bytes.fromhex(p["md5"]) if p["md5"] else None,
+                sha256=bytes.fromhex(p["sha256"]),
+                python_site_packages_path=p.get("python_site_packages_path"),
+            ),
+            p["file_name"],
+            p["url"],
+            request["channel"],
+        )
+        for p in request["packages"]
+    ]
+    mode = ValidationMode.full() if request["full"] else ValidationMode.fast()
+    await link(
+        records,
+        target_prefix=request["staging"],
+        alternative_target_prefix=request["final"],
+        package_cache=PackageCache.new_layered([request["pkgs"]], validation_mode=mode),
+        show_progress=False,
+        execute_link_scripts=True,
+        reporter=reporter,
+    )
+
+
+def main() -> int:
+    """Serve one request; return the exit code."""
+    request = json.load(sys.stdin)
+    sys.path.insert(0, request["engine"])
+    reporter, error, culprit, missing = Reporter(), "", "", []
+    for package in request["packages"]:
+        stem = "{name}-{version}-{build}".format(**package)
+        if os.path.isdir(os.path.join(request["pkgs"], stem)):
+            continue
+        missing.append(package["name"])
+        error = check_local(package)
+        if error:
+            culprit = stem
+            break
+    if not error:
+        try:
+            asyncio.run(install(request, reporter))
+        except BaseException as why:  # py-rattler raises panics as BaseException; whatever it is, it is reported
+            error = str(why) or type(why).__name__
+    json.dump(
+        {
+            "error": error,
+            "package": culprit,
+            "downloaded": [] if error else sorted({*missing, *(name for name, _ in reporter.downloads.values())}),
+            "bytes": sum(size for _, size in reporter.downloads.values()),
+        },
+        sys.stdout,
+    )
+    sys.stdout.flush()
+    return 1 if error else 0
+
+
+if __name__ == "__main__":
+    os._exit(main())

@@ -1,0 +1,197 @@
+"""The records in `conda-meta`: do they say what the plan says, and do the files match them? Python 3.9, standard library.
+
+What py-rattler 0.28 leaves to be put right: records are mode 0600, lack what a lock does not hold (license, constrains,
+timestamp, ...), and `sha256_in_prefix` stands only where it differs; for a symbolic link it is the hash of the link's text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import Any, NamedTuple, Optional
+
+from . import tree
+
+FROM_INDEX = ("arch", "constrains", "features", "license", "license_family", "platform", "purls", "timestamp", "track_features")
+"""Keys of a package's own info/index.json that go into the record where the engine left them out."""
+
+
+class Recorded(NamedTuple):
+    """What the records of one tree promise.
+
+    `files`: path to sha256 (None where a package gives none); `links`: path to sha256 of the link's text;
+    `content`: one digest of it all; `scripts`: whether a package has a post-link script, which may make files of its own.
+    """
+
+    files: dict[str, Optional[str]]
+    links: dict[str, str]
+    content: str
+    scripts: bool
+
+
+class Mistrust(Exception):
+    """The installed tree is not what was asked for; `stems` are cache entries that must not be believed."""
+
+    def __init__(self, problems: list[str], stems: Optional[list[str]] = None) -> None:
+        super().__init__(f"{len(problems)} problems: " + "; ".join(problems[:5]))
+        self.problems, self.stems = problems, stems or []
+
+
+def read_records(new: str, plan: dict[str, Any], pkgs: str, seals: str, refetched: frozenset[str]) -> Recorded:
+    """Compare every record with the plan, complete it from the package cache, and gather what it promises.
+
+    One record at a time: those of a large environment hold hundreds of thousands of paths.
+
+    :param seals: folder of the seals: for each archive the digest of its file list when it was first seen. A cache entry
+        that was altered together with its own paths.json passes every check which believes the list in the cache.
+    :param refetched: stems whose cache entry was made anew from a verified archive in this run, so that a seal which
+        differs was the wrong one
+    :raises Mistrust: where a record differs from the plan, or a file list from its seal
+    :raises OSError: where one cannot be read or written
+    """
+    wanted = {"{name}-{version}-{build}".format(**p): p for p in plan["packages"]}
+    python = next((p["version"] for p in plan["packages"] if p["name"] == "python"), "")
+    meta = os.path.join(new, "conda-meta")
+    problems, doubted = [], []
+    files: dict[str, Optional[str]] = {}
+    links: dict[str, str] = {}
+    content = hashlib.sha256()
+    scripts = False
+    present = {name[:-5] for name in os.listdir(meta) if name.endswith(".json")}
+    problems += [f"conda-meta has a record that the plan does not: {stem}" for stem in sorted(present - set(wanted))]
+    for stem, package in sorted(wanted.items()):
+        if stem not in present:
+            problems.append(f"conda-meta has no record of {stem}")
+            continue
+        path = os.path.join(meta, stem + ".json")
+        text = tree.read_file(path)
+        try:
+            record = json.loads(text)
+            items = record["paths_data"]["paths"]
+            problems += _differences(record, package, stem)
+            index = json.loads(tree.read_file(os.path.join(pkgs, stem, "info", "index.json")))
+            problems += [
+                f"{stem}: the archive says {key} {index.get(key)!r}"
+                for key in ("name", "version", "build")
+                if str(index.get(key)) != package[key]
+            ]
+            listed = sorted([i["_path"], i.get("sha256") or ""] for i in items if i["path_type"].endswith("link"))
+            for item in items:
+                promised = item.get("sha256_in_prefix") or item.get("sha256")
+                if item["path_type"] == "softlink":
+                    links[item["_path"]] = promised or ""
+                else:
+                    files[item["_path"]] = promised
+                content.update(f"{item['_path']}\0{promised or ''}\0".encode("utf-8", "surrogateescape"))
+                scripts = scripts or item["_path"] in (f"bin/.{package['name']}-post-link.sh",)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            problems.append(f"{stem}: unreadable record or index.json ({type(error).__name__}: {error})")
+            doubted.append(stem)
+            continue
+        seal = hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+        if not _sealed(seals, package["sha256"], python, seal, stem in refetched):
+            problems.append(f"{stem}: the file list in the package cache is not the one first seen for this archive")
+            doubted.append(stem)
+        _complete(path, text, record, index)
+    if problems:
+        raise Mistrust(problems, doubted)
+    return Recorded(files, links, content.hexdigest(), scripts)
+
+
+def _differences(record: dict[str, Any], package: dict[str, Any], stem: str) -> list[str]:
+    """Say where a record is not what the plan asked for."""
+    return [
+        f"{stem}: its record says {key} {record.get(key)!r}, the plan {package[key]!r}"
+        for key in ("name", "version", "build", "subdir", "sha256")
+        if record.get(key) != package[key]
+    ]
+
+
+def _sealed(seals: str, sha256: str, python: str, seal: str, renew: bool) -> bool:
+    """Compare a file list's digest with the one remembered for its archive; remember it where there is none."""
+    # noarch paths depend on the python they are linked for
+    path = os.path.join(seals, f"{sha256}-{hashlib.sha256(python.encode()).hexdigest()[:6]}")
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            known = file.read()
+    except FileNotFoundError:
+        known = ""
+    if known == seal:
+        return True
+    if len(known) == 64 and not renew:  # a power cut may have left less: that is no evidence
+        return False
+    tree.write_file(path, seal)
+    return True
+
+
+def _complete(path: str, text: str, record: dict[str, Any], index: dict[str, Any]) -> None:
+    """Make a record readable by all, and add what the lock could not carry; the rest of its text stays as it is."""
+    missing = {key: index[key] for key in FROM_INDEX if index.get(key) is not None and key not in record}
+    if missing and text.startswith("{\n"):
+        added = "".join(f"  {json.dumps(key)}: {json.dumps(value)},\n" for key, value in sorted(missing.items()))
+        tree.write_file(path, "{\n" + added + text[2:])
+    else:
+        os.chmod(path, 0o644)
+
+
+def put_modes_right(new: str) -> dict[str, os.stat_result]:
+    """Let everybody read, and nobody but the owner write; return the lstat of every file and link.
+
+    Files share inodes, and so modes, with the package cache: they are touched only where wrong, so once a package.
+
+    :raises OSError: where one cannot be changed
+    """
+    found = {}
+    for path, status in tree.walk(new):
+        now = status.st_mode & 0o7777
+        want = 0o644 if path.startswith("conda-meta/") else (now | 0o444 | (0o111 if now & 0o100 else 0)) & ~0o022
+        if now != want and (status.st_mode & 0o170000) == 0o100000:
+            full = os.path.join(new, path)
+            os.chmod(full, want)
+            status = os.lstat(full)
+        found[path] = status
+    return found
+
+
+def verify(new: str, found: dict[str, os.stat_result], recorded: Recorded) -> dict[str, tree.Entry]:
+    """Hash every file of a fresh tree but `conda-meta`, compare it with the records, and return the manifest's entries.
+
+    :raises Mistrust: where a file is missing, altered, or recorded by nobody though no package has a post-link script
+    :raises OSError: where one cannot be read
+    """
+    ours = {path: status for path, status in found.items() if not path.startswith("conda-meta/")}
+    entries = tree.entries_of(new, ours.items())
+    problems = [f"missing {path}" for path in (*recorded.files, *recorded.links) if path not in entries]
+    for path, entry in entries.items():
+        if "\n" in path:
+            problems.append(f"unacceptable file name {path!r}")
+        if path in recorded.links:
+            if entry.kind != "l" or recorded.links[path] not in ("", entry.sha256):
+                problems.append(f"altered {path}")
+        elif path in recorded.files:
+            if entry.kind != "f" or recorded.files[path] not in (None, entry.sha256):
+                problems.append(f"altered {path}")
+        elif not recorded.scripts:
+            problems.append(f"unrecorded {path}")
+    if problems:
+        raise Mistrust(problems)
+    return entries
+
+
+def list_urls(pkgs: str, plan: dict[str, Any]) -> None:
+    """Add a plan's urls to the cache's urls.txt: without that file `conda clean` does not see the cache at all.
+
+    :raises OSError: where it cannot be written
+    """
+    path = os.path.join(pkgs, "urls.txt")
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            known = set(file.read().split())
+    except FileNotFoundError:
+        known = set()
+    new = [package["url"] for package in plan["packages"] if package["url"] not in known]
+    if new or not known:
+        with open(path, "a", encoding="utf-8") as file:  # appended in one write: builders share the cache
+            file.write("".join(url + "\n" for url in new))
+            os.fchmod(file.fileno(), 0o644)

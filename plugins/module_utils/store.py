@@ -1,0 +1,424 @@
+"""The root on a host: where things are, who may change them now, which generation is published, and what may be removed.
+
+Python 3.9, standard library. Names that begin with a dot below `generations/<env>/` are work in progress, and whoever holds
+the environment's lock may remove them; the `.lease` files apart, whose inodes are locks that shells and jobs hold shared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from . import plan as plans
+from . import tree
+from .hostroot import need_root_folder
+from .problem import Problem
+from .room import refuse_network, refuse_other_filesystem
+
+HISTORY = 50  # publishes remembered for each environment
+
+
+class Store:
+    """The folders of one root.
+
+    :param root: lockstep_root; absolute
+    :param tools: folder with the project's files for hosts (`lockstep_host/`, `hooks/`); needed to build only
+    :param python: interpreter (3.10 or newer) that runs the engine; default the root's Miniconda
+    :param engine: folder of the unpacked engine; needed to build only
+    :param lock_timeout: seconds to wait for another run before giving up
+    """
+
+    def __init__(
+        self,
+        root: str,
+        tools: Optional[str] = None,
+        python: Optional[str] = None,
+        engine: Optional[str] = None,
+        lock_timeout: float = 1800,
+    ) -> None:
+        self.root = root
+        self.pkgs, self.envs = os.path.join(root, "pkgs"), os.path.join(root, "envs")
+        self.state, self.generations = os.path.join(root, "state"), os.path.join(root, "generations")
+        self.tools = tools
+        self.python = python or os.path.join(root, "miniconda", "bin", "python")
+        self.engine = engine
+        self.lock_timeout = lock_timeout
+
+    def path(self, env: str, name: str = "") -> str:
+        """Return the path of an environment's generations, or of one of them."""
+        return os.path.join(self.generations, env, name) if name else os.path.join(self.generations, env)
+
+    def lease(self, env: str, name: str) -> str:
+        """Return the path of a generation's lease: beside the generation, so that a repair does not swap it away."""
+        return self.path(env, f".{name}.lease")
+
+    def plan_file(self, env: str, name: str) -> str:
+        """Return where the plan is kept that a generation was made from."""
+        return os.path.join(self.state, "locks", env, name + ".json")
+
+    def prepare(self) -> None:
+        """Make the root's folders, and refuse places that cannot work.
+
+        :raises Problem: a bad path, a network file system, no permission, several file systems
+        """
+        need_root_folder(self.root)
+        refuse_network(self.root)
+        folders = [self.pkgs, self.generations, self.envs, self.state]
+        with reported(f"{self.root} cannot be prepared"):
+            for folder in folders:
+                os.makedirs(folder, 0o755, exist_ok=True)
+            for folder in ("seals", "locks"):
+                os.makedirs(os.path.join(self.state, folder), 0o755, exist_ok=True)
+        refuse_other_filesystem(folders)
+
+    # -- locks ---------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def locked(self, env: str, what: str = "build") -> Iterator[tuple[int, int]]:
+        """Hold an environment's lock alone and the package cache's shared; yield both descriptors, for children to inherit.
+
+        When a builder is killed, its orphans keep the locks until they have ended too. What killed runs left of this
+        environment is removed on entry.
+
+        :raises Problem: where another run keeps the lock for longer than `lock_timeout`
+        """
+        with reported(f"environment {env} cannot be locked"):
+            os.makedirs(self.path(env), 0o755, exist_ok=True)
+        own_lock = self._lock(f"{env}.lock", f"environment {env}", what)
+        with own_lock as own, self._lock_pkgs_shared(f"{what} of {env}") as pkgs:
+            with reported(f"what a killed run left of environment {env} cannot be removed"):
+                for item in os.listdir(self.path(env)):
+                    if item.startswith(".") and item.endswith((".new", ".trash")):
+                        tree.remove(self.path(env, item))
+            yield own, pkgs
+
+    @contextlib.contextmanager
+    def pkgs_alone(self, what: str = "clean") -> Iterator[int]:
+        """Hold the package cache's lock alone: no build runs, so what is there may be judged and removed.
+
+        :raises Problem: where builds keep it for longer than `lock_timeout`
+        """
+        with self._lock("pkgs.lock", "the package cache", what) as handle:
+            yield handle
+
+    @contextlib.contextmanager
+    def _lock_pkgs_shared(self, what: str) -> Iterator[int]:
+        path = os.path.join(self.state, "pkgs.lock")
+        with reported(f"{path} cannot be opened"):
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.sweep_pkgs()
+            except BlockingIOError:
+                pass  # another builder is at work; a later run sweeps
+            self._wait(handle, fcntl.LOCK_SH, "the package cache")
+            _sign(handle, what)
+            yield handle
+        finally:
+            os.close(handle)
+
+    @contextlib.contextmanager
+    def _lock(self, name: str, label: str, what: str) -> Iterator[int]:
+        path = os.path.join(self.state, name)
+        with reported(f"{path} cannot be opened"):
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self._wait(handle, fcntl.LOCK_EX, label)
+            _sign(handle, what)
+            yield handle
+        finally:
+            os.close(handle)
+
+    def _wait(self, handle: int, kind: int, label: str) -> None:
+        """Wait for a lock, politely.
+
+        :raises Problem: after `lock_timeout` seconds, naming the holder
+        """
+        deadline = time.monotonic() + self.lock_timeout
+        pause = 0.02
+        while True:
+            try:
+                fcntl.flock(handle, kind | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise Problem(
+                        f"{label} is busy: {_holder(handle)}",
+                        f"waited {self.lock_timeout:.0f} s for it",
+                        "let that run end, or end it, and run again",
+                    ) from None
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.5)
+
+    def sweep_pkgs(self) -> None:
+        """Remove what killed extractions left in the package cache. The caller holds the cache's lock alone."""
+        with os.scandir(self.pkgs) as found:
+            for item in list(found):
+                if item.name.startswith(".") and item.is_dir(follow_symlinks=False):
+                    tree.remove(item.path)
+
+    # -- what is there -------------------------------------------------------------------------------------------
+
+    def published(self, env: str) -> Optional[str]:
+        """Return the name of the generation that the link publishes; None where there is no link, or a foreign one."""
+        try:
+            target = os.readlink(os.path.join(self.envs, env))
+        except OSError:
+            return None
+        folder, name = os.path.split(target)
+        return name if folder == f"../generations/{env}" and name and not name.startswith(".") else None
+
+    def history(self, env: str) -> list[list[Any]]:
+        """Return the publishes [[name, unix time], ...], oldest first; empty where nothing readable is there."""
+        try:
+            with open(os.path.join(self.state, env + ".json"), encoding="utf-8") as file:
+                found = json.load(file)
+            return [[str(name), float(at)] for name, at in found]
+        except (OSError, ValueError, TypeError):
+            return []
+
+    def names(self, env: str) -> list[str]:
+        """Return the names of an environment's generations, unfinished ones included."""
+        try:
+            found = os.listdir(self.path(env))
+        except OSError:
+            return []
+        return sorted(name for name in found if not name.startswith("."))
+
+    def environments(self) -> list[str]:
+        """Return the names of all environments that have generations."""
+        try:
+            return sorted(name for name in os.listdir(self.generations) if plans.NAME.match(name))
+        except OSError:
+            return []
+
+    def kept_plan(self, env: str, name: Optional[str]) -> Optional[dict[str, Any]]:
+        """Return the plan that a generation was made from, or None."""
+        try:
+            with open(self.plan_file(env, name or ""), encoding="utf-8") as file:
+                found = json.load(file)
+            return found if isinstance(found, dict) else None
+        except (OSError, ValueError):
+            return None
+
+    def previous(self, env: str) -> Optional[str]:
+        """Return the generation that was published before the current one, or None."""
+        current = self.published(env)
+        return next((name for name, _ in reversed(self.history(env)) if name != current), None)
+
+    # -- publishing ----------------------------------------------------------------------------------------------
+
+    def want(self, env: str, name: str) -> bool:
+        """Note that a generation is wanted again, so that it is not collected before it is activated.
+
+        Return whether it is there and complete.
+        """
+        with self._leased(env, name), contextlib.suppress(OSError):
+            if tree.read_mark(self.path(env, name)) is None:
+                return False
+            os.utime(self.lease(env, name))
+            return True
+        return False
+
+    @contextlib.contextmanager
+    def _leased(self, env: str, name: str) -> Iterator[None]:
+        """Hold a generation's lease shared, where there is one."""
+        try:
+            handle = os.open(self.lease(env, name), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            yield
+            return
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(handle)
+
+    def make_lease(self, env: str, name: str) -> None:
+        """Make a generation's lease: readable by all, which is enough for flock; never removed, since its inode is the lock.
+
+        :raises OSError: where it cannot be made
+        """
+        path = self.lease(env, name)
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+        os.chmod(path, 0o444)
+        os.utime(path)
+
+    def activate(self, env: str, name: str) -> dict[str, Any]:
+        """Publish a complete generation: one link is swapped. Return `changed` and `previous` (a name or None).
+
+        First the intent is written to the history, so that what was current stays known as previous even if this run is
+        killed in between; then the link, which alone is the truth. A link that was moved elsewhere is put back.
+
+        :raises Problem: where the generation is not complete, or something that is no link has its place
+        """
+        link = os.path.join(self.envs, env)
+        text = f"../generations/{env}/{name}"
+        with self.locked(env, "activate"):
+            if tree.read_mark(self.path(env, name)) is None:
+                raise Problem(
+                    f"generation {name} of environment {env} is not there, or not complete",
+                    f"{self.path(env, name)} has no valid mark",
+                    "stage it first",
+                )
+            if os.path.lexists(link) and not os.path.islink(link):
+                raise Problem(
+                    f"{link} is not a link of ours",
+                    "a folder or file has its place",
+                    "move it away; Lockstep overwrites nothing that it did not make",
+                )
+            current = self.published(env)
+            before = current if current != name else self.previous(env)
+            changed = not os.path.islink(link) or os.readlink(link) != text
+            history = self.history(env)
+            with reported(f"environment {env} cannot be published"):
+                if not history or history[-1][0] != name:
+                    self.write_state(env + ".json", [*history, [name, time.time()]][-HISTORY:])
+                if changed:
+                    temporary = os.path.join(self.envs, f".{env}.link")
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(temporary)
+                    os.symlink(text, temporary)
+                    os.replace(temporary, link)
+                    tree.sync(self.envs)
+        return {"changed": changed, "previous": before}
+
+    def write_state(self, name: str, data: Any) -> None:
+        """Write a JSON file below `state/`, in one step and durably.
+
+        :raises OSError: where it cannot be written
+        """
+        path = os.path.join(self.state, name)
+        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        temporary = f"{path}.tmp"
+        tree.write_file(temporary, json.dumps(data, sort_keys=True) + "\n", durable=True)
+        os.replace(temporary, path)
+        tree.sync(os.path.dirname(path))
+
+    # -- collecting ----------------------------------------------------------------------------------------------
+
+    def candidates(self, env: str, keep_previous: int, min_age: float, now: Optional[float] = None) -> list[str]:
+        """Return the generations that may be collected unless somebody leases them.
+
+        Kept are the published one, the `keep_previous` ones published before it, and all that were retired (or built, or
+        staged again) less than `min_age` seconds ago. An unfinished tree that is not published has no age to reach.
+        """
+        now = time.time() if now is None else now
+        history, link = self.history(env), self.published(env)
+        order = dict.fromkeys(name for name, _ in reversed(history) if name != link)
+        keep = {link, *list(order)[:keep_previous]}
+        retired = {old: since for (old, _), (_, since) in zip(history, history[1:])}
+        found = []
+        for name in self.names(env):
+            if name in keep:
+                continue
+            path = self.path(env, name)
+            times = [retired.get(name, 0.0)]
+            for item in (self.lease(env, name), path):
+                with contextlib.suppress(OSError):
+                    times.append(os.lstat(item).st_mtime)
+            if tree.read_mark(path) is None or now - max(times) >= min_age:
+                found.append(name)
+        return found
+
+    def collect(self, env: str, keep_previous: int = 1, min_age: float = 14 * 86400) -> dict[str, list[str]]:
+        """Remove what `candidates` names and nobody leases; return the names `removed` and `leased`.
+
+        :param min_age: seconds; should be longer than the longest job, since a program started by a bare path has no lease
+        :raises Problem: where the lock cannot be had, or something cannot be removed
+        """
+        removed, leased = [], []
+        with self.locked(env, "clean"), reported(f"generations of environment {env} cannot be collected"):
+            for name in self.candidates(env, keep_previous, min_age):
+                self.make_missing_lease(env, name)
+                handle = os.open(self.lease(env, name), os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if name not in self.candidates(env, keep_previous, min_age):
+                        continue  # staged again between the look and the lease
+                    trash = self.path(env, f".{name}.trash")
+                    # whoever waits for the lease finds nothing after this, and looks at the link again
+                    os.rename(self.path(env, name), trash)
+                except BlockingIOError:
+                    leased.append(name)
+                    continue
+                finally:
+                    os.close(handle)
+                tree.remove(trash)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.plan_file(env, name))
+                removed.append(name)
+        return {"removed": removed, "leased": leased}
+
+    def make_missing_lease(self, env: str, name: str) -> None:
+        """Make a lease where there is none, without counting as wanted."""
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self.lease(env, name), os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+            os.utime(self.lease(env, name), (0, 0))
+
+    def withdraw(self, env: str) -> bool:
+        """Remove an environment's link, so that nobody starts with it any more; generations go when they are collected.
+
+        Return whether there was one.
+
+        :raises Problem: where something that is no link has its place
+        """
+        link = os.path.join(self.envs, env)
+        if not os.path.lexists(link):
+            return False
+        if not os.path.islink(link):
+            raise Problem(f"{link} is not a link of ours", "a folder or file has its place", "remove it by hand")
+        with self.locked(env, "withdraw"), reported(f"{link} cannot be removed"):
+            name = self.published(env)
+            with contextlib.suppress(FileNotFoundError):  # its age counts from now
+                os.utime(self.lease(env, name or ""))
+            for path in (link, os.path.join(self.state, env + ".json")):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+            tree.sync(self.envs)
+        return True
+
+
+@contextlib.contextmanager
+def reported(message: str) -> Iterator[None]:
+    """Turn an OSError into a Problem that says what could not be done, and for a full disk what to do."""
+    try:
+        yield
+    except OSError as error:
+        cause = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+        remedy = ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "make room: bin/lockstep-clean removes retired generations and unused packages"
+        elif error.errno in (errno.EACCES, errno.EPERM):
+            remedy = "give it to the user that Ansible connects as"
+        elif error.errno == errno.EROFS:
+            remedy = "the disk was mounted read-only, perhaps after an error: see the kernel's log"
+        raise Problem(message, cause, remedy) from None
+
+
+def _sign(handle: int, what: str) -> None:
+    """Write into a lock's file who holds it. Only for messages: a full disk must not keep anybody from cleaning."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps({"pid": os.getpid(), "since": int(time.time()), "what": what}).encode(), 0)
+
+
+def _holder(handle: int) -> str:
+    """Say who holds a lock, from what the holder wrote into its file."""
+    try:
+        holder = json.loads(os.pread(handle, 4096, 0).decode())
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
+        text = f"another run ({holder['what']}, pid {holder['pid']}) has held it since {since}"
+        if not os.path.exists(f"/proc/{int(holder['pid'])}") and os.path.isdir("/proc/self"):
+            text += "; that process has ended, but a child of it is still at work"
+        return text
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another run is at work"

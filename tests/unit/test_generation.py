@@ -1,0 +1,205 @@
+"""Generations, built for real from a tiny channel by py-rattler: staged, activated, damaged, repaired, collected."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.lockstep.fleet.plugins.module_utils import generation, tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+
+from tests.tiny import PY, SITE, Channel, make_channel, make_store
+
+ALL = ("python", "alpha", "beta", "gamma")
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory: pytest.TempPathFactory) -> Channel:
+    return make_channel(tmp_path_factory.mktemp("channel"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return make_store(tmp_path / "root")
+
+
+def python(store: Store, code: str, env: str = "train") -> str:
+    done = subprocess.run(
+        [f"{store.envs}/{env}/bin/python", "-I", "-c", code], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_a_build_is_whole_frozen_and_published(channel: Channel, store: Store) -> None:
+    plan = channel.plan("train", *ALL, variables={"WHAT": "it's"}, smoke="import alpha, os\nassert os.environ['WHAT']")
+    result = generation.build(store, plan)
+    name, final = result["name"], Path(store.path("train", result["name"]))
+    assert (result["changed"], result["previous"], result["repaired"]) == (True, None, False)
+    assert result["downloaded"] == ["alpha", "beta", "gamma", "python"]
+    assert result["compiled"] >= 20 and result["borrowed"] == 0
+    assert store.published("train") == name == plan["digest"][:12]
+    assert [entry[0] for entry in store.history("train")] == [name]
+    assert tree.damage(str(final), "hashes") == []
+    mark = tree.read_mark(str(final))
+    assert mark and {key: mark[key] for key in ("layout", "env", "platform", "digest", "packages")} == {
+        "layout": 1, "env": "train", "platform": "linux-64", "digest": plan["digest"], "packages": 4,
+    }  # fmt: skip
+    assert python(store, "import alpha, beta; print(alpha.__version__, beta.NAME)") == "2.0 beta"
+    # the final path is inside the files, the staging path nowhere
+    assert (final / "bin/beta").read_text() == f"#!/bin/sh\necho {final}/share/beta\n"
+    assert (final / "bin/alpha").read_text().startswith(f"#!{final}/bin/python")
+    assert subprocess.run([final / "bin/alpha"], capture_output=True, text=True).stdout == "alpha 2.0\n"
+    for path in final.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            assert f".{name}.new".encode() not in path.read_bytes(), path
+    # modes: folders frozen, nothing writable by others, records readable
+    assert {path.stat().st_mode & 0o777 for path in (final, *final.rglob("*")) if path.is_dir()} == {0o555}
+    assert not [p for p in final.rglob("*") if not p.is_symlink() and p.is_file() and p.stat().st_mode & 0o022]
+    assert {p.stat().st_mode & 0o777 for p in final.glob("conda-meta/*")} == {0o644}
+    record = json.loads(next(final.glob("conda-meta/alpha-*.json")).read_text())
+    assert record["license"] == "BSD-3-Clause" and record["constrains"] == ["absent >=1"] and record["timestamp"]
+    assert json.loads((final / "conda-meta/state").read_text()) == {"env_vars": {"WHAT": "it's"}, "version": 1}
+    assert "alpha-2.0-pytiny_1" in (final / "conda-meta/history").read_text()
+    assert json.loads((final / "conda-meta/frozen").read_text())["message"]
+    assert (final / f"lib/python{PY}/EXTERNALLY-MANAGED").read_text().startswith("[externally-managed]")
+    assert (final / "var/gamma").read_text() == "linked\n"  # by the post-link script
+    assert not (final / "CACHEDIR.TAG").exists()
+    assert (final / SITE / "alpha/__pycache__").is_dir() and (final / "etc/conda/activate.d/00-lockstep.sh").is_file()
+    assert os.lstat(store.lease("train", name)).st_mode & 0o777 == 0o444
+    assert store.kept_plan("train", name) == plan
+    assert len(Path(store.pkgs, "urls.txt").read_text().split()) == 4
+    # files are shared with the cache, not copied
+    assert (final / "share/beta/text").samefile(Path(store.pkgs, "beta-1.0-htiny_0/share/beta/text"))
+
+
+def test_a_second_run_changes_nothing(channel: Channel, store: Store) -> None:
+    plan = channel.plan("train", *ALL)
+    generation.build(store, plan)
+    before = {p: os.lstat(p).st_ctime_ns for p in Path(store.root).rglob("*") if "__pycache__" not in str(p)}
+    again = generation.build(store, plan)
+    assert not again["changed"] and again["damage"] == []
+    changed = [p for p, at in before.items() if os.lstat(p).st_ctime_ns != at]
+    assert {p.name for p in changed} <= {"train.lock", "pkgs.lock"}
+
+
+def test_an_update_borrows_bytecode_and_keeps_the_old_generation(channel: Channel, store: Store) -> None:
+    old = generation.build(store, channel.plan("train", "python", "alpha=1.0", "beta"))
+    staged = generation.stage(store, channel.plan("train", "python", "alpha=2.0", "beta"))
+    assert store.published("train") == old["name"]  # staged only
+    assert python(store, "import alpha; print(alpha.__version__)") == "1.0"
+    assert staged["downloaded"] == ["alpha"] and staged["borrowed"] >= 1
+    swap = store.activate("train", staged["name"])
+    assert swap == {"changed": True, "previous": old["name"]}
+    assert python(store, "import alpha; print(alpha.__version__)") == "2.0"
+    assert tree.damage(store.path("train", old["name"]), "hashes") == []
+    # another environment borrows from this one
+    other = generation.build(store, channel.plan("serve", "python", "alpha=2.0"))
+    assert other["compiled"] == 0 and other["borrowed"] >= 20 and not other["downloaded"]
+
+
+@pytest.mark.parametrize("how", ["truncated", "altered in place", "missing", "extra", "mark"])
+def test_damage_is_found_and_repaired_under_a_running_process(channel: Channel, store: Store, how: str) -> None:
+    plan = channel.plan("train", *ALL)
+    final = Path(store.path("train", generation.build(store, plan)["name"]))
+    running = subprocess.Popen(
+        [final / "bin/python", "-I", "-c", "import sys; sys.stdin.read(1); import beta; print(beta.NAME, end='')"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    victim = final / SITE / "alpha/part3.py"
+    if how == "truncated":
+        victim.write_text("")
+    elif how == "altered in place":
+        status = victim.stat()
+        victim.write_text("VALUE = 4\n")
+        os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert generation.look(store, plan, "stats")["state"] == "complete"  # what only hashes can see
+    elif how == "missing":
+        os.chmod(victim.parent, 0o755)
+        victim.unlink()
+    elif how == "extra":
+        os.chmod(final / SITE, 0o755)
+        (final / SITE / "stray.py").write_text("")
+    else:
+        (final / tree.MARK).write_text("")
+    found = generation.look(store, plan, "hashes")
+    assert found["state"] == "damaged" and len(found["damage"]) == 1, found
+    result = generation.build(store, plan, generation.Options(verify="hashes"))
+    assert result["changed"] and result["repaired"] and result["damage"] == found["damage"]
+    assert tree.damage(str(final), "hashes") == []
+    assert running.communicate(b"x")[0] == b"beta"
+    assert {p.name for p in final.parent.iterdir()} == {final.name, f".{final.name}.lease"}
+    assert generation.look(store, plan, "hashes")["state"] == "complete"
+
+
+def test_a_link_moved_elsewhere_is_put_back(channel: Channel, store: Store, tmp_path: Path) -> None:
+    plan = channel.plan("train", "python", "alpha")
+    name = generation.build(store, plan)["name"]
+    link = Path(store.envs, "train")
+    link.unlink()
+    link.symlink_to(tmp_path)
+    assert store.published("train") is None
+    assert generation.build(store, plan)["changed"]
+    assert store.published("train") == name
+    link.unlink()
+    link.mkdir()
+    with pytest.raises(Problem, match="is not a link of ours"):
+        generation.build(store, plan)
+
+
+def test_incomplete_generations_are_not_published(channel: Channel, store: Store) -> None:
+    store.prepare()
+    os.makedirs(store.path("train", "0123456789ab"))
+    with pytest.raises(Problem, match="not complete"):
+        store.activate("train", "0123456789ab")
+
+
+class TestCollect:
+    @pytest.fixture
+    def names(self, channel: Channel, store: Store) -> list[str]:
+        plans = [channel.plan("train", *what) for what in (("alpha=1.0", "python"), ("alpha", "python"), ALL)]
+        return [generation.build(store, plan)["name"] for plan in plans]
+
+    def test_keeps_the_published_and_the_previous(self, store: Store, names: list[str]) -> None:
+        assert store.collect("train", keep_previous=1, min_age=0) == {"removed": names[:1], "leased": []}
+        assert store.names("train") == sorted(names[1:])
+        assert store.kept_plan("train", names[0]) is None and store.kept_plan("train", names[1])
+
+    def test_keeps_what_is_young(self, store: Store, names: list[str]) -> None:
+        assert store.candidates("train", 0, 3600) == []
+        assert sorted(store.candidates("train", 0, 3600, time.time() + 7200)) == sorted(names[:2])
+
+    def test_keeps_what_is_leased(self, store: Store, names: list[str]) -> None:
+        with subprocess.Popen(
+            ["flock", "-s", store.lease("train", names[0]), "sleep", "60"], start_new_session=True
+        ) as holder:
+            time.sleep(0.3)
+            found = store.collect("train", keep_previous=0, min_age=0)
+            os.killpg(holder.pid, 15)
+        assert found == {"removed": [names[1]], "leased": [names[0]]}
+        assert store.collect("train", keep_previous=0, min_age=0)["removed"] == [names[0]]
+
+    def test_keeps_what_was_staged_again(self, channel: Channel, store: Store, names: list[str]) -> None:
+        for name in names[:2]:
+            os.utime(store.lease("train", name), (0, 0))
+            os.utime(store.path("train", name), (0, 0))
+        state = Path(store.state, "train.json")
+        state.write_text(json.dumps([[name, 1000.0 + i] for i, name in enumerate(names)]))
+        assert sorted(store.candidates("train", 0, 3600)) == sorted(names[:2])
+        assert not generation.stage(store, channel.plan("train", "alpha=1.0", "python"))["changed"]
+        assert store.candidates("train", 0, 3600) == [names[1]]
+
+    def test_an_unfinished_tree_goes_at_once(self, store: Store, names: list[str]) -> None:
+        Path(store.path("train", names[0]), tree.MARK).write_text("")
+        assert store.collect("train", 0, 3600)["removed"] == [names[0]]
+
+    def test_withdrawing_keeps_the_generations_for_their_age(self, store: Store, names: list[str]) -> None:
+        os.utime(store.lease("train", names[2]), (0, 0))
+        assert store.withdraw("train") and store.published("train") is None
+        assert names[2] not in store.candidates("train", 0, 3600)
+        assert not store.withdraw("train")
+        assert len(store.collect("train", 1, 0)["removed"]) == 3
