@@ -4,7 +4,8 @@
 
 The order is conda's. Deactivation: the old environment's scripts run (backwards), variables are unset, then set.
 Activation: variables are set, then the new environment's scripts run. An environment's own variables come from
-`etc/conda/env_vars.d/*.json` and `conda-meta/state`; what they hide is kept in `__CONDA_SHLVL_<n>_<NAME>` and comes back.
+`etc/conda/env_vars.d/*.json` and `conda-meta/state`; what they hide is kept in
+`__CONDA_SHLVL_<n>_<NAME>` and comes back.
 """
 
 from __future__ import annotations

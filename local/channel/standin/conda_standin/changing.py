@@ -147,7 +147,8 @@ def create(args: Namespace, settings: Settings) -> int:
         _ask(
             settings,
             f"WARNING: A conda environment already exists at '{prefix}'\n\nRemove existing environment?\nThis will "
-            "remove ALL directories contained within this specified prefix directory, including any other conda environments.\n\n",
+            "remove ALL directories contained within this specified prefix directory, including any other conda "
+            "environments.\n\n",
         )
         shutil.rmtree(prefix)
     elif os.path.isdir(prefix):

@@ -12,11 +12,9 @@ from urllib.parse import unquote, urlsplit
 from .errors import Failure
 from .settings import Settings
 
-PLATFORMS = frozenset(
-    ("noarch", "emscripten-wasm32", "wasi-wasm32", "freebsd-64", "zos-z")
-    + tuple(f"linux-{m}" for m in ("32", "64", "aarch64", "armv6l", "armv7l", "ppc64", "ppc64le", "riscv64", "s390x"))
-    + ("osx-64", "osx-arm64", "win-32", "win-64", "win-arm64")
-)
+_LINUX = ("32", "64", "aarch64", "armv6l", "armv7l", "ppc64", "ppc64le", "riscv64", "s390x")
+_OTHERS = ("osx-64", "osx-arm64", "win-32", "win-64", "win-arm64", "freebsd-64", "zos-z")
+PLATFORMS = frozenset(["noarch", *(f"linux-{m}" for m in _LINUX), *_OTHERS, "emscripten-wasm32", "wasi-wasm32"])
 
 
 @dataclass(frozen=True)
@@ -26,6 +24,23 @@ class Channel:
     base: str
     name: str
     canonical: str
+
+
+def parts(address: str, alias: str, name: str = "") -> dict[str, str | None]:
+    """An address as conda's JSON shows a channel of the configuration.
+
+    :param alias: the channel alias: what stands below it is the channel's name
+    :param name: the name, where the configuration gives it apart from the address
+    """
+    split = urlsplit(address)
+    location, shown = split.netloc + split.path.rstrip("/"), name
+    alias_location = urlsplit(alias).netloc + urlsplit(alias).path.rstrip("/")
+    if not name and address != alias:
+        below = location.startswith(alias_location)
+        shown = location[len(alias_location) :].strip("/") if below else split.path.strip("/")
+        location = alias_location if below else split.netloc
+    known: dict[str, str | None] = {"scheme": split.scheme, "location": location, "name": shown}
+    return {**known, "auth": None, "token": None, "platform": None, "package_filename": None}
 
 
 def _without_platform(text: str) -> str:

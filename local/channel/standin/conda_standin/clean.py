@@ -2,8 +2,9 @@
 # ruff: noqa: PTH112, PTH113, PTH114, PTH118, PTH208
 """`conda clean`: what real conda would remove, judged as it judges.
 
-A cache counts when its `urls.txt` is there and writable. A package folder is unused when no file in it has a second hard link, however it
-is used otherwise; so is an archive. Soft links into the cache, copies and installs in progress are not seen: that is conda's judgement too.
+A cache counts when its `urls.txt` is there and writable. A package folder is unused when no file in it has a second
+hard link, however it is used otherwise; so is an archive. Soft links into the cache, copies and installs in progress
+are not seen: that is conda's judgement too.
 """
 
 from __future__ import annotations

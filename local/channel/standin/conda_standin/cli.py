@@ -1,4 +1,4 @@
-"""The command line: what is known is parsed as conda parses it, everything else ends with exit code 2 and a clear message."""
+"""The command line: what is known is parsed as conda parses it, all else ends with exit code 2 and a clear message."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def parser() -> Parser:
     """The whole command line."""
     top = Parser(
         prog="conda",
-        description=f"conda {VERSION}: a stand-in for conda, for Lockstep's offline local fleet. It knows the commands below.",
+        description=f"conda {VERSION}: a stand-in for conda, for Lockstep's offline local fleet. It knows:",
     )
     top.add_argument("-V", "--version", action="version", version=f"conda {VERSION}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)

@@ -1,7 +1,7 @@
 """Read a `.condarc`: the part of YAML that such files use, with the comments, because `#!final` is one.
 
-Mappings, lists (block or flow on one line), plain and quoted scalars. Anything else is an error with its line, since half
-an understanding of a configuration is worse than none. Which comments count was found by asking real conda, not guessed.
+Mappings, lists (block or flow on one line), plain and quoted scalars. Anything else is an error with its line, since
+half an understanding of a configuration is worse than none. Which comments count was found by asking real conda.
 """
 
 from __future__ import annotations

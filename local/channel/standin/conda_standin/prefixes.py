@@ -221,7 +221,7 @@ def details(prefix: str, settings: Settings) -> dict[str, Any]:
     history = Path(prefix, "conda-meta", "history")
     created: str | None = None
     try:
-        stamp = float(Path(prefix, "conda-meta", ".creation-timestamp").read_text(encoding="utf-8"))
+        stamp = float(Path(prefix, "conda-meta", "created_at").read_text(encoding="utf-8"))
         created = _moment(stamp)
     except (OSError, ValueError):
         pass

@@ -2,8 +2,8 @@
 # ruff: noqa: PTH100, PTH111, PTH112, PTH113, PTH118, PTH123
 """conda's configuration: where it is looked for, how the places are merged, what each key means.
 
-Semantics are those of conda 26.5 (`conda config --show`): lists of all places are merged, later places first; for a plain
-value the last place wins; a value marked `#!final` ends the merging, environment variables and options included.
+Semantics are those of conda 26.5 (`conda config --show`): lists of all places are merged, later places first; for a
+plain value the last place wins; a value marked `#!final` ends the merging, environment variables and options included.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ KEYS: dict[str, Key] = {
     "channel_priority": Key("flexible", "str", choices=("strict", "flexible", "disabled")),
     "channels": Key((), "list", ("channel",), expand=True),
     "create_default_packages": Key((), "list"),
-    "custom_channels": Key({}, "map", expand=True),
+    "custom_channels": Key({"pkgs/pro": "https://repo.anaconda.com"}, "map", expand=True),
     "custom_multichannels": Key({}, "map", expand=True),
     "default_activation_env": Key("base", "str"),
     "default_channels": Key(
@@ -156,6 +156,8 @@ def typed(name: str, value: Any, source: str) -> Any:
         word = str(value).lower() if isinstance(value, bool) else str(value)
         switch = _as_bool(word) if word not in key.choices and word else None
         value = word if switch is None else "flexible" if switch else "disabled"
+    if name == "channel_alias" and value and "://" not in str(value):
+        raise wrong(f"channel_alias value '{value}' must have scheme/protocol.")
     if key.choices and value not in key.choices:
         choices = ", ".join(f"'{choice}'" for choice in key.choices)
         raise wrong(f"'{value}' is not a valid value.\nValid choices for {name}: {choices}")
@@ -231,8 +233,8 @@ def merge_lists(matches: Sequence[tuple[list[Any], list[str | None], bool]]) -> 
         used.append((values, flags))
         if final:
             break
-    top = [v for values, flags in used for v, flag in zip(values, flags) if flag == "top"]
-    bottom = [v for values, flags in reversed(used) for v, flag in zip(values, flags) if flag == "bottom"]
+    top = [v for values, flags in used for v, flag in zip(values, flags, strict=True) if flag == "top"]
+    bottom = [v for values, flags in reversed(used) for v, flag in zip(values, flags, strict=True) if flag == "bottom"]
     everything = list(dict.fromkeys([*top, *(v for values, _ in reversed(used) for v in values)]))
     return list(reversed(dict.fromkeys([*reversed(bottom), *reversed(everything)])))
 
@@ -280,12 +282,15 @@ class Settings:
         key = KEYS[name]
         matches: list[tuple[Any, Node]] = []
         for source, nodes in self.sources.items():
-            for alias in (name, *key.aliases):
-                if alias in nodes:
-                    value = check(name, nodes[alias], source)
-                    if value is not None or key.kind.endswith("?"):
-                        matches.append((value, nodes[alias]))
-                    break
+            given = [alias for alias in (name, *key.aliases) if alias in nodes]
+            if len(given) > 1:
+                listed = "".join(f"\n  - {alias}" for alias in given)
+                message = f"Multiple aliased keys in file {source}:{listed}\nMust declare only one. Prefer '{name}'"
+                raise Failure("MultipleKeysError", message)
+            for alias in given:
+                value = check(name, nodes[alias], source)
+                if value is not None or key.kind.endswith("?"):
+                    matches.append((value, nodes[alias]))
         value = self._merged(key, matches) if matches else key.default
         return self._expanded(value) if key.expand else value
 
@@ -294,7 +299,7 @@ class Settings:
         if key.kind == "list":
             return merge_lists(
                 [
-                    (value, [item.flag for item in node.value if isinstance(node.value, list)], node.flag == "final")
+                    (value, [item.flag for item in node.value], node.flag == "final")
                     for value, node in matches
                     if isinstance(node.value, list)
                 ]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from . import VERSION
-from .channels import configured, resolve
+from .channels import configured, parts, resolve
 from .errors import Failure, unknown
 from .prefixes import (
     details,
@@ -230,17 +230,29 @@ def _table(prefix: str, rows: list[list[str]]) -> None:
 # config
 
 
-def _shown(name: str, settings: Settings) -> Any:
+def _shown(name: str, settings: Settings, as_json: bool) -> Any:
     if name in ("envs_dirs", "pkgs_dirs", "root_prefix", "subdir"):
         return getattr(settings, name)
     if name == "channels":
         return configured(settings, [])
-    if name == "channel_alias":
-        return settings.get(name)
-    if name == "default_channels":
-        return [resolve(str(value), settings)[0].base for value in settings.get(name)]
+    if name in ("channel_alias", "default_channels", "custom_channels"):
+        return _shown_channels(name, settings, as_json)
     value = settings.get(name)
     return list(value) if isinstance(value, tuple) else value
+
+
+def _shown_channels(name: str, settings: Settings, as_json: bool) -> Any:
+    """Keys whose values conda turns into channels: objects in JSON, addresses in text."""
+    alias = settings.get("channel_alias").rstrip("/")
+    if name == "channel_alias":
+        return parts(alias, alias) if as_json else alias
+    defaults = [resolve(str(value), settings)[0].base for value in settings.get("default_channels")]
+    if name == "default_channels":
+        return [parts(base, alias) for base in defaults] if as_json else defaults
+    listed = {str(parts(base, alias)["name"]): (base, "") for base in defaults}
+    listed.update({str(key): (str(value), str(key)) for key, value in settings.get(name).items()})
+    objects = {key: parts(address, alias, given) for key, (address, given) in listed.items()}
+    return objects if as_json else {key: f"{o['scheme']}://{o['location']}" for key, o in objects.items()}
 
 
 def _yaml(values: dict[str, Any]) -> list[str]:
@@ -269,7 +281,7 @@ def config(args: Namespace, settings: Settings, prefix: str) -> int:
         if strange:
             raise unknown(f"configuration keys that real conda may know: {', '.join(strange)}")
         names = sorted(dict.fromkeys(NAMES[key] for key in args.show) if args.show else KEYS)
-        values = {name: _shown(name, settings) for name in names}
+        values = {name: _shown(name, settings, args.json) for name in names}
         print(json.dumps(values, indent=2, sort_keys=True) if args.json else "\n".join(_yaml(values)))
         settings.validate()
         return 0

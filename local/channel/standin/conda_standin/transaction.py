@@ -251,7 +251,7 @@ def normalise(records: list[Any], specs: list[str], prefix: str, settings: Setti
             if record.url not in listed and Path(cache, folder).is_dir():
                 file.write(f"{record.url}\n")
     _history(records, specs, meta, settings)
-    stamp = meta / ".creation-timestamp"
+    stamp = meta / "created_at"
     if not stamp.exists():
         stamp.write_text(str(time.time()), encoding="utf-8")
     register(prefix, settings)

@@ -1,0 +1,26 @@
+"""What a shell, a test or the Automation API sets to run the engine on this machine alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def settings(engine: Path, state: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Give the variables for an engine whose state stays in a folder of this machine.
+
+    :param engine: the folder of the programs, from `ensure`
+    :param state: where stacks and Pulumi's own files are kept; made here
+    """
+    (state / "stacks").mkdir(parents=True, exist_ok=True)
+    (state / "home").mkdir(exist_ok=True)
+    return {
+        "PATH": f"{engine}{os.pathsep}{environ.get('PATH', os.defpath)}",
+        "PULUMI_BACKEND_URL": f"file://{state / 'stacks'}",
+        "PULUMI_HOME": str(state / "home"),
+        # The local stack holds no secret; the file backend wants a passphrase all the same, and takes an empty one.
+        "PULUMI_CONFIG_PASSPHRASE": environ.get("PULUMI_CONFIG_PASSPHRASE", ""),
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
+    }

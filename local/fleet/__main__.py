@@ -1,0 +1,87 @@
+"""``python -m local.fleet``: the fleet on this machine from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import sys
+import time
+from pathlib import Path
+
+from local.fleet import fault, lifecycle, model, paths
+from local.fleet.errors import FleetError
+from local.fleet.podman import Podman
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local.fleet", description="Container hosts on this machine.")
+    parser.add_argument("--inventory", type=Path, default=paths.CHECKOUT / "inventory/local", help="what the hosts are (default: inventory/local)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="make and start what is missing")
+    up.add_argument("--channel", type=Path, help="folder to serve as the offline channel (default: the one made last)")
+    up.add_argument("--no-channel", action="store_true", help="serve no channel")
+    commands.add_parser("down", help="remove the fleet's containers, network and keys")
+    commands.add_parser("status", help="what is there and how it is")
+    ssh = commands.add_parser("ssh", help="a shell or a command on a host")
+    ssh.add_argument("--user", default="ml")
+    ssh.add_argument("host")
+    ssh.add_argument("argv", nargs=argparse.REMAINDER)
+    exec_ = commands.add_parser("exec", help="a sh script as root in a host, read from standard input (provisioning, faults)")
+    exec_.add_argument("host")
+    levers = commands.add_parser("fault", help="break a host on purpose: " + ", ".join(fault.LEVERS))
+    levers.add_argument("lever")
+    levers.add_argument("host")
+    levers.add_argument("arguments", nargs="*")
+    return parser
+
+
+def say(text: str) -> None:
+    """One line of progress, at once."""
+    print(f"  {text}", flush=True)
+
+
+def main() -> int:
+    """Run one command; errors are two lines, not tracebacks."""
+    arguments = _parser().parse_args()
+    podman = Podman()
+    try:
+        fleet = model.load(arguments.inventory)
+        if arguments.command == "up":
+            _up(podman, fleet, arguments)
+        elif arguments.command == "down":
+            lifecycle.down(podman, fleet, say)
+        elif arguments.command == "status":
+            for row in lifecycle.status(podman, fleet):
+                print("{:<12} {:<12} {:<9} {}".format(*row).rstrip())
+        elif arguments.command == "ssh":
+            command = lifecycle.ssh_command(fleet, arguments.host, arguments.user, arguments.argv)
+            os.execvp(command[0], command)
+        elif arguments.command == "exec":
+            podman.prepare()
+            sys.stdout.write(podman.root(fleet.container(fleet.host(arguments.host).name), sys.stdin.read()))
+        else:
+            fault.apply(podman, fleet, arguments.lever, arguments.host, arguments.arguments)
+    except FleetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; run it again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _up(podman: Podman, fleet: model.Fleet, arguments: argparse.Namespace) -> None:
+    started = time.monotonic()
+    podman.prepare()
+    channel = arguments.channel or paths.cache() / "channel" / "current"
+    if not arguments.no_channel and not (channel / "local-forge").is_dir():
+        raise FleetError(f"no channel to serve in {channel}", "run: make channel (or give --no-channel)")
+    with (podman.base / "up.lock").open("w") as lock:  # two fleets may come up at once; images are made once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = lifecycle.up(podman, fleet, None if arguments.no_channel else channel.resolve(), say)
+    print(f"fleet {fleet.name}: {len(fleet.hosts)} hosts, {made or 'nothing'} made or started ({time.monotonic() - started:.1f} s)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

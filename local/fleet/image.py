@@ -1,0 +1,87 @@
+"""Images of the hosts: Debian's packages by mmdebstrap, then a few files on top. Made once for each set of inputs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from local.fleet import paths
+from local.fleet.errors import FleetError
+from local.fleet.podman import Podman
+
+PACKAGES = (
+    "systemd systemd-sysv dbus dbus-user-session libpam-systemd polkitd python3 openssh-server ca-certificates bzip2 "
+    "cron iproute2 iputils-ping curl procps util-linux nftables zsh fish"
+).split()
+LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
+IMAGE = paths.HERE / "hosts" / "image"
+Say = Callable[[str], None]
+
+
+def base_tag(suite: str) -> str:
+    """Tag of the image with Debian's packages alone."""
+    return f"localhost/lockstep-base:{suite}-{paths.digest_of([], *PACKAGES, *LEFT_OUT)[:12]}"
+
+
+def host_tag(suite: str) -> str:
+    """Tag of the image that hosts start from; other inputs are another tag."""
+    return f"localhost/lockstep-host:{suite}-{paths.digest_of([IMAGE], base_tag(suite))[:12]}"
+
+
+def ensure(podman: Podman, suite: str, say: Say) -> str:
+    """Have the image of a suite; returns its tag. Slow only the first time (about a minute and the network)."""
+    tag = host_tag(suite)
+    if _exists(podman, tag):
+        return tag
+    started = time.monotonic()
+    base = base_tag(suite)
+    if not _exists(podman, base):
+        say(f"image {suite}: Debian's packages (about a minute)")
+        _bootstrap(podman, suite, base)
+    say(f"image {suite}: the host's own files")
+    _build(podman, base, tag)
+    say(f"image {suite}: ready after {time.monotonic() - started:.0f} s")
+    return tag
+
+
+def _exists(podman: Podman, tag: str) -> bool:
+    return podman.run("image", "exists", tag, check=False).returncode == 0
+
+
+def _bootstrap(podman: Podman, suite: str, tag: str) -> None:
+    if not shutil.which("mmdebstrap"):
+        raise FleetError("mmdebstrap is not installed", "run: make setup")
+    tar = podman.base / "tmp" / f"{suite}.tar"
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
+    command += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
+    try:  # no mirror is named: mmdebstrap then uses Debian's own for the suite
+        done = subprocess.run([*command, suite, str(tar)], capture_output=True, text=True, check=False, env=podman.environment)
+        if done.returncode:
+            said = "\n  ".join(done.stderr.strip().splitlines()[-6:])
+            raise FleetError(f"mmdebstrap {suite} failed ({done.returncode}):\n  {said}", "check the network and the free space, then run it again")
+        podman.run("import", "--quiet", str(tar), tag)
+    finally:
+        tar.unlink(missing_ok=True)
+
+
+def _build(podman: Podman, base: str, tag: str) -> None:
+    context = podman.base / "tmp" / ("context-" + tag.rsplit(":", 1)[1])
+    try:
+        shutil.copytree(IMAGE, context, dirs_exist_ok=True)
+        _compile(IMAGE / "sim" / "libcuda_sim.c", context / "libcuda.so.1")
+        podman.run("build", "--quiet", "--network=none", "--tag", tag, "--build-arg", f"BASE={base}", str(context))
+    finally:
+        shutil.rmtree(context, ignore_errors=True)
+
+
+def _compile(source: Path, library: Path) -> None:
+    command = ["cc", "-shared", "-fPIC", "-O1", "-s", "-Wl,-soname,libcuda.so.1", "-Wl,--build-id=none", "-o", str(library), str(source)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise FleetError("no C compiler (cc) for the simulated libcuda", "run: make setup") from None
+    except subprocess.CalledProcessError as error:
+        raise FleetError(f"{source.name} does not compile:\n  {error.stderr.strip()}") from None

@@ -1,0 +1,224 @@
+"""Bring a fleet up, tell how it is, take it down. Each step looks first and does only what is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from local.fleet import image, paths
+from local.fleet.errors import FleetError
+from local.fleet.model import Fleet, Host
+from local.fleet.podman import Podman, write_if_changed
+
+Say = Callable[[str], None]
+T = TypeVar("T")
+READY_SECONDS = 90
+PORT = 8000
+SERVER = paths.HERE / "channel" / "serve.py"
+
+
+def spec_of(*parts: Any) -> str:
+    """A digest of what a container is made from; another digest means that it is made anew."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def up(podman: Podman, fleet: Fleet, channel: Path | None, say: Say) -> int:
+    """Make what is missing; `channel` is the folder to serve, None for a fleet without one. Returns how many containers were made or started."""
+    podman.prepare()
+    state = paths.state(fleet.name)
+    state.mkdir(parents=True, exist_ok=True)
+    key = _key(state)
+    # one after the other: the package archive is the bottleneck, and two at once need twice the memory
+    images = {suite: image.ensure(podman, suite, say) for suite in sorted({h.suite for h in fleet.hosts})}
+    _network(podman, fleet, say)
+    present = {c["Names"][0]: c for c in podman.listed(fleet.name)}
+    wanted: dict[str, Callable[[], bool]] = {}
+    if channel:
+        server = images[min(images)]
+        wanted[fleet.container("channel")] = lambda: _serve(podman, fleet, server, channel, present, say)
+    for host in fleet.hosts:
+        wanted[fleet.container(host.name)] = lambda h=host: _start(podman, fleet, h, images[h.suite], key, present, say)  # type: ignore[misc]
+    for name in sorted(set(present) - set(wanted)):
+        say(f"{name}: no longer in the inventory, removed")
+        podman.run("rm", "--force", "--time", "2", name)
+    with ThreadPoolExecutor(4) as pool:
+        made = [job.result() for job in [pool.submit(step) for step in wanted.values()]]
+    address(podman, fleet)
+    known = "".join(f"{host.address} {_host_key(podman, fleet, host)}\n" for host in fleet.hosts) if any(made) or not _known(state, fleet) else None
+    if known is not None:
+        write_if_changed(state / "known_hosts", known, 0o600)
+    return sum(made)
+
+
+def _known(state: Path, fleet: Fleet) -> bool:
+    file = state / "known_hosts"
+    return file.exists() and {line.split(" ")[0] for line in file.read_text().splitlines()} == {h.address for h in fleet.hosts}
+
+
+def _key(state: Path) -> Path:
+    key = state / "id_ed25519"
+    if not key.exists():
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lockstep-local", "-f", str(key)], check=True, stdin=subprocess.DEVNULL)
+    return key.with_suffix(".pub")
+
+
+def overlapping(subnet: ipaddress.IPv4Network, routes: list[dict[str, Any]]) -> str | None:
+    """The interface among ``ip -json route`` entries whose network overlaps, or None."""
+    for route in routes:
+        target = str(route.get("dst", "default"))
+        if target != "default" and ipaddress.ip_network(target, strict=False).overlaps(subnet):
+            return f"{target} on {route.get('dev', '?')}"
+    return None
+
+
+def _network(podman: Podman, fleet: Fleet, say: Say) -> None:
+    found = podman.run("network", "inspect", fleet.network, check=False)
+    if found.returncode == 0:
+        have = json.loads(found.stdout)[0]["subnets"][0]["subnet"]
+        if have == str(fleet.subnet):
+            return
+        raise FleetError(f"network {fleet.network} exists with subnet {have}, the inventory says {fleet.subnet}", "run: make down, then up again")
+    routes = subprocess.run(["ip", "-json", "-4", "route"], capture_output=True, text=True, check=False).stdout
+    taken = overlapping(fleet.subnet, json.loads(routes or "[]"))
+    if taken:
+        raise FleetError(f"subnet {fleet.subnet} is taken on this machine: {taken}", "set another fleet_subnet (and addresses) in the inventory")
+    say(f"network {fleet.network}: {fleet.subnet}, without a way out")
+    label = f"lockstep.fleet={fleet.name}"
+    podman.run("network", "create", "--internal", "--disable-dns", "--subnet", str(fleet.subnet), "--label", label, fleet.network)
+
+
+def address(podman: Podman, fleet: Fleet) -> None:
+    """Give this machine's end of the network its address: netavark gives an internal network without DNS none.
+
+    The bridge comes with the network's first container and goes with its last, so this follows every start.
+    """
+    bridge = json.loads(podman.run("network", "inspect", fleet.network).stdout)[0]["network_interface"]
+    wanted = f"{fleet.subnet.network_address + 1}/{fleet.subnet.prefixlen}"
+    have = subprocess.run(["ip", "-4", "-oneline", "address", "show", "dev", bridge], capture_output=True, text=True, check=False)
+    if have.returncode == 0 and f" {wanted} " not in have.stdout:
+        subprocess.run(["ip", "address", "replace", wanted, "dev", bridge], check=True, capture_output=True)
+
+
+def _ensure(podman: Podman, fleet: Fleet, name: str, spec: str, create: list[str], present: dict[str, Any], say: Say) -> str:
+    """Have a container running; returns "" when it was, else "started" or "made"."""
+    there = present.get(name)
+    if there and there["Labels"].get("lockstep.spec") == spec:
+        if there["State"] == "running":
+            return ""
+        if there["State"] == "paused":
+            podman.run("unpause", name)
+            return "started"
+        podman.run("start", name)
+        return "started"
+    if there:
+        say(f"{name}: made from something else, made anew")
+    labels = ["--label", f"lockstep.fleet={fleet.name}", "--label", f"lockstep.spec={spec}"]
+    podman.run("run", "--detach", "--replace", "--name", name, *labels, "--cgroup-parent", "/lockstep", "--network", fleet.network, *create)
+    return "made"
+
+
+def _start(podman: Podman, fleet: Fleet, host: Host, tag: str, key: Path, present: dict[str, Any], say: Say) -> bool:
+    started = time.monotonic()
+    name = fleet.container(host.name)
+    create = ["--hostname", host.name, "--systemd=always", "--ip", host.address, "--mac-address", host.mac]
+    create += ["--volume", f"{key}:/etc/ssh/fleet_authorized_keys:ro", tag]
+    done = _ensure(podman, fleet, name, spec_of(create, host.linger, host.gpu, key.read_text()), create, present, say)
+    mark = paths.RUN / "provisioned" / name  # written last: a run that was interrupted provisions again
+    if not done and mark.exists():
+        return False
+    mark.unlink(missing_ok=True)
+    _wait(podman, name)
+    gpu = [str(host.gpu[k]) for k in ("name", "memory_mib", "driver", "cuda", "count")] if host.gpu else []
+    podman.root(name, '/usr/local/sbin/lockstep-provision "$@"', "yes" if host.linger else "no", *gpu)
+    mark.parent.mkdir(exist_ok=True)
+    mark.touch()
+    gpu_note = f", simulated GPU {host.gpu['name']}" if host.gpu else ""
+    say(f"{host.name}: {host.suite} at {host.address}{gpu_note}, {done or 'provisioned'} in {time.monotonic() - started:.1f} s")
+    return True
+
+
+def _wait(podman: Podman, name: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    state = ""
+    while time.monotonic() < deadline:
+        state = podman.run("exec", name, "systemctl", "is-system-running", "--wait", check=False).stdout.strip()
+        if state == "running":
+            return
+        if state == "degraded":
+            failed = podman.run("exec", name, "systemctl", "--failed", "--no-legend", "--plain", check=False).stdout.strip()
+            raise FleetError(f"{name}: units failed at boot:\n  {failed}", f"podman exec {name} journalctl -b says why")
+        time.sleep(0.3)
+    raise FleetError(f"{name}: not up after {READY_SECONDS} s (systemd says {state or 'nothing'})")
+
+
+def _serve(podman: Podman, fleet: Fleet, tag: str, folder: Path, present: dict[str, Any], say: Say) -> bool:
+    overrides = paths.state(fleet.name) / "overrides"
+    overrides.mkdir(exist_ok=True)
+    name = fleet.container("channel")
+    volumes = [f"{folder}:/srv/channel:ro", f"{overrides}:/srv/overrides:ro", f"{SERVER}:/srv/serve.py:ro"]
+    create = ["--hostname", "channel", "--ip", fleet.channel_address, "--mac-address", Host("channel", fleet.channel_address).mac]
+    create += ["--read-only", "--stop-signal", "SIGKILL", "--user", "1002", "--entrypoint", "python3"]
+    create += [argument for volume in volumes for argument in ("--volume", volume)]
+    create += [tag, "-I", "-B", "/srv/serve.py", fleet.channel_address, str(PORT), "/srv/overrides", "/srv/channel"]
+    done = _ensure(podman, fleet, name, spec_of(create, SERVER.read_text()), create, present, say)
+    if done:
+        say(f"channel: http://{fleet.channel_address}:{PORT}/, {done}")
+    return bool(done)
+
+
+def _host_key(podman: Podman, fleet: Fleet, host: Host) -> str:
+    # read through podman, a way in that needs no trust in the network
+    return podman.run("exec", fleet.container(host.name), "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout.rsplit(" ", 1)[0].strip()
+
+
+def status(podman: Podman, fleet: Fleet) -> list[tuple[str, str, str, str]]:
+    """Rows of name, address, state, notes for the channel and every host."""
+    podman.prepare()
+    present = {c["Names"][0]: c["State"] for c in podman.listed(fleet.name)}
+    rows = [("channel", fleet.channel_address, present.get(fleet.container("channel"), "absent"), "")]
+    for host in fleet.hosts:
+        notes = [host.suite, *([] if host.linger else ["no linger"]), *([f"simulated GPU {host.gpu['name']}"] if host.gpu else [])]
+        rows.append((host.name, host.address, present.get(fleet.container(host.name), "absent"), ", ".join(notes)))
+    return rows
+
+
+def down(podman: Podman, fleet: Fleet, say: Say) -> None:
+    """Remove the fleet's containers, network and state; what podman left elsewhere goes with the last fleet."""
+    podman.prepare()
+    names = [c["Names"][0] for c in podman.listed(fleet.name)]
+    if names:
+        say(f"removing {len(names)} containers of fleet {fleet.name}")
+        podman.run("rm", "--force", "--volumes", "--time", "2", *names)
+    if podman.run("network", "exists", fleet.network, check=False).returncode == 0:
+        podman.run("network", "rm", "--force", fleet.network)
+    state = paths.state(fleet.name)
+    for name in ("id_ed25519", "id_ed25519.pub", "known_hosts"):
+        (state / name).unlink(missing_ok=True)
+    _cgroups()
+    for path in podman.leave():
+        say(f"removed {path}")
+
+
+def _cgroups() -> None:
+    for parent in [*Path("/sys/fs/cgroup").glob("*/lockstep"), Path("/sys/fs/cgroup/lockstep")]:
+        for folder in [*sorted(parent.rglob("*/"), reverse=True), parent]:
+            try:
+                folder.rmdir()
+            except OSError:  # in use by another fleet, or never there
+                continue
+
+
+def ssh_command(fleet: Fleet, host: str, user: str, command: list[str]) -> list[str]:
+    """The ssh command line into a host, as Ansible would go."""
+    state = paths.state(fleet.name)
+    options = ["-F", "/dev/null", "-i", str(state / "id_ed25519"), "-o", f"UserKnownHostsFile={state / 'known_hosts'}", "-o", "StrictHostKeyChecking=yes"]
+    options += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
+    tail = [" ".join(command)] if command else []  # as ssh does: a line for the shell over there
+    return ["ssh", *options, f"{user}@{fleet.host(host).address}", *tail]

@@ -1,0 +1,37 @@
+"""Where things are: the checkout, its ignored folder, and the cache that several checkouts share."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+HERE = CHECKOUT / "local"
+RUN = Path("/run/lockstep")  # podman's volatile state; removed with the last fleet
+
+
+def state(fleet: str) -> Path:
+    """The ignored folder of one fleet in this checkout: key pair, known_hosts, generated variables."""
+    return CHECKOUT / ".lockstep" / fleet
+
+
+def cache() -> Path:
+    """The folder for what is slow to make: ``$LOCKSTEP_CACHE``, else ``~/.cache/lockstep``."""
+    named = os.environ.get("LOCKSTEP_CACHE", "")
+    return Path(named).resolve() if named else Path.home() / ".cache" / "lockstep"
+
+
+def digest_of(paths: Iterable[Path], *words: str) -> str:
+    """Sha256 (hex) of the names and contents of files, folders walked, and of further words; names relative to the checkout."""
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        files = sorted(f for f in path.rglob("*") if f.is_file() and "__pycache__" not in f.parts) if path.is_dir() else [path]
+        for file in files:
+            name = file.relative_to(CHECKOUT).as_posix() if file.is_relative_to(CHECKOUT) else file.name
+            total.update(f"{name}\0{int(os.access(file, os.X_OK))}\0".encode())
+            total.update(hashlib.sha256(file.read_bytes()).digest())
+    for word in words:
+        total.update(f"\0{word}".encode())
+    return total.hexdigest()
