@@ -1,0 +1,212 @@
+"""Action plugin: look at a host in one remote call, and compare it with what is declared."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import ansible.constants as C
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ..module_utils import observer
+from ..plugin_utils import declare, host_tools
+from ..plugin_utils.compare import DRIFT, NOTE, UNKNOWN, Declared, Drift, Kind, compare, in_sync, plain
+from ..plugin_utils.verdict import Verdict, maintenance, verdict
+
+SHOWN = 12  # lines of drift in a result; all of them are in the observation's file
+HERE = Path(__file__).resolve().parent.parent
+
+
+def observation_file(reports: Path, host: str) -> Path:
+    """Where the observation of a host is kept."""
+    return reports / "observations" / (quote(host, safe="") + ".json")
+
+
+def reports_dir(settings: Mapping[str, Any]) -> Path:
+    """Where reports go on the controller: `lockstep_reports_dir`, else below the checkout or the current folder."""
+    if settings.get("lockstep_reports_dir"):
+        return Path(str(settings["lockstep_reports_dir"])).expanduser()
+    return (HERE.parent if (HERE.parent / "site.yml").is_file() else Path.cwd()) / ".lockstep" / "reports"
+
+
+def data_of(value: Any) -> Any:
+    """Plain data without Ansible's tags and lazy containers."""
+    if isinstance(value, Mapping):
+        return {str(key): data_of(value[key]) for key in value}
+    if isinstance(value, (list, tuple)):
+        return [data_of(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    return "".join(str(value))
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """One read-only look at a host."""
+
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = True
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Observe, compare, keep the evidence in a file, and say little."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        _, options = self.validate_argument_spec(
+            argument_spec={
+                "depth": {"type": "str", "choices": list(observer.DEPTHS), "default": "stats"},
+                "on_unknown": {"type": "str", "choices": ["fail", "record"], "default": "fail"},
+                "fail_on_drift": {"type": "bool", "default": False},
+                "gpu": {"type": "bool", "default": False},
+                "seconds": {"type": "int", "default": 300},
+            }
+        )
+        host = str(variables["inventory_hostname"])
+        entry: dict[str, Any] = {"schema": 1, "run": self._run_id(), "host": host, "depth": options["depth"]}
+        entry["at"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        try:
+            settings = self._settings(variables)
+        except AnsibleError as error:
+            return self._finish(result, entry, options, None, [self._unknown(str(error))], {})
+        entry["tier"] = str(settings.get("conda_envs_tier") or settings.get("lockstep_tier") or "")
+        try:
+            files = {path: (file.sha256, file.mode) for path, file in host_tools.host_files().items()}
+            declared = declare.declare(settings, host, reports_dir(settings), files)
+        except (declare.DeclareError, OSError) as error:
+            return self._finish(result, entry, options, None, [self._unknown(str(error))], settings)
+        try:
+            observation = self._look(declared, options, variables)
+        except AnsibleConnectionFailure as error:
+            why = plain(observer.redact(" ".join(str(error).split())), 300)
+            self._finish(result, entry, options, declared, [self._unknown(f"unreachable: {why}")], settings)
+            raise
+        except ValueError as error:
+            return self._finish(result, entry, options, declared, [self._unknown(str(error))], settings)
+        entry["observation"] = observation
+        return self._finish(result, entry, options, declared, compare(declared, observation), settings)
+
+    def _unknown(self, why: str) -> Drift:
+        return Drift(Kind.UNREADABLE, "host", plain(why), severity=UNKNOWN)
+
+    def _run_id(self) -> str:
+        """One id for all hosts of a play of one run: what an earlier run left is never taken for this one's."""
+        play = getattr(self._task, "play", None)
+        return str(getattr(play, "_uuid", "") or "")
+
+    def _settings(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """The few variables that matter, templated, over the roles' defaults.
+
+        :raises AnsibleError: where one of them cannot be templated; the message names it
+        """
+        merged: dict[str, Any] = {}
+        for role in declare.ROLES:
+            path = HERE.parent / "roles" / role / "defaults" / "main.yml"
+            if path.is_file():
+                merged.update(self._loader.load_from_file(str(path), trusted_as_template=True) or {})
+        merged.update(variables)
+        templar = self._templar.copy_with_new_env(available_variables=merged)
+        settings = {}
+        for name in declare.SETTINGS:
+            if name in merged:
+                try:
+                    settings[name] = data_of(templar.template(merged[name]))
+                except AnsibleError as error:
+                    raise AnsibleError(f"{name} cannot be worked out: {' '.join(str(error).split())}") from None
+        return settings
+
+    def _python(self, variables: dict[str, Any]) -> str:
+        value = variables.get("ansible_python_interpreter")
+        if value is None:
+            value = C.config.get_config_value("INTERPRETER_PYTHON", variables=variables)
+        python = str(self._templar.template(value))
+        return python if python.startswith(("/", "~")) else "/usr/bin/python3"
+
+    def _look(self, declared: Declared, options: dict[str, Any], variables: dict[str, Any]) -> Any:
+        """Pipe the observer to the host's own python.
+
+        :raises ValueError: where no observation came back; the message says why
+        :raises AnsibleConnectionFailure: where the host cannot be reached
+        """
+        asked = declare.request(declared, options["depth"], options["gpu"], options["seconds"])
+        source = Path(observer.__file__ or "").read_text(encoding="utf-8")
+        call = f"\nmain({json.dumps(json.dumps(asked))})\n"
+        python = self._python(variables)
+        answer = self._low_level_execute_command(
+            f"{shlex.quote(python)} -I -S -B -", sudoable=False, in_data=(source + call).encode("utf-8")
+        )
+        lines = [line for line in str(answer.get("stdout") or "").splitlines() if line.startswith("{")]
+        if lines:
+            try:
+                return json.loads(lines[-1])
+            except (ValueError, RecursionError):
+                pass
+        said = " ".join(str(answer.get("stderr") or answer.get("stdout") or "").split()[-40:])
+        if answer.get("rc") in (126, 127):
+            remedy = "set ansible_python_interpreter to a Python of 3.9 or newer"
+            raise ValueError(f"{python} cannot be run on the host ({plain(said, 200)}); {remedy}")
+        raise ValueError(f"the observer gave no answer (status {answer.get('rc')}): {plain(said, 300)}")
+
+    def _finish(self, result: dict[str, Any], entry: dict[str, Any], options: dict[str, Any], declared: Declared | None,
+                drifts: list[Drift], settings: dict[str, Any]) -> dict[str, Any]:  # fmt: skip
+        today = datetime.datetime.now(datetime.UTC).date()
+        window, complaint = maintenance(settings.get("lockstep_maintenance"), today)
+        if complaint:
+            drifts = [*drifts, Drift(Kind.UNREADABLE, "host", complaint, severity=NOTE)]
+        said = verdict(drifts, window)
+        seen = entry.get("observation")
+        seen = seen if isinstance(seen, dict) else {}
+        entry.update(
+            {
+                "verdict": said.value,
+                "maintenance": {"reason": window.reason, "until": window.until.isoformat()} if window else None,
+                "drift": [drift.to_json() for drift in drifts],
+                "declared": summary(declared, seen),
+            }
+        )
+        path = observation_file(reports_dir(settings), entry["host"])
+        try:
+            declare.write(path, json.dumps(entry, separators=(",", ":"), sort_keys=True) + "\n")
+        except OSError as error:
+            result.update(failed=True, msg=f"the observation cannot be written to {path}: {error.strerror}")
+            return result
+        real = [drift for drift in drifts if drift.severity != NOTE]
+        result.update(
+            changed=False,
+            verdict=said.value,
+            in_sync=in_sync(drifts),
+            drift=[str(drift) for drift in real[:SHOWN]],
+            drift_count=len(real),
+            notes=[str(drift) for drift in drifts if drift.severity == NOTE][:SHOWN],
+            roles=sorted({drift.role for drift in real if drift.role and drift.severity == DRIFT}),
+            observation=str(path),
+        )
+        more = f" (and {len(real) - 3} more)" if len(real) > 3 else ""
+        first = "; ".join(str(drift) for drift in real[:3]) + more
+        if said is Verdict.UNKNOWN and options["on_unknown"] == "fail":
+            result.update(failed=True, msg=f"nobody can say whether this host agrees: {first}")
+        elif said is Verdict.DRIFT and options["fail_on_drift"]:
+            result.update(failed=True, msg=f"this host is not what is declared: {first}")
+        elif real:
+            result["msg"] = first
+        return result
+
+
+def summary(declared: Declared | None, seen: Mapping[str, Any]) -> dict[str, Any]:
+    """What a report needs of the declaration: root, tier, platform, and each environment's lock and digest."""
+    if declared is None:
+        return {"envs": {}}
+    host = seen.get("host")
+    platform = str(host.get("platform", "")) if isinstance(host, Mapping) else ""
+    envs = {}
+    for name, env in declared.envs.items():
+        locked = env.platforms.get(platform)
+        envs[name] = {"lock": env.lock, "digest": locked.digest if locked else "", "error": env.error}
+    return {"root": declared.root, "tier": declared.tier, "platform": platform, "envs": envs}

@@ -1,0 +1,448 @@
+"""The observer and the comparison together: a host in order gives no drift, and what is planted is found and named."""
+
+# ruff: noqa: PTH, E501
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.lockstep.fleet.plugins.module_utils import observer
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.compare import (
+    DRIFT,
+    NOTE,
+    UNKNOWN,
+    Declared,
+    Drift,
+    Kind,
+    compare,
+    in_sync,
+)
+from fake_root import PACKAGES, SITE, FakeRoot, put, sha, thaw
+
+OLD = Path.home() / ".pyenv/versions/3.9.18/bin/python3.9"
+LINGERS = os.path.lexists("/var/lib/systemd/linger/" + observer.user_name())
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRoot]:
+    for name in [name for name in os.environ if name.startswith("CONDA") or name == "XDG_CONFIG_HOME"]:
+        monkeypatch.delenv(name)
+    made = FakeRoot(tmp_path)
+    monkeypatch.setenv("HOME", str(made.home))
+    lexists = os.path.lexists
+    monkeypatch.setattr(
+        os.path, "lexists", lambda p: True if str(p).startswith("/var/lib/systemd/linger") else lexists(p)
+    )
+    yield made
+    thaw(tmp_path)
+
+
+def look(fleet: FakeRoot, declared: Declared | None = None, depth: str = "stats") -> tuple[list[Drift], dict[str, Any]]:
+    declared = declared or fleet.declared()
+    seen = json.loads(json.dumps(observer.observe(declare.request(declared, depth))))
+    return compare(declared, seen), seen
+
+
+@pytest.mark.parametrize("depth", observer.DEPTHS)
+def test_a_host_in_order_has_no_drift_at_any_depth(fleet: FakeRoot, depth: str) -> None:
+    drifts, seen = look(fleet, depth=depth)
+    assert drifts == []
+    assert in_sync(drifts)
+    assert seen["errors"] == []
+    assert len(json.dumps(seen["envs"]["train"])) < 400
+    if depth == "hashes":
+        assert seen["envs"]["train"]["hashed"] == seen["envs"]["train"]["files"] - 1  # the link
+
+
+def test_nothing_is_written_and_access_times_stay(fleet: FakeRoot) -> None:
+    def stamps() -> dict[str, tuple[int, int, int]]:
+        found = {}
+        for base, folders, names in os.walk(fleet.root.parent):
+            for name in [*folders, *names]:
+                status = os.lstat(os.path.join(base, name))
+                found[os.path.join(base, name)] = (status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+        return found
+
+    before = stamps()
+    look(fleet, depth="hashes")
+    assert stamps() == before
+
+
+def add_file(tree: Path, path: str, text: str = "x") -> None:
+    (tree / path).parent.chmod(0o755)
+    put(tree / path, text)
+    (tree / path).parent.chmod(0o555)
+
+
+def remove_file(tree: Path, path: str) -> None:
+    (tree / path).parent.chmod(0o755)
+    (tree / path).unlink()
+    (tree / path).parent.chmod(0o555)
+
+
+def pip_install(tree: Path, name: str, version: str) -> None:
+    thaw(tree)
+    put(tree / SITE / name / "__init__.py", "import os\n")
+    put(tree / SITE / f"{name}-{version}.dist-info/METADATA", f"Name: {name}\nVersion: {version}\n\n")
+    for base, _, _ in os.walk(tree):
+        Path(base).chmod(0o555)
+
+
+def clobber(tree: Path) -> None:
+    thaw(tree)
+    shutil.rmtree(tree / SITE / "six-1.16.0.dist-info")
+    pip_install(tree, "six", "1.17.0")
+
+
+def edit_same_size(tree: Path) -> None:
+    path = tree / SITE / "numpy/__init__.py"
+    path.write_text(path.read_text().replace("2.1.0", "2.1.9"))
+
+
+def edit_unseen(tree: Path) -> None:
+    """Same size, same time: only the deepest look can tell."""
+    status = (tree / SITE / "numpy/__init__.py").stat()
+    edit_same_size(tree)
+    os.utime(tree / SITE / "numpy/__init__.py", ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def relink(tree: Path) -> None:
+    thaw(tree / "bin")
+    (tree / "bin/python").unlink()
+    (tree / "bin/python").symlink_to("/usr/bin/python3")
+    (tree / "bin").chmod(0o555)
+
+
+def forge_manifest(tree: Path) -> None:
+    path = tree / observer.MANIFEST
+    path.write_text(path.read_text().replace("numpy", "numpi"))
+
+
+def swap_record(tree: Path) -> None:
+    path = tree / "conda-meta/six-1.16.0-pyh_0.json"
+    path.write_text(path.read_text().replace("six", "sex"))
+
+
+PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
+    ("a deleted file", lambda f, t: remove_file(t, f"{SITE}/numpy/__init__.py"), Kind.FILE_MISSING, "numpy-2.1.0", "train"),
+    ("a longer file", lambda f, t: (t / f"{SITE}/numpy/__init__.py").write_text("evil = True\n" * 9), Kind.FILE_ALTERED,
+     "bytes, not", "train"),
+    ("an edit of the same size", lambda f, t: edit_same_size(t), Kind.FILE_ALTERED, "other contents", "train"),
+    ("an added file", lambda f, t: add_file(t, f"{SITE}/sitecustomize.py"), Kind.FILE_EXTRA, "sitecustomize.py", "train"),
+    ("pip install", lambda f, t: pip_install(t, "requests", "2.32.0"), Kind.PIP_INSTALLED, "requests 2.32.0", "train"),
+    ("pip over conda", lambda f, t: clobber(t), Kind.CLOBBERED, "1.16.0 was replaced by pip's 1.17.0", "train"),
+    ("a deleted record", lambda f, t: remove_file(t, "conda-meta/six-1.16.0-pyh_0.json"), Kind.RECORD, "six-1.16.0",
+     "train"),
+    ("an edited record", lambda f, t: swap_record(t), Kind.RECORD, "six-1.16.0", "train"),
+    ("a redirected link", lambda f, t: relink(t), Kind.FILE_ALTERED, "bin/python", "train"),
+    ("a writable folder", lambda f, t: (t / SITE).chmod(0o775), Kind.FILE_MODE, "0775", "train"),
+    ("a file others may write", lambda f, t: (t / SITE / "six/__init__.py").chmod(0o666), Kind.FILE_MODE, "0666", "train"),
+    ("a missing frozen mark", lambda f, t: remove_file(t, "conda-meta/frozen"), Kind.FILE_MISSING, "frozen", "train"),
+    ("an altered manifest", lambda f, t: forge_manifest(t), Kind.MANIFEST, "vouches", "train"),
+    ("an empty mark", lambda f, t: (t / observer.MARK).write_text(""), Kind.ENV_UNFINISHED, "never finished", "train"),
+    ("an altered mark", lambda f, t: (t / observer.MARK).write_text((t / observer.MARK).read_text() + " "),
+     Kind.ENV_UNFINISHED, "its own seal", "train"),
+    ("a dangling link", lambda f, t: f.publish("train", "../generations/train/0123456789ab"), Kind.ENV_LINK, "gone", "train"),
+    ("a foreign link", lambda f, t: f.publish("train", "/usr"), Kind.ENV_LINK, "/usr", "train"),
+    ("no link", lambda f, t: (f.root / "envs/train").unlink(), Kind.ENV_MISSING, "not installed", "train"),
+    ("a folder for a link", lambda f, t: ((f.root / "envs/train").unlink(), (f.root / "envs/train").mkdir()),
+     Kind.ENV_LINK, "not a link", "train"),
+    ("no lease", lambda f, t: (t.parent / f".{t.name}.lease").unlink(), Kind.LEASE, "lease", "train"),
+    ("an edited condarc", lambda f, t: (f.root / "miniconda/.condarc").write_text(f.condarc + "channels: [defaults]\n"),
+     Kind.CONDARC, "defaults", "condarc"),
+    ("no condarc", lambda f, t: (f.root / "miniconda/.condarc").unlink(), Kind.CONDARC, "missing", "condarc"),
+    ("a condarc beside ours", lambda f, t: put(f.root / "miniconda/condarc.d/x.yml", "channels: [evil]\n"),
+     Kind.CONDARC_STRAY, "x.yml sets channels", "condarc"),
+    ("pip into the base", lambda f, t: pip_install(f.root / "miniconda", "evil", "1.0"), Kind.BASE_PACKAGES,
+     "pip installed evil 1.0", "base"),
+    ("conda into the base", lambda f, t: put(f.root / "miniconda/conda-meta/tmux-3.5-0.json", "{}"), Kind.BASE_PACKAGES,
+     "tmux-3.5-0", "base"),
+    ("a thawed base", lambda f, t: (f.root / "miniconda/conda-meta/frozen").unlink(), Kind.BASE_THAWED, "frozen", "base"),
+    ("another base", lambda f, t: put(f.root / "miniconda" / observer.BASE_MARK, '{"version": "py311_24.1.0-0"}'),
+     Kind.BASE_VERSION, "py311_24.1.0-0", "base"),
+    ("no base", lambda f, t: (f.root / "miniconda").rename(f.root / "gone"), Kind.BASE_MISSING, "missing", "base"),
+    ("no engine", lambda f, t: shutil.rmtree(f.root / "engine"), Kind.ENGINE, "rattler-0.28.0", "engine"),
+    ("an edited program", lambda f, t: put(f.root / "bin/lockstep-run", "#!/bin/sh\nrm -rf /\n", 0o755), Kind.TOOLS,
+     "bin/lockstep-run is altered", "engine"),
+    ("an edited timer", lambda f, t: put(f.home / ".config/systemd/user/lockstep-clean.timer", "[Timer]\n"),
+     Kind.CLEAN_SCHEDULE, "lockstep-clean.timer is altered", "clean"),
+    ("a disabled timer", lambda f, t: (f.home / ".config/systemd/user/timers.target.wants/lockstep-clean.timer").unlink(),
+     Kind.CLEAN_SCHEDULE, "not enabled", "clean"),
+    ("a root others may write", lambda f, t: f.root.chmod(0o777), Kind.FOLDER_MODE, "0777", "host"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("plant", "kind", "words", "subject"), [p[1:] for p in PLANTS], ids=[p[0] for p in PLANTS])
+def test_planted_drift_is_found_and_named(
+    fleet: FakeRoot, plant: Callable[..., Any], kind: Kind, words: str, subject: str
+) -> None:
+    plant(fleet, fleet.tree("train"))
+    drifts, _ = look(fleet)
+    fleet.root.chmod(0o755)
+    named = [d for d in drifts if d.kind is kind and words in d.detail and d.subject == subject]
+    assert named, [str(d) for d in drifts]
+    assert named[0].severity == DRIFT
+    assert {d.subject for d in drifts if d.severity == DRIFT} == {subject}, "only what was touched is blamed"
+
+
+def test_only_the_deepest_look_sees_an_edit_that_kept_size_and_time(fleet: FakeRoot) -> None:
+    edit_unseen(fleet.tree("train"))
+    assert look(fleet)[0] == []
+    drifts, _ = look(fleet, depth="hashes")
+    assert [(d.kind, d.subject) for d in drifts] == [(Kind.FILE_ALTERED, "train")]
+
+
+def test_the_quick_look_sees_packages_added_and_removed(fleet: FakeRoot) -> None:
+    pip_install(fleet.tree("train"), "requests", "2.32.0")
+    remove_file(fleet.tree("tools"), "conda-meta/six-1.16.0-pyh_0.json")
+    drifts, _ = look(fleet, depth="names")
+    assert {(d.kind, d.subject) for d in drifts} >= {(Kind.PIP_INSTALLED, "train"), (Kind.RECORD, "tools")}
+
+
+def test_another_digest_names_the_packages_that_differ(fleet: FakeRoot) -> None:
+    declared = fleet.declared()
+    fleet.build("train", [("numpy", "2.0.0", "py312_0"), *PACKAGES[1:], ("zlib", "1.3", "0")])
+    drifts, seen = look(fleet, declared)
+    assert [d.kind for d in drifts] == [Kind.ENV_DIGEST]
+    assert "numpy 2.0.0 instead of 2.1.0" in drifts[0].detail
+    assert "zlib 1.3 is extra" in drifts[0].detail
+    assert "is built and waits" in drifts[0].detail  # the declared one is still there, no longer published
+    assert seen["envs"]["train"]["others"] == [declared.envs["train"].platforms[fleet.platform].digest[:12]]
+
+
+def test_times_alone_are_no_drift(fleet: FakeRoot) -> None:
+    """A machine image or a copy keeps contents, not nanoseconds."""
+    for base, _, names in os.walk(fleet.tree("train")):
+        for name in names:
+            if not os.path.islink(os.path.join(base, name)):
+                os.utime(os.path.join(base, name), (1_700_000_000, 1_700_000_000))
+    drifts, seen = look(fleet)
+    assert [(d.kind, d.severity) for d in drifts] == [(Kind.TOUCHED, NOTE)]
+    assert in_sync(drifts)
+    assert seen["envs"]["train"]["touched"] == seen["envs"]["train"]["files"] - 1
+
+
+def test_records_that_are_not_the_plan_are_seen_at_the_deepest_look(fleet: FakeRoot) -> None:
+    """Everything re-sealed around another package: only the identity gives it away."""
+    from fake_root import seal
+
+    tree = fleet.tree("train")
+    thaw(tree)
+    swap_record(tree)
+    seal(tree, "train", fleet.plans["train"])
+    assert look(fleet)[0] == []
+    drifts, _ = look(fleet, depth="hashes")
+    assert {d.kind for d in drifts} == {Kind.ENV_IDENTITY}
+    assert any("sex" in d.detail for d in drifts)
+
+
+def test_odd_files_are_named_and_never_opened(fleet: FakeRoot) -> None:
+    tree = fleet.tree("train")
+    thaw(tree / "bin")
+    os.mkfifo(tree / "bin/pipe")
+    here = os.getcwd()
+    os.chdir(tree / "bin")  # a socket's path may have 107 characters
+    socket.socket(socket.AF_UNIX).bind("sock")
+    os.chdir(here)
+    (tree / "bin/python3.12").unlink()
+    os.mkfifo(tree / "bin/python3.12")
+    (tree / "bin").chmod(0o555)
+    (fleet.root / "miniconda/.condarc").unlink()
+    os.mkfifo(fleet.root / "miniconda/.condarc")
+    done: list[list[Drift]] = []
+    thread = threading.Thread(target=lambda: done.append(look(fleet, depth="hashes")[0]), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert done, "the observer hangs on a pipe"
+    kinds = {(d.kind, d.detail.split(" ")[0]) for d in done[0]}
+    assert {(Kind.FILE_ODD, "bin/pipe"), (Kind.FILE_ODD, "bin/sock"), (Kind.FILE_ALTERED, "bin/python3.12")} <= kinds
+    assert any(d.severity == UNKNOWN and ".condarc" in d.detail for d in done[0])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_what_cannot_be_read_is_unknown(fleet: FakeRoot) -> None:
+    (fleet.tree("train") / "lib").chmod(0)
+    drifts, _ = look(fleet)
+    (fleet.tree("train") / "lib").chmod(0o555)
+    assert not in_sync(drifts)
+    assert [d.severity for d in drifts if d.subject == "train"] == [UNKNOWN]
+
+
+def test_a_folder_that_cannot_be_listed_is_unknown(fleet: FakeRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.scandir
+
+    def refuse(path: str) -> Any:
+        if str(path).endswith("/bin"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    drifts, _ = look(fleet)
+    assert {(d.subject, d.severity) for d in drifts} == {("train", UNKNOWN), ("tools", UNKNOWN)}
+    assert not in_sync(drifts)
+
+
+def test_a_look_that_takes_too_long_is_unknown(fleet: FakeRoot) -> None:
+    declared = fleet.declared()
+    seen = observer.observe({**declare.request(declared), "seconds": 1e-9})
+    drifts = compare(declared, seen)
+    assert not in_sync(drifts)
+    assert any("the time given" in d.detail and d.severity == UNKNOWN for d in drifts)
+
+
+def test_a_virgin_host_misses_everything(tmp_path: Path, fleet: FakeRoot) -> None:
+    declared = fleet.declared(root=str(tmp_path / "nowhere"))
+    drifts, _ = look(fleet, declared)
+    assert [(d.kind, d.subject) for d in drifts] == [
+        (Kind.ROOT_MISSING, "host"), (Kind.ENV_MISSING, "train"), (Kind.ENV_MISSING, "tools"),
+    ]  # fmt: skip
+
+
+def test_many_problems_are_counted_and_few_named(fleet: FakeRoot) -> None:
+    tree = fleet.tree("train")
+    thaw(tree)
+    for number in range(3000):
+        put(tree / f"share/junk/{number:04}", "")
+    drifts, seen = look(fleet)
+    extra = [d for d in drifts if d.kind is Kind.FILE_EXTRA]
+    assert len(extra) == 6
+    assert "2995 more files" in extra[-1].detail
+    assert seen["envs"]["train"]["problems"]["by"]["extra"] == 3000
+    assert len(json.dumps(seen)) < 12_000
+
+
+def test_secrets_do_not_leave_the_host(fleet: FakeRoot) -> None:
+    secret = "channels: [https://ann:hunter2@host/t/tk-0123/x, 'https://h/x?access_token=abc']\n"
+    (fleet.root / "miniconda/.condarc").write_text(secret)
+    put(fleet.tree("train") / "../../../../root/x", "")
+    thaw(fleet.tree("train"))
+    put(fleet.tree("train") / SITE / "g-1.dist-info/METADATA", "Name: g\nVersion: 1\n\n")
+    put(fleet.tree("train") / SITE / "g-1.dist-info/direct_url.json",
+        json.dumps({"url": "https://bob:sesame@git/x", "vcs_info": {"vcs": "git"}}))  # fmt: skip
+    drifts, seen = look(fleet)
+    text = json.dumps(seen) + " ".join(str(d) for d in drifts)
+    for word in ("hunter2", "tk-0123", "abc", "sesame"):
+        assert word not in text
+    assert any("git https://***@git/x" in d.detail for d in drifts)
+
+
+def test_stray_configuration_after_ours_is_a_note(fleet: FakeRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(fleet.home / ".condarc", "channels: [bioconda]\n")
+    monkeypatch.setenv("CONDA_CHANNELS", "defaults")
+    drifts, _ = look(fleet)
+    assert [(d.kind, d.severity) for d in drifts] == [(Kind.CONDARC_STRAY, NOTE)] * 2
+    assert in_sync(drifts)
+
+
+def test_undeclared_environments_and_leftovers_are_notes(fleet: FakeRoot) -> None:
+    fleet.build("old", PACKAGES)
+    declared = fleet.declared()
+    declared = fleet.declared(envs={name: env for name, env in declared.envs.items() if name != "old"})
+    (fleet.root / "generations/train/.0123456789ab.new").mkdir()
+    drifts, _ = look(fleet, declared)
+    assert [(d.kind, d.subject, d.severity) for d in drifts] == [
+        (Kind.UNDECLARED, "old", NOTE), (Kind.LEFTOVERS, "train", NOTE),
+    ]  # fmt: skip
+
+
+def test_a_swap_while_looking_is_no_drift(fleet: FakeRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update that collects the old generation under the observer: it looks again at what is live now."""
+    declared = fleet.declared()
+    new = [("numpy", "2.2.0", "py312_0"), *PACKAGES[1:]]
+    old = fleet.tree("train")
+    real, calls = observer.see_generation, []
+
+    def swapped(root: str, env: str, name: str, digest: str | None, seen: observer.Seen) -> dict[str, Any]:
+        calls.append(name)
+        if len(calls) == 1:
+            fleet.build("train", new)
+            thaw(old)
+            shutil.rmtree(old / "bin")
+        return real(root, env, name, digest, seen)
+
+    monkeypatch.setattr(observer, "see_generation", swapped)
+    request = declare.request(declared)
+    request["envs"] = {"train": request["envs"]["train"]}
+    seen = observer.observe(request)
+    assert len(calls) == 2
+    assert "problems" not in seen["envs"]["train"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "level"),
+    [
+        ("fpu", "x86_64"),
+        ("cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3", "x86_64_v2"),
+        ("cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3 avx avx2 bmi1 bmi2 f16c fma abm movbe xsave", "x86_64_v3"),
+        ("avx avx2 bmi1 bmi2 f16c fma abm movbe xsave", "x86_64"),
+    ],
+)
+def test_microarchitecture_levels(flags: str, level: str) -> None:
+    assert observer.microarch("x86_64", f"processor: 0\nflags\t\t: {flags}\n") == level
+
+
+def test_driver_is_read_from_proc(tmp_path: Path) -> None:
+    put(tmp_path / "driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.124.06  Wed Feb 26\n")
+    put(tmp_path / "driver/nvidia/gpus/0000:01:00.0/information", "Model: \t\t NVIDIA H100 80GB HBM3\nIRQ: 5\n")
+    found = observer.see_gpu({}, observer.Seen("stats", 1, 10, 1), str(tmp_path))
+    assert found["driver"] == "570.124.06"
+    assert found["models"] == ["NVIDIA H100 80GB HBM3"]
+
+
+def test_a_child_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observer, "CHILD_SECONDS", 0.2)
+    status, _, why = observer.run(["sleep", "60"], observer.Seen("stats", 1, 10, 1))
+    assert status == 124
+    assert "did not answer" in why
+
+
+@pytest.mark.parametrize(
+    "python",
+    [
+        pytest.param(sys.executable, id="this-python"),
+        pytest.param(str(OLD), id="python3.9", marks=pytest.mark.skipif(not OLD.exists(), reason="no Python 3.9 here")),
+    ],
+)
+def test_piped_to_a_python_as_the_action_does(fleet: FakeRoot, python: str) -> None:
+    declared = fleet.declared()
+    source = (
+        Path(observer.__file__).read_text() + f"\nmain({json.dumps(json.dumps(declare.request(declared, 'hashes')))})\n"
+    )
+    done = subprocess.run([python, "-I", "-S", "-B", "-"], input=source, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    seen = json.loads(done.stdout)
+    assert done.stdout.count("\n") == 1
+    drifts = [d for d in compare(declared, seen) if d.kind is not Kind.CLEAN_SCHEDULE or LINGERS]
+    assert drifts == []
+    assert seen["envs"]["train"]["manifest"] == "ok"
+
+
+def test_whatever_is_asked_the_answer_is_json() -> None:
+    for text in ("", "[]", "{}", '{"root": 7}', '{"root": "/x", "depth": "deep", "envs": {"../x": null}}'):
+        source = Path(observer.__file__).read_text() + f"\nmain({json.dumps(text)})\n"
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-B", "-"], input=source, capture_output=True, text=True, timeout=60
+        )
+        assert json.loads(done.stdout)["schema"] == 1
+
+
+def test_constants_are_those_of_the_tree_and_the_plan() -> None:
+    from ansible_collections.lockstep.fleet.plugins.module_utils import plan, tree
+
+    assert (observer.MARK, observer.MANIFEST, observer.LAYOUT) == (tree.MARK, tree.MANIFEST, plan.LAYOUT)
+    from fake_root import plan_of
+
+    made = plan_of(PACKAGES)
+    assert plan.digest(made) == made["digest"]
+    assert sha("") == observer.hashlib.sha256(b"").hexdigest()
