@@ -15,11 +15,11 @@ import shlex
 import signal
 import subprocess
 import time
-
 from typing import Any, NamedTuple, Optional
 
 from . import plan as plans
 from . import pyc, records, room, tree
+from .children import clean_environment
 from .engine_errors import explain
 from .problem import Problem
 from .store import Store, reported
@@ -169,13 +169,6 @@ def _need_engine(store: Store) -> None:
             raise Problem(
                 f"{path or 'the engine'} is not there", "environments are built with it", f"run the role {role} first"
             )
-
-
-def clean_environment(extra: Optional[dict[str, str]] = None) -> dict[str, str]:
-    """Return this process's environment without what would steer a python or a conda elsewhere."""
-    steering = ("PYTHON", "CONDA", "VIRTUAL_ENV", "PIP_", "_CE_", "MAMBA")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(steering)}
-    return {**kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", **(extra or {})}
 
 
 class _Clock:

@@ -90,7 +90,7 @@ class Store:
         """
         with reported(f"environment {env} cannot be locked"):
             os.makedirs(self.path(env), 0o755, exist_ok=True)
-        own_lock = self._lock(f"{env}.lock", f"environment {env}", what)
+        own_lock = self.alone(f"{env}.lock", f"environment {env}", what)
         with own_lock as own, self._lock_pkgs_shared(f"{what} of {env}") as pkgs:
             with reported(f"what a killed run left of environment {env} cannot be removed"):
                 for item in os.listdir(self.path(env)):
@@ -99,12 +99,12 @@ class Store:
             yield own, pkgs
 
     @contextlib.contextmanager
-    def pkgs_alone(self, what: str = "clean") -> Iterator[int]:
+    def pkgs_alone(self, what: str = "clean", timeout: Optional[float] = None) -> Iterator[int]:
         """Hold the package cache's lock alone: no build runs, so what is there may be judged and removed.
 
         :raises Problem: where builds keep it for longer than `lock_timeout`
         """
-        with self._lock("pkgs.lock", "the package cache", what) as handle:
+        with self.alone("pkgs.lock", "the package cache", what, timeout) as handle:
             yield handle
 
     @contextlib.contextmanager
@@ -125,23 +125,30 @@ class Store:
             os.close(handle)
 
     @contextlib.contextmanager
-    def _lock(self, name: str, label: str, what: str) -> Iterator[int]:
+    def alone(self, name: str, label: str, what: str, timeout: Optional[float] = None) -> Iterator[int]:
+        """Hold one lock file below `state/` alone; yield its descriptor.
+
+        :param label: what it protects, for messages
+        :param timeout: seconds, in place of `lock_timeout`
+        :raises Problem: where another run keeps it for longer
+        """
         path = os.path.join(self.state, name)
         with reported(f"{path} cannot be opened"):
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            self._wait(handle, fcntl.LOCK_EX, label)
+            self._wait(handle, fcntl.LOCK_EX, label, timeout)
             _sign(handle, what)
             yield handle
         finally:
             os.close(handle)
 
-    def _wait(self, handle: int, kind: int, label: str) -> None:
+    def _wait(self, handle: int, kind: int, label: str, timeout: Optional[float] = None) -> None:
         """Wait for a lock, politely.
 
         :raises Problem: after `lock_timeout` seconds, naming the holder
         """
-        deadline = time.monotonic() + self.lock_timeout
+        patience = self.lock_timeout if timeout is None else timeout
+        deadline = time.monotonic() + patience
         pause = 0.02
         while True:
             try:
@@ -151,7 +158,7 @@ class Store:
                 if time.monotonic() >= deadline:
                     raise Problem(
                         f"{label} is busy: {_holder(handle)}",
-                        f"waited {self.lock_timeout:.0f} s for it",
+                        f"waited {patience:.0f} s for it",
                         "let that run end, or end it, and run again",
                     ) from None
             time.sleep(pause)

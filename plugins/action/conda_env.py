@@ -1,0 +1,48 @@
+"""Action plugin: read the lock here, send the host its plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ..module_utils.problem import Problem
+from ..plugin_utils import host_tools
+from ..plugin_utils.channels import PUBLISHED_ALIAS
+from ..plugin_utils.packed_plans import packed_plans
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """The module does the work on the host; it has no YAML there."""
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Read lock and smoke test, then run the module, in one remote call."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        arguments["tools"] = host_tools.folder()
+        if arguments.get("state", "present") != "absent" and arguments.get("lock"):
+            smoke = arguments.get("smoke")
+            channels = arguments.get("channels")
+            try:
+                arguments["plans"] = packed_plans(
+                    str(arguments.get("name")),
+                    Path(str(arguments["lock"])).expanduser(),
+                    Path(str(smoke)).expanduser() if smoke else None,
+                    str(arguments.get("channel_alias") or PUBLISHED_ALIAS),
+                    [str(channel) for channel in channels] if channels else None,
+                )
+            except Problem as problem:
+                raise AnsibleActionFail(str(problem)) from None
+        result.update(
+            self._execute_module(
+                module_name="lockstep.fleet.conda_env", module_args=arguments, task_vars=task_vars,
+                wrap_async=self._task.async_val,
+            )
+        )  # fmt: skip
+        result.get("invocation", {}).get("module_args", {}).pop("plans", None)
+        return result

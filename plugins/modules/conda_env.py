@@ -1,0 +1,302 @@
+#!/usr/bin/python
+"""Ansible module: one shared conda environment, from a lock, as an immutable generation."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conda_env
+short_description: Have a shared conda environment that is exactly what its lock says
+version_added: 0.1.0
+description:
+  - Builds the environment of a lock aside, verifies every file by sha256, freezes it, runs C(pip check) and its smoke test
+    at its final path, and publishes it by swapping one link. What is live is never changed; whoever uses it keeps it.
+  - Solves nothing. The lock is read on the controller; the host gets the packages' urls and hashes.
+  - A damaged environment is exchanged, whole, for a verified one, also while programs run from it. A link that was moved
+    elsewhere is put back.
+  - May be killed at any moment; the next run completes or heals what it finds.
+options:
+  name:
+    description: Name of the environment.
+    type: str
+    required: true
+  root:
+    description: The fleet's folder on the host (C(lockstep_root)).
+    type: path
+    required: true
+  state:
+    description:
+      - V(staged) has the environment's generation built and complete, without publishing it.
+      - V(present) has it published as well.
+      - V(absent) removes the link; generations go when the scheduled clean finds that nobody uses them.
+    type: str
+    choices: [staged, present, absent]
+    default: present
+  lock:
+    description: The lock, a C(conda-lock.yml) of version 1 (CEP 37), on the controller. Needed unless O(state=absent).
+    type: str
+  smoke:
+    description: A python program on the controller, run by the environment's python before it counts as complete. May be missing.
+    type: str
+  channels:
+    description: The channels whose packages are accepted; default those that the lock names.
+    type: list
+    elements: str
+  channel_alias:
+    description: Where hosts fetch packages from, in place of the published address (a mirror).
+    type: str
+    default: https://conda.anaconda.org
+  engine_version:
+    description: Version of the engine that M(lockstep.fleet.engine) has installed.
+    type: str
+    required: true
+  verify:
+    description:
+      - How deep an existing generation is looked at. V(marks) reads its mark and manifest, V(stats) compares size and time of
+        every file, V(hashes) reads every file.
+    type: str
+    choices: [marks, stats, hashes]
+    default: stats
+  pip_check:
+    description: Whether C(pip check) must pass before the environment counts as complete.
+    type: bool
+    default: true
+  test_timeout:
+    description: Seconds that the smoke test and C(pip check) may take.
+    type: int
+    default: 600
+  lock_timeout:
+    description: Seconds to wait for another run on the same host.
+    type: int
+    default: 1800
+  reserve_mb:
+    description: Megabytes that a build must leave free.
+    type: int
+    default: 64
+  plans:
+    description: Set by the action plugin. What the lock says, for each platform.
+    type: str
+    default: ""
+  tools:
+    description: Set by the action plugin. Name of the folder of Lockstep's own files.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    description: Says what it would do, also on a machine that has nothing yet; checks root path and room.
+  diff_mode:
+    support: full
+    description: Shows the packages that differ from those of the environment that is live.
+  platform:
+    support: full
+    platforms: linux
+    description: x86_64 and aarch64.
+author: The Lockstep developers (@lockstep-fleet)
+"""
+
+EXAMPLES = r"""
+- name: Build the next environment everywhere, before anybody sees it
+  lockstep.fleet.conda_env:
+    name: train
+    root: /opt/lockstep
+    lock: envs/locks/prod/train.conda-lock.yml
+    engine_version: 0.28.0
+    state: staged
+
+- name: Swap it in
+  lockstep.fleet.conda_env:
+    name: train
+    root: /opt/lockstep
+    lock: envs/locks/prod/train.conda-lock.yml
+    engine_version: 0.28.0
+"""
+
+RETURN = r"""
+digest:
+  description: Digest of the environment on this platform, 64 hex digits.
+  type: str
+  returned: when O(state) is not absent
+generation:
+  description: Path of its generation.
+  type: str
+  returned: when O(state) is not absent
+previous:
+  description: Name of the generation that was published before; empty where there was none.
+  type: str
+  returned: success
+did:
+  description: What was (or in check mode would be) done, in words.
+  type: list
+  elements: str
+  returned: success
+packages:
+  description: Numbers of packages. C(total), and compared with what is live C(added), C(removed) and C(changed).
+  type: dict
+  returned: when O(state) is not absent
+seconds:
+  description: How long each phase of a build took.
+  type: dict
+  returned: when something was built
+"""
+
+import base64
+import json
+import os
+import zlib
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import generation, plan, room
+from ..module_utils.engine import platform_of
+from ..module_utils.hostroot import check_root, refuse_root
+from ..module_utils.problem import Problem
+from ..module_utils.store import Store
+
+
+def plan_for(packed: str, name: str) -> dict[str, Any]:
+    """Choose this host's plan.
+
+    :raises Problem: where the lock has none for this platform
+    """
+    platform = platform_of(os.uname().machine)
+    plans = json.loads(zlib.decompress(base64.b64decode(packed))) if packed else {}
+    if platform not in plans:
+        raise Problem(
+            f"environment {name} is not locked for this host's platform, {platform}",
+            f"its lock is for {', '.join(sorted(plans)) or 'none'}",
+            "add the platform to lockstep_platforms and lock again, or leave the environment out of this host's group",
+        )
+    found: dict[str, Any] = plans[platform]
+    return found
+
+
+def packages_of(made: dict[str, Any] | None) -> dict[str, str]:
+    """Return name to "version build" of a plan's packages."""
+    return {p["name"]: f"{p['version']} {p['build']}" for p in made["packages"]} if made else {}
+
+
+def difference(label: str, old: dict[str, str], new: dict[str, str]) -> tuple[dict[str, int], dict[str, str]]:
+    """Compare packages: numbers, and Ansible's diff of the lines that differ."""
+    names = sorted(set(old) | set(new))
+    differing = [name for name in names if old.get(name) != new.get(name)]
+    numbers = {
+        "total": len(new),
+        "added": sum(name not in old for name in differing),
+        "removed": sum(name not in new for name in differing),
+        "changed": sum(name in old and name in new for name in differing),
+    }
+    before = "".join(f"{name} {old[name]}\n" for name in differing if name in old)
+    after = "".join(f"{name} {new[name]}\n" for name in differing if name in new)
+    return numbers, {"before_header": f"{label} (live)", "after_header": label, "before": before, "after": after}
+
+
+def wishes(store: Store, made: dict[str, Any], state: str, depth: str) -> list[str]:
+    """Say what there is to do, without doing it."""
+    found = generation.look(store, made, depth)
+    wanted = []
+    if found["state"] == "damaged":
+        few = "; ".join(found["damage"][:3])
+        wanted.append(f"repair {found['name']}, which is damaged ({len(found['damage'])}: {few})")
+    elif found["state"] != "complete":
+        wanted.append(f"build {found['name']} of {len(made['packages'])} packages")
+    if state == "present" and not found["active"]:
+        wanted.append(f"publish {found['name']}" + (f" in place of {found['published']}" if found["published"] else ""))
+    return wanted
+
+
+def have(p: dict[str, Any], store: Store, check_mode: bool) -> dict[str, Any]:
+    """Bring the environment to `staged` or `present`.
+
+    :raises Problem: with what could not be done, why, and what to do
+    """
+    made = plan_for(p["plans"], p["name"])
+    live = store.published(p["name"])
+    numbers, shown = difference(p["name"], packages_of(store.kept_plan(p["name"], live)), packages_of(made))
+    did = wishes(store, made, p["state"], p["verify"])
+    result: dict[str, Any] = {
+        "changed": bool(did),
+        "did": did,
+        "digest": made["digest"],
+        "generation": store.path(p["name"], plan.short(made["digest"])),
+        "previous": live if live != plan.short(made["digest"]) else store.previous(p["name"]),
+        "packages": numbers,
+        "diff": {**shown, "after": shown["after"] or "".join(f"{line}\n" for line in did)} if did else {},
+    }
+    if check_mode:
+        generation.checked(made)
+        if did and os.path.isdir(store.root):
+            room.refuse_network(store.root)
+            if not did[0].startswith("publish"):
+                room.need_room(store.root, made, store.pkgs, p["reserve_mb"] * 1000000)
+        return result
+    options = generation.Options(p["verify"], p["reserve_mb"] * 1000000, p["pip_check"], p["test_timeout"])
+    if p["state"] == "staged":
+        done = generation.stage(store, made, options)
+    else:
+        done = generation.build(store, made, options)
+        result["previous"] = done["previous"]
+    result["changed"] = done["changed"]
+    if done["changed"]:
+        result.update({key: done[key] for key in ("seconds", "notes")})
+        result["did"] = did + [f"note: {note}" for note in done["notes"]]
+        if done["files"]:
+            mb = done["downloaded_bytes"] / 1e6
+            result["did"].append(
+                f"{done['files']} files; {len(done['downloaded'])} packages fetched ({mb:.1f} MB); "
+                f".pyc: {done['borrowed']} shared, {done['compiled']} compiled"
+            )
+    return result
+
+
+def main() -> None:
+    """Look, and act unless in check mode."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "root": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": ["staged", "present", "absent"], "default": "present"},
+            "lock": {"type": "str"},
+            "smoke": {"type": "str"},
+            "channels": {"type": "list", "elements": "str"},
+            "channel_alias": {"type": "str", "default": "https://conda.anaconda.org"},
+            "engine_version": {"type": "str", "required": True},
+            "verify": {"type": "str", "choices": ["marks", "stats", "hashes"], "default": "stats"},
+            "pip_check": {"type": "bool", "default": True},
+            "test_timeout": {"type": "int", "default": 600},
+            "lock_timeout": {"type": "int", "default": 1800},
+            "reserve_mb": {"type": "int", "default": 64},
+            "plans": {"type": "str", "default": ""},
+            "tools": {"type": "str", "default": ""},
+        },
+        required_if=[("state", "staged", ["lock"]), ("state", "present", ["lock"])],
+        supports_check_mode=True,
+    )
+    p = module.params
+    try:
+        refuse_root()
+        check_root(p["root"])
+        if not plan.NAME.match(p["name"]):
+            raise Problem(f"an environment cannot be called {p['name']!r}", remedy="use a-z, 0-9, '.', '_', '-'")
+        engine = os.path.join(p["root"], "engine")
+        store = Store(
+            p["root"],
+            tools=os.path.join(engine, p["tools"]) if p["tools"] else None,
+            engine=os.path.join(engine, "rattler-" + p["engine_version"]),
+            lock_timeout=p["lock_timeout"],
+        )
+        if p["state"] == "absent":
+            live = store.published(p["name"])
+            there = os.path.lexists(os.path.join(store.envs, p["name"]))
+            changed = there if module.check_mode else store.withdraw(p["name"])
+            did = [f"remove the link {store.envs}/{p['name']}"] if changed else []
+            result: dict[str, Any] = {"changed": changed, "did": did, "previous": live}
+        else:
+            result = have(p, store, module.check_mode)
+    except (Problem, OSError, ValueError) as problem:
+        module.fail_json(msg=str(problem))
+    module.exit_json(**{**result, "previous": result["previous"] or ""})
+
+
+if __name__ == "__main__":
+    main()
