@@ -1,0 +1,98 @@
+"""Action plugin: make locks from specs, on the controller."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+_ARGUMENTS = {
+    "envs": {"type": "list", "elements": "str"},
+    "envs_dir": {"type": "path", "required": True},
+    "locks_dir": {"type": "path", "required": True},
+    "tier": {"type": "str", "default": "dev"},
+    "channels": {"type": "list", "elements": "str", "default": ["conda-forge"]},
+    "repodata_alias": {"type": "str", "default": "https://conda.anaconda.org"},
+    "floor": {"type": "raw"},
+    "platforms": {"type": "list", "elements": "str", "default": ["linux-64"]},
+    "exclude_newer": {"type": "raw"},
+    "update": {"type": "list", "elements": "str", "default": []},
+    "upgrade": {"type": "bool", "default": False},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Reads, solves and writes here; connects to no host."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Make the locks, or in check mode say which are stale."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(argument_spec=_ARGUMENTS)
+        # Ansible's strings carry tags, which YAML writers and py-rattler do not know.
+        arguments = json.loads(json.dumps(arguments, default=str))
+        try:
+            from ..plugin_utils import findings, locking
+        except ImportError as error:
+            raise AnsibleActionFail(
+                f"{error}: the Python that runs Ansible ({sys.executable}) lacks what locking needs; install "
+                "requirements/controller.txt into it"
+            ) from None
+        settings = locking.Settings(
+            envs_dir=Path(arguments["envs_dir"]),
+            locks_dir=Path(arguments["locks_dir"]),
+            tier=arguments["tier"],
+            envs=None if arguments["envs"] is None else tuple(arguments["envs"]),
+            channels=tuple(arguments["channels"]),
+            repodata_alias=arguments["repodata_alias"],
+            floor=arguments["floor"],
+            platforms=tuple(arguments["platforms"]),
+            exclude_newer=arguments["exclude_newer"],
+            update=tuple(arguments["update"]),
+            upgrade=arguments["upgrade"],
+            cache=_cache(),
+        )
+        try:
+            outcomes = locking.run(settings, write=not self._task.check_mode)
+        except locking.SettingsError as error:
+            raise AnsibleActionFail(str(error)) from None
+        except OSError as error:
+            raise AnsibleActionFail(f"{error.filename}: {error.strerror}; no lock was left half-written") from None
+        found = sorted(finding for outcome in outcomes for finding in outcome.findings)
+        result["findings"] = [finding.text() for finding in found]
+        if failures := findings.errors(found):
+            warned = findings.warnings(found)
+            result["failed"] = True
+            result["msg"] = "\n".join(
+                ["no lock was written:", *(item.text() for item in failures), *(item.text() for item in warned)]
+            )
+            return result
+        if found:
+            result["warnings"] = [item.text() for item in found]
+        result["changed"] = any(outcome.changed for outcome in outcomes)
+        result["summary"] = [line for outcome in outcomes for line in locking.lines(outcome)]
+        result["locks"] = [
+            {"name": o.name, "path": str(o.path), "changed": o.changed, "platforms": o.platforms} for o in outcomes
+        ]
+        result["diff"] = [
+            {"prepared": "\n".join([f"{o.path}", *(f"  {line}" for line in o.difference), ""])}
+            for o in outcomes
+            if o.changed
+        ]
+        return result
+
+
+def _cache() -> Path:
+    """Return where channels' metadata is kept between runs."""
+    base = (
+        os.environ.get("LOCKSTEP_CACHE")
+        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lockstep"
+    )
+    return Path(base).expanduser() / "repodata"

@@ -1,0 +1,150 @@
+#!/usr/bin/python
+"""Ansible module: make locks from specs. The work is done on the controller, by the action plugin of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lock
+short_description: Make locks (conda-lock.yml) from the specs of environments
+version_added: 0.1.0
+description:
+  - Reads C(<envs_dir>/<name>.yml) (environment.yml, CEP 24), solves it for every platform on the controller,
+    and writes C(<locks_dir>/<tier>/<name>.conda-lock.yml) (conda-lock version 1, CEP 37) with url, md5 and sha256 of
+    every package.
+  - Hosts are not asked. What they offer is declared in O(floor), and the solver is told that instead of what the
+    controller has.
+  - What an existing lock holds stays as long as it satisfies the spec; see O(update) and O(upgrade).
+  - All specs are judged before anything is written, and locks are written only if none of them has an error. A lock is
+    replaced as a whole, so that a killed run leaves the old one.
+  - The same specs, floor, locks and channel metadata give the same bytes.
+  - Runs on the controller, with the Python that runs Ansible, which needs py-rattler (C(requirements/controller.txt)).
+options:
+  envs:
+    description: Names of the environments. All specs in O(envs_dir) if left out.
+    type: list
+    elements: str
+  envs_dir:
+    description: The folder of the specs.
+    type: path
+    required: true
+  locks_dir:
+    description: The folder of the tiers' locks.
+    type: path
+    required: true
+  tier:
+    description: The tier to make locks for, the first one. Later tiers get theirs by promotion.
+    type: str
+    default: dev
+  channels:
+    description: The allowed channels, names or urls, the first having priority. A spec may list fewer, no others.
+    type: list
+    elements: str
+    default: [conda-forge]
+  repodata_alias:
+    description:
+      - Where channels' metadata is read from. An address or a folder that holds
+        C(<channel>/<platform>/repodata.json).
+      - Locks carry the published urls (C(https://conda.anaconda.org/<channel>)) whatever is given here, so a site
+        without internet can lock from a copy of the metadata.
+    type: str
+    default: https://conda.anaconda.org
+  floor:
+    description:
+      - The least that every host offers, a mapping. V(cuda) is the driver's CUDA version (Linux only; leave it out
+        where hosts have no GPU), V(glibc), V(linux) (kernel), V(osx), and V(microarch), a mapping of platforms to
+        archspec names.
+      - Versions need quotes.
+    type: raw
+  platforms:
+    description: The platforms to lock for. A spec may limit them with C(platforms).
+    type: list
+    elements: str
+    default: [linux-64]
+  exclude_newer:
+    description: Ignore packages newer than this date or time (UTC unless it names a zone).
+    type: raw
+  update:
+    description:
+      - Packages that may move although what the lock holds still satisfies the spec. Others move only if they must.
+    type: list
+    elements: str
+    default: []
+  upgrade:
+    description: Whether to solve afresh, as if there were no lock yet.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    support: full
+    description: Solves and compares, writes nothing. RV(changed) then means that a lock is stale.
+  diff_mode:
+    support: full
+    description: Shows packages, and changes of CUDA, BLAS and CPU or GPU builds by name.
+  platform:
+    support: full
+    platforms: posix
+    description: Runs on the controller.
+author: The Lockstep developers (@lockstep-fleet)
+"""
+
+EXAMPLES = r"""
+- name: Lock all specs for two platforms
+  lockstep.fleet.lock:
+    envs_dir: envs
+    locks_dir: envs/locks
+    platforms: [linux-64, linux-aarch64]
+    floor:
+      cuda: "12.8"
+      glibc: "2.35"
+
+- name: Move numpy in one environment, and nothing that need not move with it
+  lockstep.fleet.lock:
+    envs: [train]
+    envs_dir: envs
+    locks_dir: envs/locks
+    update: [numpy]
+"""
+
+RETURN = r"""
+summary:
+  description: One line for each environment and platform.
+  returned: success
+  type: list
+  elements: str
+  sample: ["train        linux-64        231 packages  4.04 GB  BLAS mkl, CUDA 12.9, python 3.12.13  (changed)"]
+locks:
+  description: What was made of each environment.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The environment.
+      type: str
+    path:
+      description: The lock.
+      type: str
+    changed:
+      description: Whether its bytes differ from what was there.
+      type: bool
+    platforms:
+      description: For each platform its number of packages, the size of the download, and variants.
+      type: list
+      elements: dict
+findings:
+  description: All findings as C(file:line:column), severity, code, cause and remedy.
+  returned: always
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main() -> None:
+    """Say that the work is done elsewhere; only reached when the action plugin was bypassed."""
+    AnsibleModule({}).fail_json(msg="lockstep.fleet.lock runs on the controller, through its action plugin")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,352 @@
+"""Make the locks of a site's first tier from its specs: read, solve, judge, write; no Ansible here.
+
+Nothing is written but whole files, by rename, and only if every environment's outcome is free of errors: a person who
+changed two specs gets both locks or none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from . import channels as chan
+from . import packagediff, relax, spec, variants
+from .findings import ERROR, WARNING, Finding, errors
+from .floor import Floor
+from .lockfile import SUFFIX, Lock
+from .lockpackage import LockError, Package
+from .solver import ChannelUnreadable, Question, Solver, Unsolvable, parse_exclude_newer
+
+_LEFTOVER_AGE = 3600  # seconds after which a temporary file of a killed run is swept
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a site declares about its locks (the lockstep_* variables), and what this run was asked to move."""
+
+    envs_dir: Path
+    locks_dir: Path
+    tier: str
+    envs: tuple[str, ...] | None = None  # None: every spec there is
+    channels: tuple[str, ...] = ("conda-forge",)
+    repodata_alias: str = chan.PUBLISHED_ALIAS
+    floor: Any = None
+    platforms: tuple[str, ...] = ("linux-64",)
+    exclude_newer: Any = None
+    update: tuple[str, ...] = ()
+    upgrade: bool = False
+    cache: Path | None = None
+
+
+@dataclass
+class Outcome:
+    """What came of one environment."""
+
+    name: str
+    path: Path
+    findings: list[Finding] = field(default_factory=list)
+    old_text: str | None = None
+    new_text: str | None = None
+    difference: list[str] = field(default_factory=list)
+    platforms: list[dict[str, Any]] = field(default_factory=list)  # name, packages, download_bytes, variants
+
+    @property
+    def changed(self) -> bool:
+        """Whether the lock on disk is not the one that was made."""
+        return self.new_text is not None and self.new_text != self.old_text
+
+
+class SettingsError(ValueError):
+    """The site's variables are wrong; the text says which and how to put them right."""
+
+
+def run(settings: Settings, write: bool) -> list[Outcome]:
+    """Make all locks; `write` them if there is no error. Raises SettingsError."""
+    outcomes = asyncio.run(_make(settings))
+    if write and not any(errors(outcome.findings) for outcome in outcomes):
+        for outcome in outcomes:
+            if outcome.changed and outcome.new_text is not None:
+                write_atomically(outcome.path, outcome.new_text)
+    return outcomes
+
+
+async def _make(settings: Settings) -> list[Outcome]:
+    try:
+        floor = Floor.parse(settings.floor)
+        cutoff = parse_exclude_newer(settings.exclude_newer)
+        for channel in settings.channels:
+            chan.published(channel)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    if not settings.channels or not settings.platforms:
+        raise SettingsError("lockstep_channels and lockstep_platforms must each name at least one")
+    solver = Solver(settings.repodata_alias, settings.cache)
+    outcomes = [Outcome(name, settings.locks_dir / settings.tier / f"{name}{SUFFIX}") for name in names(settings)]
+    await asyncio.gather(*(_Environment(settings, solver, floor, cutoff, outcome).lock() for outcome in outcomes))
+    return outcomes
+
+
+def names(settings: Settings) -> list[str]:
+    """Return the environments to lock, sorted; raises SettingsError for one without a spec."""
+    try:
+        present = sorted(path.stem for path in settings.envs_dir.iterdir() if path.suffix == ".yml" and path.is_file())
+    except OSError as error:
+        raise SettingsError(f"lockstep_envs_dir {settings.envs_dir}: {error.strerror}") from None
+    if settings.envs is None:
+        return present
+    if missing := sorted(set(settings.envs) - set(present)):
+        raise SettingsError(
+            f"no spec for {', '.join(missing)} in {settings.envs_dir}; there are {', '.join(present) or 'none'}"
+        )
+    return sorted(set(settings.envs))
+
+
+class _Environment:
+    """The making of one lock."""
+
+    def __init__(self, settings: Settings, solver: Solver, floor: Floor, cutoff: Any, outcome: Outcome) -> None:
+        self.settings, self.solver, self.floor, self.cutoff, self.outcome = settings, solver, floor, cutoff, outcome
+        path = settings.envs_dir / f"{outcome.name}.yml"
+        self.file = path
+        self.source = os.path.relpath(path) if not os.path.relpath(path).startswith("..") else str(path)
+        self.sizes: dict[str, int] = {}
+
+    def find(
+        self, code: str, message: str, remedy: str, severity: str = ERROR, place: spec.Place | None = None
+    ) -> None:
+        place = place or spec.Place()
+        self.outcome.findings.append(Finding(self.source, place.line, place.column, code, severity, message, remedy))
+
+    async def lock(self) -> None:
+        try:
+            text = self.file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            self.find("unreadable", str(error), "make it a readable UTF-8 file")
+            return
+        wanted, self.outcome.findings = spec.read(text, self.source, self.outcome.name, self.settings.channels)
+        old = self._old()
+        platforms = self._platforms(wanted)
+        if errors(self.outcome.findings):
+            return
+        made = await asyncio.gather(*(self._platform(wanted, platform, old) for platform in platforms))
+        if errors(self.outcome.findings):
+            return
+        packages = [package for found in made for package in found]
+        new = Lock(
+            tuple(packages),
+            tuple(platforms),
+            tuple(wanted.channels),
+            (self._relative(),),
+            self._custom(wanted, platforms),
+        )
+        try:
+            self.outcome.new_text = new.dumps()
+            Lock.loads(
+                self.outcome.new_text, str(self.outcome.path), self.settings.channels
+            )  # what is written can be read
+        except LockError as error:
+            self.outcome.new_text = None
+            self.find("unusable-lock", str(error), "this is the channel's fault, or Lockstep's: please report it")
+            return
+        self.outcome.difference = packagediff.diff(old, new) if self.outcome.changed else []
+        self.outcome.platforms = [self._summary(new, platform) for platform in platforms]
+
+    def _old(self) -> Lock | None:
+        """Return the lock that is there, if it is sound."""
+        try:
+            self.outcome.old_text = self.outcome.path.read_text(encoding="utf-8")
+            return Lock.loads(self.outcome.old_text, str(self.outcome.path))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError, LockError) as error:
+            self.find(
+                "old-lock",
+                f"the lock that is there cannot be used: {str(error).splitlines()[0]}",
+                "it is made anew, and nothing is kept of it",
+                WARNING,
+            )
+            return None
+
+    def _platforms(self, wanted: spec.Spec) -> list[str]:
+        if wanted.platforms is None:
+            return sorted(set(self.settings.platforms))
+        found = sorted(set(self.settings.platforms) & set(wanted.platforms))
+        if not found:
+            self.find(
+                "no-platform",
+                f"it is for {', '.join(wanted.platforms) or 'no platform'}, and lockstep_platforms has "
+                f"{', '.join(self.settings.platforms)}",
+                "name one of those under platforms:, or none at all",
+            )
+        return found
+
+    async def _platform(self, wanted: spec.Spec, platform: str, old: Lock | None) -> list[Package]:
+        """Return the packages for one platform; whatever goes wrong is a finding."""
+        one_channel = len(wanted.channels) == 1
+        question = Question(
+            platform,
+            tuple(
+                d.match.for_channel(
+                    None
+                    if one_channel
+                    else chan.base_url(d.match.channel or "", self.solver.alias)
+                    if d.match.channel
+                    else None
+                )
+                for d in wanted.dependencies
+            ),
+            tuple(wanted.channels),
+            tuple(self.floor.virtual_packages(platform)),
+            tuple(self.floor.constraints(platform)),
+            self.cutoff,
+        )
+        try:
+            await self.solver.names(question)
+            locked = await self._locked(question, old)
+            records = await self.solver.solve(question, locked)
+            if self.floor.cuda_on(platform) and not wanted.wants_cpu:
+                await self._refuse_silent_cpu(question, records)
+            self.sizes[platform] = sum(record.size or 0 for record in records)
+            return self.solver.packages(question, records)
+        except Unsolvable as error:
+            hints = await relax.explain(self.solver, question, str(error))
+            self.find(
+                "unsolvable",
+                f"no solution for {platform}, assuming {relax.assumed(question)}",
+                "it is" + "".join(f"\n    {hint}" for hint in hints),
+            )
+        except (ChannelUnreadable, LockError) as error:
+            self.find("channel", str(error), "nothing was changed")
+        return []
+
+    async def _locked(self, question: Question, old: Lock | None) -> list[Any]:
+        """Return the records that should stay if they can: those of the old lock, but for what is to be updated."""
+        if old is None or self.settings.upgrade or question.platform not in old.platforms:
+            return []
+        kept = [p for p in old.of(question.platform) if p.manager == "conda" and p.name not in self.settings.update]
+        records, gone = await self.solver.still_there(question, kept)
+        if gone:
+            shown = ", ".join(f"{p.name} {p.version} {p.build}" for p in gone[:5])
+            more = f" and {len(gone) - 5} more" if len(gone) > 5 else ""
+            self.find(
+                "withdrawn",
+                f"no longer in the channel for {question.platform}, or with other contents: {shown}{more}",
+                "they are solved anew; hosts that have them keep them until the lock is promoted",
+                WARNING,
+            )
+        return records
+
+    async def _refuse_silent_cpu(self, question: Question, records: Sequence[Any]) -> None:
+        suspects = [r for r in records if r.subdir != "noarch" and not variants.is_cuda(str(r.build), r.depends)]
+        available = await self.solver.records(question, [r.name.normalized for r in suspects], [question.platform])
+        for name in variants.silently_cpu(suspects, available):
+            if not await self._cuda_by_default(question, name):
+                continue
+            build = next(str(r.build) for r in suspects if r.name.normalized == name)
+            self.find(
+                "cpu-build",
+                f"{name} would be a CPU build ({build}) on {question.platform}, although the floor has CUDA "
+                f"{self.floor.cuda} and the channel has CUDA builds of it",
+                "raise the floor's cuda if all hosts have newer drivers, loosen what keeps the CUDA build away, or say "
+                f"that the CPU is meant: `{name}=*=cpu*`",
+            )
+
+    async def _cuda_by_default(self, question: Question, name: str) -> bool:
+        """Say whether a host with the newest driver would be given a CUDA build of the package alone.
+
+        If not (libarrow, say), the CPU build is what the channel means everybody to have.
+        """
+        virtual = tuple(item for item in question.virtual_packages if item[0] != "__cuda")
+        best = replace(
+            question,
+            dependencies=(name,),
+            constraints=(),
+            exclude_newer=None,
+            virtual_packages=(*virtual, ("__cuda", "99.0", "0")),
+        )
+        try:
+            records = await self.solver.solve(best)
+        except Unsolvable:
+            return True  # so that it is looked at
+        return any(r.name.normalized == name and variants.is_cuda(str(r.build), r.depends) for r in records)
+
+    def _relative(self) -> str:
+        """Return the spec's path as seen from the lock, the same in every checkout and tier; its name alone if they lie
+        apart.
+        """
+        if self.settings.locks_dir.resolve().is_relative_to(self.settings.envs_dir.resolve()):
+            return Path(os.path.relpath(self.file, self.outcome.path.parent)).as_posix()
+        return self.file.name
+
+    def _custom(self, wanted: spec.Spec, platforms: list[str]) -> dict[str, str]:
+        found: dict[str, Any] = {
+            "floor": self.floor.recorded(platforms),
+            "download_bytes": {platform: self.sizes[platform] for platform in platforms},
+        }
+        if wanted.variables:
+            found["variables"] = wanted.variables
+        if self.cutoff:
+            found["exclude_newer"] = f"{self.cutoff:%Y-%m-%dT%H:%M:%SZ}"
+        return {key: json.dumps(value, sort_keys=True, separators=(",", ":")) for key, value in found.items()}
+
+    def _summary(self, lock: Lock, platform: str) -> dict[str, Any]:
+        packages = lock.of(platform)
+        return {
+            "platform": platform,
+            "packages": len(packages),
+            "download_bytes": self.sizes[platform],
+            "variants": variants.of_environment(packages),
+        }
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file by rename, so that a killed run leaves the old one; sweeps what killed runs left long ago."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{path.name}."
+    for leftover in path.parent.glob(f"{prefix}*.new"):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > _LEFTOVER_AGE:
+                leftover.unlink()
+    handle, temporary = tempfile.mkstemp(prefix=prefix, suffix=".new", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fchmod(stream.fileno(), 0o644)
+            os.fsync(stream.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+
+
+def lines(outcome: Outcome) -> list[str]:
+    """Return what to print of an outcome, one line for each platform."""
+    state = "changed" if outcome.changed else "as it was"
+    found = []
+    for item in outcome.platforms:
+        kinds = ", ".join(f"{name} {value}" for name, value in sorted(item["variants"].items()))
+        found.append(
+            f"{outcome.name:<12} {item['platform']:<14} {item['packages']:>4} packages "
+            f"{_size(item['download_bytes']):>8}  {kinds or '-'}  ({state})"
+        )
+    return found
+
+
+def _size(count: int) -> str:
+    return (
+        f"{count / 1e9:.2f} GB"
+        if count >= 1e9
+        else f"{count / 1e6:.1f} MB"
+        if count >= 1e6
+        else f"{count / 1e3:.0f} kB"
+    )

@@ -1,0 +1,154 @@
+"""Why there is no solution, said as what a person could do about it.
+
+The solver's own explanation is up to some hundred lines with the cause last. Asking it again with one thing relaxed at
+a time tells more: whichever relaxation makes the environment solvable is something to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import habits
+from .matchspec import parse
+from .solver import Question, Solver, Unsolvable
+
+_CUDA = ("12.0", "12.2", "12.4", "12.6", "12.8", "12.9", "13.0", "13.1", "13.2", "13.3")
+_GLIBC = ("2.17", "2.28", "2.31", "2.34", "2.35", "2.36", "2.39", "2.41")
+_OSX = ("11.0", "12.0", "13.0", "14.0", "15.0", "26.0")
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """A question with one thing relaxed, and how to say that."""
+
+    rank: int  # what is said first
+    words: str
+    question: Question
+    about: str = ""  # the package whose version is worth telling
+    series: str = ""  # of several with one series only the first that helps is told
+
+
+async def explain(solver: Solver, question: Question, failure: str) -> list[str]:
+    """Return lines: names that the channel does not have, else which single changes would help, then the solver's last
+    words.
+    """
+    missing = await _missing(solver, question)
+    if missing:
+        return missing
+    tries = list(_relaxations(question))
+    answers = await asyncio.gather(*(_attempt(solver, attempt) for attempt in tries))
+    helped: list[str] = []
+    series: set[str] = set()
+    for attempt, records in sorted(zip(tries, answers, strict=True), key=lambda pair: pair[0].rank):
+        if records is None or attempt.series in series:
+            continue
+        series |= {attempt.series} - {""}
+        found = next(
+            (f" (then {attempt.about} {r.version})" for r in records if r.name.normalized == attempt.about), ""
+        )
+        helped.append(f"solvable {attempt.words}{found}")
+    if len(helped) > _SHOWN:
+        helped = [*helped[:_SHOWN], f"and by {len(helped) - _SHOWN} other single changes"]
+    if not helped:
+        helped = await _alone(solver, question)
+    tail = [line for line in failure.splitlines() if line.strip()][-6:]
+    return [*helped, *(f"solver: {line.strip()[:300]}" for line in tail)]
+
+
+def assumed(question: Question) -> str:
+    """Return the virtual packages and caps that the solver was given, on one line."""
+    virtual = [
+        f"{name}={version}" + (f"={build}" if build != "0" else "")
+        for name, version, build in question.virtual_packages
+    ]
+    extra = [f"no package newer than {question.exclude_newer:%Y-%m-%dT%H:%M:%SZ}"] if question.exclude_newer else []
+    return ", ".join([*virtual, *question.constraints, *extra])
+
+
+async def _missing(solver: Solver, question: Question) -> list[str]:
+    """Return a line for each package that no channel has for this platform, with what was probably meant."""
+    by_channel = await solver.names(question)
+    known = set().union(*by_channel.values())
+    lines = []
+    for text in question.dependencies:
+        name = parse(text).name
+        if name in known or name.startswith("__"):
+            continue
+        close = habits.nearest(name, known)
+        lines.append(
+            f"{name} does not exist in {', '.join(question.channels)} for {question.platform}"
+            + (f": did you mean {close}?" if close else ", or not for this platform")
+        )
+    return lines
+
+
+async def _alone(solver: Solver, question: Question) -> list[str]:
+    """Return what to say when more than one thing stands in the way: which entries cannot be had even on their own."""
+    attempts = [Relaxed(0, text, replace(question, dependencies=(text,))) for text in question.dependencies]
+    answers = await asyncio.gather(*(_attempt(solver, attempt) for attempt in attempts))
+    hopeless = [attempt.words for attempt, records in zip(attempts, answers, strict=True) if records is None]
+    if hopeless:
+        return [f"not to be had even alone: {', '.join(f'`{text}`' for text in hopeless)}"]
+    return ["no single change makes it solvable: take packages out until it is"]
+
+
+async def _attempt(solver: Solver, attempt: Relaxed) -> list[Any] | None:
+    try:
+        return await solver.solve(attempt.question)
+    except Unsolvable:
+        return None
+
+
+def _relaxations(question: Question) -> Iterable[Relaxed]:
+    for index, text in enumerate(question.dependencies):
+        match = parse(text)
+        others = question.dependencies[:index], question.dependencies[index + 1 :]
+        if match.version or match.build:
+            yield Relaxed(
+                1,
+                f"with `{match.name}` in place of `{text}`",
+                replace(question, dependencies=(*others[0], match.name, *others[1])),
+                match.name,
+            )
+        yield Relaxed(5, f"without `{text}`", replace(question, dependencies=(*others[0], *others[1])))
+    if question.exclude_newer:
+        yield Relaxed(2, "without lockstep_exclude_newer", replace(question, exclude_newer=None))
+    yield from _floors(question)
+
+
+def _floors(question: Question) -> Iterable[Relaxed]:
+    """Raise one value of the floor step by step; the first step that helps is told."""
+    have = {name: version for name, version, _ in question.virtual_packages}
+    linux = question.platform.startswith("linux-")
+    steps: list[tuple[str, Iterable[str]]] = [("glibc", _GLIBC), ("cuda", _CUDA)] if linux else [("osx", _OSX)]
+    for key, versions in steps:
+        present = have.get(f"__{key}")
+        for version in versions:
+            if present is not None and _number(version) <= _number(present):
+                continue
+            said = (
+                f"with floor {key} {version} in place of {present}" if present else f"with a floor of {key} {version}"
+            )
+            yield Relaxed(3, said, _with_floor(question, key, version), "cuda-version" if key == "cuda" else "", key)
+    if question.constraints:
+        yield Relaxed(
+            4,
+            f"without the cap {', '.join(question.constraints)} that the floor asks for",
+            replace(question, constraints=()),
+            "cuda-version",
+            "cuda",
+        )
+
+
+def _with_floor(question: Question, key: str, version: str) -> Question:
+    kept = tuple(item for item in question.virtual_packages if item[0] != f"__{key}")
+    constraints = (f"cuda-version <={version}",) if key == "cuda" else question.constraints
+    return replace(question, virtual_packages=(*kept, (f"__{key}", version, "0")), constraints=constraints)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
