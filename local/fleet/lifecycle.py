@@ -38,6 +38,8 @@ def up(podman: Podman, fleet: Fleet, channel: Path | None, say: Say) -> int:
     # one after the other: the package archive is the bottleneck, and two at once need twice the memory
     images = {suite: image.ensure(podman, suite, say) for suite in sorted({h.suite for h in fleet.hosts})}
     _network(podman, fleet, say)
+    if channel and (channel / "summary.json").exists():  # the inventory's variables look here: version and hash of the installer
+        write_if_changed(state / "channel.json", (channel / "summary.json").read_text())
     present = {c["Names"][0]: c for c in podman.listed(fleet.name)}
     wanted: dict[str, Callable[[], bool]] = {}
     if channel:
@@ -199,7 +201,7 @@ def down(podman: Podman, fleet: Fleet, say: Say) -> None:
     if podman.run("network", "exists", fleet.network, check=False).returncode == 0:
         podman.run("network", "rm", "--force", fleet.network)
     state = paths.state(fleet.name)
-    for name in ("id_ed25519", "id_ed25519.pub", "known_hosts"):
+    for name in ("id_ed25519", "id_ed25519.pub", "known_hosts", "channel.json"):
         (state / name).unlink(missing_ok=True)
     _cgroups()
     for path in podman.leave():

@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import pwd
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -208,11 +209,13 @@ def known_prefixes(settings: Settings) -> list[str]:
     for folder in settings.envs_dirs:
         if os.path.isdir(folder):
             found.update(path for name in os.listdir(folder) if is_environment(path := os.path.join(folder, name)))
-    try:
-        lines = environments_file().read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    found.update(line for line in lines if line and is_environment(line))
+    homes = [entry.pw_dir for entry in pwd.getpwall()] if os.geteuid() == 0 else [os.path.expanduser("~")]
+    for home in homes:  # root sees what all users have
+        try:
+            lines = Path(home, ".conda", "environments.txt").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            continue
+        found.update(line for line in lines if line and is_environment(line))
     return sorted(found)
 
 
