@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import ansible.constants as C
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
@@ -17,35 +16,35 @@ from ansible.plugins.action import ActionBase
 from ..module_utils import observer
 from ..plugin_utils import declare, host_tools
 from ..plugin_utils.compare import DRIFT, NOTE, UNKNOWN, Declared, Drift, Kind, compare, in_sync, plain
+from ..plugin_utils.settings import observation_file, read_settings, reports_dir
 from ..plugin_utils.verdict import Verdict, maintenance, verdict
 
 SHOWN = 12  # lines of drift in a result; all of them are in the observation's file
-HERE = Path(__file__).resolve().parent.parent
 
 
-def observation_file(reports: Path, host: str) -> Path:
-    """Where the observation of a host is kept."""
-    return reports / "observations" / (quote(host, safe="") + ".json")
+def settings_of(plugin: ActionBase, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the host that a plugin works for.
+
+    :raises AnsibleError: where one of them cannot be templated; the message names it
+    """
+
+    def template(merged: Mapping[str, Any], name: str) -> Any:
+        templar = plugin._templar
+        if templar.available_variables is not merged:
+            plugin._templar = templar = templar.copy_with_new_env(available_variables=merged)
+        try:
+            return templar.template(merged[name])
+        except AnsibleError as error:
+            raise AnsibleError(f"{name} cannot be worked out: {' '.join(str(error).split())}") from None
+
+    return read_settings(
+        variables, lambda path: plugin._loader.load_from_file(path, trusted_as_template=True), template
+    )
 
 
-def reports_dir(settings: Mapping[str, Any]) -> Path:
-    """Where reports go on the controller: `lockstep_reports_dir`, else below the checkout or the current folder."""
-    if settings.get("lockstep_reports_dir"):
-        return Path(str(settings["lockstep_reports_dir"])).expanduser()
-    return (HERE.parent if (HERE.parent / "site.yml").is_file() else Path.cwd()) / ".lockstep" / "reports"
-
-
-def data_of(value: Any) -> Any:
-    """Plain data without Ansible's tags and lazy containers."""
-    if isinstance(value, Mapping):
-        return {str(key): data_of(value[key]) for key in value}
-    if isinstance(value, (list, tuple)):
-        return [data_of(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    return "".join(str(value))
+def run_id(plugin: ActionBase) -> str:
+    """One id for all hosts of a play of one run: what an earlier run left is never taken for this one's."""
+    return str(getattr(getattr(plugin._task, "play", None), "_uuid", "") or "")
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -70,10 +69,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             }
         )
         host = str(variables["inventory_hostname"])
-        entry: dict[str, Any] = {"schema": 1, "run": self._run_id(), "host": host, "depth": options["depth"]}
+        entry: dict[str, Any] = {"schema": 1, "run": run_id(self), "host": host, "depth": options["depth"]}
         entry["at"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         try:
-            settings = self._settings(variables)
+            settings = settings_of(self, variables)
         except AnsibleError as error:
             return self._finish(result, entry, options, None, [self._unknown(str(error))], {})
         entry["tier"] = str(settings.get("conda_envs_tier") or settings.get("lockstep_tier") or "")
@@ -95,32 +94,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _unknown(self, why: str) -> Drift:
         return Drift(Kind.UNREADABLE, "host", plain(why), severity=UNKNOWN)
-
-    def _run_id(self) -> str:
-        """One id for all hosts of a play of one run: what an earlier run left is never taken for this one's."""
-        play = getattr(self._task, "play", None)
-        return str(getattr(play, "_uuid", "") or "")
-
-    def _settings(self, variables: dict[str, Any]) -> dict[str, Any]:
-        """The few variables that matter, templated, over the roles' defaults.
-
-        :raises AnsibleError: where one of them cannot be templated; the message names it
-        """
-        merged: dict[str, Any] = {}
-        for role in declare.ROLES:
-            path = HERE.parent / "roles" / role / "defaults" / "main.yml"
-            if path.is_file():
-                merged.update(self._loader.load_from_file(str(path), trusted_as_template=True) or {})
-        merged.update(variables)
-        templar = self._templar.copy_with_new_env(available_variables=merged)
-        settings = {}
-        for name in declare.SETTINGS:
-            if name in merged:
-                try:
-                    settings[name] = data_of(templar.template(merged[name]))
-                except AnsibleError as error:
-                    raise AnsibleError(f"{name} cannot be worked out: {' '.join(str(error).split())}") from None
-        return settings
 
     def _python(self, variables: dict[str, Any]) -> str:
         value = variables.get("ansible_python_interpreter")

@@ -11,7 +11,8 @@ description:
   - Pipes an observer (one file, standard library) to the host's own Python, compares what it saw with the variables,
     the roles' defaults and the tier's locks, and says in what they differ.
   - Nothing is written on the host, and no conda command is run there. The observation and the comparison are kept
-    on the controller in C(<lockstep_reports_dir>/observations/<host>.json), readable by their owner alone; results stay small.
+    on the controller in C(<lockstep_reports_dir>/observations/<host>.json), readable by their owner alone; results
+    stay small.
   - What could not be looked at is never taken for in order.
 options:
   depth:

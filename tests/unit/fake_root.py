@@ -1,6 +1,6 @@
 """A fleet's folder as a host would have it, made by hand in a few milliseconds, without conda."""
 
-# ruff: noqa: PTH, E501
+# ruff: noqa: PTH109, PTH114, PTH115, PTH118, E501
 
 from __future__ import annotations
 

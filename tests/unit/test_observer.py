@@ -1,6 +1,6 @@
 """The observer and the comparison together: a host in order gives no drift, and what is planted is found and named."""
 
-# ruff: noqa: PTH, E501
+# ruff: noqa: PTH109, PTH114, PTH115, PTH118, E501
 
 from __future__ import annotations
 

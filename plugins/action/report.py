@@ -1,0 +1,99 @@
+"""Action plugin: put the observations of this run together, write the reports, and fail unless parity was proven."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..plugin_utils import declare, lockfile
+from ..plugin_utils.report import Run, build, cross, failure, headline, load, render_html, terminal
+from ..plugin_utils.settings import data_of, observation_file, reports_dir
+from .observe import run_id, settings_of
+
+display = Display()
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """The report of an audit; it works on the controller alone."""
+
+    _supports_check_mode = True
+    _requires_connection = False
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Judge all hosts that were meant, also those that did not answer."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        _, options = self.validate_argument_spec(
+            argument_spec={
+                "fleet": {"type": "list", "elements": "str"},
+                "dest": {"type": "path"},
+                "depth": {"type": "str", "default": "stats"},
+            }
+        )
+        meant = [str(host) for host in variables.get("ansible_play_hosts_all") or []]
+        try:
+            settings = settings_of(self, variables)
+        except AnsibleError as error:
+            return {**result, "failed": True, "msg": f"the audit cannot be reported: {error}"}
+        reports = reports_dir(settings)
+        hosts = load(reports, meant, run_id(self), observation_file)
+        cross(hosts)
+        fleet = dict.fromkeys([*(options["fleet"] or []), *meant], "")
+        fleet.update({host.name: host.tier for host in hosts})
+        for name in fleet.keys() - set(meant):
+            fleet[name] = self._tier(variables, name)
+        tiers = data_of(self._value(variables, "lockstep_tiers")) or []
+        tiers = [str(tier) for tier in tiers] if isinstance(tiers, list) else []
+        envs = {name for host in hosts for name in host.declared}
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        run = Run(run_id(self), now, options["depth"], tiers, fleet, self._locks(settings, tiers, envs, reports))
+        report = build(hosts, run)
+        dest = Path(options["dest"]) if options["dest"] else reports
+        try:
+            declare.write(dest / "report.json", json.dumps(report, indent=1) + "\n")
+            declare.write(dest / "report.html", render_html(report))
+        except OSError as error:
+            return {**result, "failed": True, "msg": f"the report cannot be written to {dest}: {error.strerror}"}
+        display.display("\n" + terminal(report) + f"\n\nreport: {dest / 'report.html'}\n")
+        result.update(
+            changed=False,
+            proven=report["proven"],
+            counts=report["counts"],
+            hosts=report["hosts"],
+            html=str(dest / "report.html"),
+            json=str(dest / "report.json"),
+            msg=headline(report),
+        )
+        if not report["proven"]:
+            result.update(failed=True, msg=failure(report))
+        return result
+
+    def _value(self, variables: Mapping[str, Any], name: str) -> Any:
+        return self._templar.template(variables[name]) if name in variables else None
+
+    def _tier(self, variables: Mapping[str, Any], host: str) -> str:
+        """The tier of a host that this run leaves out; "" where that cannot be said."""
+        try:
+            return str(variables["hostvars"][host].get("lockstep_tier") or "")
+        except (AnsibleError, KeyError, AttributeError):
+            return ""
+
+    def _locks(self, settings: Mapping[str, Any], tiers: list[str], envs: set[str], cache: Path) -> dict[Any, Any]:
+        """What every tier's lock of the audited environments declares, to tell declared differences from drift."""
+        folder = settings.get("conda_envs_locks_dir") or settings.get("lockstep_locks_dir")
+        channels = settings.get("lockstep_channels")
+        found = {}
+        for tier in tiers if folder else []:
+            for name in sorted(envs):
+                env = declare.read_env(Path(str(folder), tier, name + lockfile.SUFFIX), name, channels, cache)
+                if env.platforms:
+                    found[tier, name] = env.platforms
+        return found

@@ -1,0 +1,61 @@
+"""The few variables that decide what a host should hold, over the roles' defaults; and where reports go.
+
+No Ansible here: the action plugins hand in how to load and to template.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from .declare import ROLES, SETTINGS
+
+HERE = Path(__file__).resolve().parent.parent.parent
+"""The collection, which is the checkout too."""
+
+
+def read_settings(
+    variables: Mapping[str, Any],
+    load: Callable[[str], Any],
+    template: Callable[[Mapping[str, Any], str], Any],
+) -> dict[str, Any]:
+    """The variables of `declare.SETTINGS`, templated; undefined ones are left out.
+
+    :param load: reads a YAML file of defaults
+    :param template: templates one variable among the given ones; its errors are passed on
+    """
+    merged: dict[str, Any] = {}
+    for role in ROLES:
+        path = HERE / "roles" / role / "defaults" / "main.yml"
+        if path.is_file():
+            merged.update(load(str(path)) or {})
+    merged.update(variables)
+    return {name: data_of(template(merged, name)) for name in SETTINGS if name in merged}
+
+
+def data_of(value: Any) -> Any:
+    """Plain data without Ansible's tags and lazy containers."""
+    if isinstance(value, Mapping):
+        return {str(key): data_of(value[key]) for key in value}
+    if isinstance(value, (list, tuple)):
+        return [data_of(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    return "".join(str(value))
+
+
+def reports_dir(settings: Mapping[str, Any]) -> Path:
+    """Where reports go on the controller: `lockstep_reports_dir`, else below the checkout or the current folder."""
+    if settings.get("lockstep_reports_dir"):
+        return Path(str(settings["lockstep_reports_dir"])).expanduser()
+    return (HERE if (HERE / "site.yml").is_file() else Path.cwd()) / ".lockstep" / "reports"
+
+
+def observation_file(reports: Path, host: str) -> Path:
+    """Where the observation of a host is kept."""
+    return reports / "observations" / (quote(host, safe="") + ".json")
