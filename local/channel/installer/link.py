@@ -47,6 +47,7 @@ with (meta / "history").open("a") as history:
 for script in (prefix / "bin").iterdir():                    # py-rattler leaves entry points 0775
     if not script.is_symlink() and script.stat().st_mode & 0o022:
         script.chmod(0o755)
+(prefix / "CACHEDIR.TAG").unlink(missing_ok=True)            # py-rattler's
 if os.geteuid():
     (prefix / ".nonadmin").touch()
 (pkgs / "urls").write_text("".join(p["url"] + "\n" for p in listed))
