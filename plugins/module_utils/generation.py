@@ -53,13 +53,14 @@ DEFAULTS = Options()
 def look(store: Store, plan: dict[str, Any], depth: str = "stats") -> dict[str, Any]:
     """Say what is there, without locks and without changing anything.
 
-    Return `name`, `state` ("absent", "unfinished", "damaged", "complete"), `damage` (list of sentences), `published`
-    (name or None) and `active` (whether the link publishes this generation).
+    Return `name`, `state` ("absent", "unfinished", "damaged", "complete"), `damage` (list of sentences), `beside` (what is
+    missing beside a complete tree: "lease", "plan"), `published` (name or None) and `active` (whether the link publishes it).
     """
     name = plans.short(plan["digest"])
     final = store.path(plan["name"], name)
     published = store.published(plan["name"])
     damage: list[str] = []
+    beside: list[str] = []
     if not os.path.isdir(final):
         state = "absent"
     elif tree.read_mark(final) is None and published != name:
@@ -67,7 +68,15 @@ def look(store: Store, plan: dict[str, Any], depth: str = "stats") -> dict[str, 
     else:
         damage = tree.damage(final, depth)
         state = "damaged" if damage else "complete"
-    return {"name": name, "state": state, "damage": damage, "published": published, "active": published == name}
+        if not store.lease_usable(plan["name"], name):
+            beside.append("lease")
+        kept = store.kept_plan(plan["name"], name)
+        if not kept or plans.check(kept) or kept["digest"] != plan["digest"]:
+            beside.append("plan")
+    return {
+        "name": name, "state": state, "damage": damage, "beside": beside, "published": published,
+        "active": published == name,
+    }  # fmt: skip
 
 
 def stage(store: Store, plan: dict[str, Any], options: Options = DEFAULTS) -> dict[str, Any]:
@@ -81,7 +90,8 @@ def stage(store: Store, plan: dict[str, Any], options: Options = DEFAULTS) -> di
     began = time.monotonic()
     checked(plan)
     found = look(store, plan, options.verify)
-    if found["state"] == "complete" and (found["active"] or store.want(plan["name"], found["name"])):
+    whole = found["state"] == "complete" and not found["beside"]
+    if whole and (found["active"] or store.want(plan["name"], found["name"])):
         return _result(plan, {"look": time.monotonic() - began})
     return _make_under_lock(store, plan, options, found["state"] == "damaged")
 
@@ -139,8 +149,8 @@ def _make_under_lock(
             found = look(store, plan, options.verify)
             if found["state"] == "complete" and not forced:  # another run made it while this one waited
                 with reported(f"generation {name} of environment {env} cannot be kept"):
-                    store.make_lease(env, name)
-                return _result(plan, clock.laps)
+                    store.keep(plan, name)
+                return _result(plan, clock.laps, changed=bool(found["beside"]))
             _need_engine(store)
             room.need_room(store.root, plan, store.pkgs, options.reserve)
             return _Making(store, plan, options, fds, clock).run(mend or forced, found["damage"])
@@ -207,13 +217,13 @@ class _Making:
                 count, content = self._build(mend)
                 if there:  # perhaps in use: it is never absent, not for an instant
                     self._finish(self.new, count, content)
-                    self._keep()
+                    self.store.keep(self.plan, self.name)
                     tree.exchange(self.new, self.final)
                     os.rename(self.new, self.trash)
                 else:
                     os.rename(self.new, self.final)  # before the tests: entry points hold the final path
                     try:
-                        self._keep()
+                        self.store.keep(self.plan, self.name)
                         self._finish(self.final, count, content)
                     except BaseException:
                         os.rename(self.final, self.trash)
@@ -229,11 +239,6 @@ class _Making:
             downloaded=sorted(self.downloaded), downloaded_bytes=self.downloaded_bytes, borrowed=self.borrowed,
             compiled=self.compiled, notes=self.notes,
         )  # fmt: skip
-
-    def _keep(self) -> None:
-        """Write down the plan and the lease: before the mark, so that a complete generation always has both."""
-        self.store.write_state(os.path.join("locks", self.env, self.name + ".json"), self.plan)
-        self.store.make_lease(self.env, self.name)
 
     def _build(self, mend: bool) -> tuple[int, str]:
         """Install aside, verified; a second time, mending the package cache, where the first result cannot be believed."""

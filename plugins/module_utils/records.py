@@ -145,7 +145,7 @@ def put_modes_right(new: str) -> dict[str, os.stat_result]:
     found = {}
     for path, status in tree.walk(new):
         now = status.st_mode & 0o7777
-        want = 0o644 if path.startswith("conda-meta/") else (now | 0o444 | (0o111 if now & 0o100 else 0)) & ~0o022
+        want = 0o644 if path.startswith("conda-meta/") else (now | 0o444 | (0o111 if now & 0o100 else 0)) & ~0o7022
         if now != want and (status.st_mode & 0o170000) == 0o100000:
             full = os.path.join(new, path)
             os.chmod(full, want)

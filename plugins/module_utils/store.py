@@ -259,6 +259,22 @@ class Store:
         os.chmod(path, 0o444)
         os.utime(path)
 
+    def lease_usable(self, env: str, name: str) -> bool:
+        """Return whether everybody can lease a generation and nobody but the owner can replace what they lease."""
+        try:
+            status = os.lstat(self.lease(env, name))
+        except OSError:
+            return False
+        return status.st_mode & 0o170444 == 0o100444 and not status.st_mode & 0o022
+
+    def keep(self, plan: dict[str, Any], name: str) -> None:
+        """Write down a generation's plan and make its lease: before its mark, so that a complete one always has both.
+
+        :raises OSError: where that cannot be done
+        """
+        self.write_state(os.path.join("locks", plan["name"], name + ".json"), plan)
+        self.make_lease(plan["name"], name)
+
     def activate(self, env: str, name: str) -> dict[str, Any]:
         """Publish a complete generation: one link is swapped. Return `changed` and `previous` (a name or None).
 

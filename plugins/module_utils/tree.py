@@ -60,14 +60,16 @@ def sha256_file(path: str) -> str:
             total.update(block)
 
 
-def walk(tree: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield (path below the tree, lstat) of every file and symbolic link, folders apart.
+def walk(tree: str, folders: bool = False) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield (path below the tree, lstat) of every file and symbolic link; of folders (the tree is "") only if asked.
 
     :raises OSError: where a folder cannot be read: what was not seen must never count as absent
     """
     stack = [""]
     while stack:
         folder = stack.pop()
+        if folders:
+            yield folder, os.lstat(os.path.join(tree, folder))
         with os.scandir(os.path.join(tree, folder) if folder else tree) as found:
             for item in found:
                 path = f"{folder}/{item.name}" if folder else item.name
@@ -172,38 +174,49 @@ def read_manifest(tree: str) -> Optional[dict[str, Entry]]:
 def damage(tree: str, depth: str = "stats") -> list[str]:
     """Compare a marked generation with its manifest; an empty list means whole.
 
-    :param depth: "marks" (mark and manifest only), "stats" (every file's size and time, every link's text, nothing
-        missing, nothing extra) or "hashes" (every file's sha256 as well)
+    A file whose size is right and whose time is not (a copied disk image) is hashed, and counts by its content.
+
+    :param depth: "marks" (mark and manifest only), "stats" (every file's size and time, every link's text, modes and owner,
+        nothing missing, nothing extra) or "hashes" (every file's sha256 as well)
     """
     manifest = read_manifest(tree)
     if manifest is None:
         return [f"{MANIFEST} is not what the mark vouches for" if read_mark(tree) else f"no valid {MARK}"]
     if depth == "marks":
         return []
-    problems = []
+    problems, left, hashed = [], set(manifest), []
     try:
-        found = dict(walk(tree))
+        owner = os.lstat(tree).st_uid
+        for path, status in walk(tree, folders=True):
+            problems += mode_problems(path, status, owner)
+            if stat.S_ISDIR(status.st_mode) or path in NOT_LISTED:
+                continue
+            entry = manifest.get(path)
+            left.discard(path)
+            if entry is None:
+                problems.append(f"extra {path}")
+            elif stat.S_ISLNK(status.st_mode):
+                problems += [] if entry == entry_of(tree, path, status) else [f"altered {path}"]
+            elif entry[:2] != ("f", status.st_size) or not stat.S_ISREG(status.st_mode):
+                problems.append(f"altered {path}")
+            elif depth == "hashes" or entry.mtime_ns != status.st_mtime_ns:
+                hashed.append((path, status))
+        problems += [f"missing {path}" for path in left]
+        found = entries_of(tree, hashed)
     except OSError as error:
         return [f"unreadable {error.filename}: {error.strerror}"]
-    same = []
-    for path, status in found.items():
-        entry = manifest.get(path)
-        if entry is None:
-            if path not in NOT_LISTED:
-                problems.append(f"extra {path}")
-        elif stat.S_ISLNK(status.st_mode):
-            if entry != entry_of(tree, path, status):
-                problems.append(f"altered {path}")
-        elif entry[:3] != ("f", status.st_size, status.st_mtime_ns) or not stat.S_ISREG(status.st_mode):
-            problems.append(f"altered {path}")
-        elif depth == "hashes":
-            same.append((path, status))
-    problems += [f"missing {path}" for path in manifest if path not in found]
-    try:
-        problems += [f"altered {p}" for p, entry in entries_of(tree, same).items() if entry.sha256 != manifest[p].sha256]
-    except OSError as error:
-        problems.append(f"unreadable {error.filename}: {error.strerror}")
+    problems += [f"altered {path}" for path, entry in found.items() if entry.sha256 != manifest[path].sha256]
     return sorted(problems)
+
+
+def mode_problems(path: str, status: os.stat_result, owner: int) -> list[str]:
+    """Say where a mode or owner lets the wrong people write, or keeps people from reading; links have neither."""
+    if stat.S_ISLNK(status.st_mode):
+        return []
+    mode = stat.S_IMODE(status.st_mode)
+    bad = mode != 0o555 if stat.S_ISDIR(status.st_mode) else mode & 0o7022 or mode & 0o444 != 0o444
+    problems = [f"mode {mode:04o} of {path or '.'}"] if bad else []
+    return [*problems, f"owner {status.st_uid} of {path or '.'}"] if status.st_uid != owner else problems
 
 
 def libc() -> Any:

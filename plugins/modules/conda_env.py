@@ -200,6 +200,8 @@ def wishes(store: Store, made: dict[str, Any], state: str, depth: str) -> list[s
         wanted.append(f"repair {found['name']}, which is damaged ({len(found['damage'])}: {few})")
     elif found["state"] != "complete":
         wanted.append(f"build {found['name']} of {len(made['packages'])} packages")
+    else:
+        wanted += [f"restore the {what} of {found['name']}" for what in found["beside"]]
     if state == "present" and not found["active"]:
         wanted.append(f"publish {found['name']}" + (f" in place of {found['published']}" if found["published"] else ""))
     return wanted
@@ -227,7 +229,7 @@ def have(p: dict[str, Any], store: Store, check_mode: bool) -> dict[str, Any]:
         generation.checked(made)
         if did and os.path.isdir(store.root):
             room.refuse_network(store.root)
-            if not did[0].startswith("publish"):
+            if did[0].startswith(("build", "repair")):
                 room.need_room(store.root, made, store.pkgs, p["reserve_mb"] * 1000000)
         return result
     options = generation.Options(p["verify"], p["reserve_mb"] * 1000000, p["pip_check"], p["test_timeout"])

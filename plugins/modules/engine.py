@@ -121,10 +121,14 @@ def wanted_of(params: dict[str, Any]) -> tuple[Wanted, dict[str, str]]:
 
 
 def difference(wanted: Wanted, missing: dict[str, Any]) -> dict[str, str]:
-    """Ansible's diff: one line a folder or file."""
+    """Ansible's diff: one line a folder or command, and a line for each file where only some of a folder differ."""
+    inside = [path for path in wanted.files if path.startswith("engine/")]
+    files = missing["files"]
+    if set(inside) <= set(files):
+        files = [f"engine/{wanted.tools}", *(path for path in files if path not in inside)]
     before = [f"{path}\n" for path in missing["superseded"]]
     after = [f"engine/{wanted.engine}\n"] if missing["engine"] else []
-    after += [f"{path}\n" for path in missing["files"]]
+    after += [f"{path}\n" for path in files]
     return {"before_header": wanted.root, "after_header": wanted.root, "before": "".join(before), "after": "".join(after)}
 
 

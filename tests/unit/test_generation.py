@@ -121,9 +121,11 @@ def test_damage_is_found_and_repaired_under_a_running_process(channel: Channel, 
     elif how == "missing":
         os.chmod(victim.parent, 0o755)
         victim.unlink()
+        os.chmod(victim.parent, 0o555)
     elif how == "extra":
         os.chmod(final / SITE, 0o755)
         (final / SITE / "stray.py").write_text("")
+        os.chmod(final / SITE, 0o555)
     else:
         (final / tree.MARK).write_text("")
     found = generation.look(store, plan, "hashes")
