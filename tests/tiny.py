@@ -59,6 +59,15 @@ def tarball(files: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
+def zip_of(files: dict[str, bytes]) -> bytes:
+    """A zip of {path: content}."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as out:
+        for path, data in files.items():
+            out.writestr(path, data)
+    return buffer.getvalue()
+
+
 class Channel:
     """A folder of archives under `base`; `url` is its file:// address."""
 

@@ -1,0 +1,157 @@
+"""What hosts hold of the project itself, and that it is all they need."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.lockstep.fleet.plugins.module_utils import engine, tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import host_tools, wheels
+
+from tests.tiny import MODULE_UTILS, zip_of
+
+
+def imports_of(name: str) -> set[str]:
+    """The modules beside it that a module imports, directly or not."""
+    found = {name}
+    todo = [name]
+    while todo:
+        for node in ast.walk(ast.parse((MODULE_UTILS / f"{todo.pop()}.py").read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                names = [node.module] if node.module else [alias.name for alias in node.names]
+                todo += [n for n in names if n not in found]
+                found.update(names)
+    return found
+
+
+def test_the_tools_are_exactly_what_the_commands_import() -> None:
+    assert set(host_tools.MODULES) == imports_of("host_main") - {"host_main"} | {"install_child"}
+
+
+def test_the_digest_is_of_names_and_contents() -> None:
+    files = host_tools.tools()
+    assert host_tools.folder() == f"tools-{host_tools.digest(files)[:12]}"
+    changed = {**files, "lockstep_host/tree.py": host_tools.HostFile("other", 0o644)}
+    assert host_tools.digest(changed) != host_tools.digest(files)
+    assert host_tools.digest(dict(reversed(files.items()))) == host_tools.digest(files)
+    assert host_tools.folder() in host_tools.host_files()["bin/lockstep-clean"].text
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.10", "3.13"])
+def test_host_code_runs_under_other_pythons(tmp_path: Path, version: str) -> None:
+    candidates = [*Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python"), Path(f"/usr/bin/python{version}")]
+    python = next((path for path in candidates if path.exists()), None)
+    if python is None:
+        pytest.skip(f"no python {version} on this machine")
+    package = tmp_path / "lockstep_host"
+    package.mkdir()
+    names = imports_of("host_main") | imports_of("generation") | imports_of("engine")
+    for name in names:
+        (package / f"{name}.py").write_text((MODULE_UTILS / f"{name}.py").read_text())
+    (package / "__init__.py").write_text("")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + "".join(f"import lockstep_host.{n}\n" for n in sorted(names))
+    subprocess.run([python, "-I", "-S", "-c", code], check=True, capture_output=True)
+
+
+class TestEngine:
+    @pytest.fixture
+    def wheel(self, tmp_path: Path) -> Path:
+        path = tmp_path / "py_rattler-1.0-cp310-abi3-manylinux2014_x86_64.whl"
+        path.write_bytes(zip_of({"rattler/__init__.py": b"", "rattler/rattler.abi3.so": b"ELF", "x.dist-info/RECORD": b""}))
+        return path
+
+    @pytest.fixture
+    def wanted(self, tmp_path: Path, wheel: Path) -> engine.Wanted:
+        files = {path: (file.sha256, file.mode) for path, file in host_tools.host_files().items()}
+        return engine.Wanted(str(tmp_path / "root"), "1.0", tree.sha256_file(str(wheel)), files)
+
+    @pytest.fixture
+    def texts(self) -> dict[str, str]:
+        return {path: file.text for path, file in host_tools.host_files().items()}
+
+    def test_installs_all_and_then_has_nothing_to_do(
+        self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str]
+    ) -> None:
+        missing = engine.look(wanted)
+        assert missing["engine"] and sorted(missing["files"]) == sorted(texts)
+        assert not Path(wanted.root).exists()  # looking makes nothing
+        engine.apply(wanted, str(wheel), texts)
+        assert engine.look(wanted) == {"engine": False, "files": [], "superseded": []}
+        root = Path(wanted.root)
+        assert (root / "engine/rattler-1.0/.complete").read_text() == wanted.sha256 + "\n"
+        assert (root / "bin/lockstep-run").stat().st_mode & 0o777 == 0o755
+
+    def test_mends_what_was_altered_and_removes_what_is_old(
+        self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str]
+    ) -> None:
+        engine.apply(wanted, str(wheel), texts)
+        root = Path(wanted.root)
+        victim = root / "engine" / wanted.tools / "lockstep_host/clean.py"
+        victim.write_text("")
+        (root / "bin/lockstep-run").chmod(0o700)
+        for old in ("rattler-0.9", "tools-000000000000", ".rattler-1.0.new"):
+            (root / "engine" / old / "sub").mkdir(parents=True)
+        found = engine.look(wanted)
+        assert sorted(found["files"]) == ["bin/lockstep-run", f"engine/{wanted.tools}/lockstep_host/clean.py"]
+        assert len(found["superseded"]) == 3
+        engine.apply(wanted, "", texts)
+        assert engine.look(wanted) == {"engine": False, "files": [], "superseded": []}
+        assert {p.name for p in (root / "engine").iterdir()} == {wanted.engine, wanted.tools}
+
+    def test_keeps_an_old_engine_while_something_is_built(
+        self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str]
+    ) -> None:
+        engine.apply(wanted, str(wheel), texts)
+        old = Path(wanted.root, "engine/rattler-0.9")
+        old.mkdir()
+        with engine.Store(wanted.root).locked("train"):
+            engine.apply(wanted, "", {})
+        assert old.exists()
+        engine.apply(wanted, "", {})
+        assert not old.exists()
+
+    def test_refuses_another_wheel(self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str]) -> None:
+        wheel.write_bytes(wheel.read_bytes() + b"x")
+        with pytest.raises(Problem, match="not the declared one"):
+            engine.apply(wanted, str(wheel), texts)
+        assert not list(Path(wanted.root, "engine").glob("*rattler*"))
+
+
+class TestWheels:
+    FILE = "py_rattler-1.0-cp310-abi3-manylinux2014_x86_64.whl"
+
+    def test_takes_it_once_from_a_folder(self, tmp_path: Path) -> None:
+        source = tmp_path / "source"
+        source.mkdir()
+        (source / self.FILE).write_bytes(b"wheel")
+        sha256 = tree.sha256_file(str(source / self.FILE))
+        path = wheels.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
+        (source / self.FILE).unlink()
+        assert path == wheels.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
+        path.write_bytes(b"broken")
+        with pytest.raises(Problem, match="is not at"):
+            wheels.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
+
+    def test_refuses_another_hash(self, tmp_path: Path) -> None:
+        (tmp_path / self.FILE).write_bytes(b"wheel")
+        with pytest.raises(Problem, match="not the declared one"):
+            wheels.wheel(self.FILE, "0" * 64, f"file://{tmp_path}", tmp_path / "cache")
+
+    def test_asks_pip_with_hash_and_platform(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        calls = []
+
+        def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+            calls.append(command)
+            return subprocess.CompletedProcess(command, 1, "", "ERROR: could not reach http://user:secret@index/simple")
+
+        monkeypatch.setattr(subprocess, "run", run)
+        with pytest.raises(Problem, match="pip said") as caught:
+            wheels.wheel(self.FILE, "0" * 64, "", tmp_path / "cache")
+        assert "secret" not in str(caught.value)
+        assert calls[0][:4] == [sys.executable, "-m", "pip", "download"]
+        assert {"--require-hashes", "manylinux2014_x86_64", "--only-binary=:all:"} <= set(calls[0])
+        assert not [word for word in calls[0] if "index-url" in word]
