@@ -17,8 +17,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..module_utils import plan as plans
 from . import channels as chan
-from . import packagediff, relax, spec, variants
+from . import habits, packagediff, relax, spec, variants
 from .findings import ERROR, WARNING, Finding, errors
 from .floor import Floor
 from .lockfile import SUFFIX, Lock
@@ -84,13 +85,25 @@ async def _make(settings: Settings) -> list[Outcome]:
         cutoff = parse_exclude_newer(settings.exclude_newer)
         for channel in settings.channels:
             chan.published(channel)
+        if unknown := sorted(set(settings.platforms) - set(plans.PLATFORMS)):
+            raise SettingsError(
+                f"lockstep_platforms: unknown {', '.join(unknown)}; there are {', '.join(plans.PLATFORMS)}"
+            )
     except ValueError as error:
         raise SettingsError(str(error)) from None
     if not settings.channels or not settings.platforms:
         raise SettingsError("lockstep_channels and lockstep_platforms must each name at least one")
     solver = Solver(settings.repodata_alias, settings.cache)
     outcomes = [Outcome(name, settings.locks_dir / settings.tier / f"{name}{SUFFIX}") for name in names(settings)]
-    await asyncio.gather(*(_Environment(settings, solver, floor, cutoff, outcome).lock() for outcome in outcomes))
+    makers = [_Environment(settings, solver, floor, cutoff, outcome) for outcome in outcomes]
+    await asyncio.gather(*(maker.lock() for maker in makers))
+    known = set().union(*(maker.known for maker in makers))
+    for name in settings.update:
+        if name not in known:
+            close = habits.nearest(name, known)
+            raise SettingsError(
+                f"update={name}: no environment that is being locked has it" + (f"; {close}?" if close else "")
+            )
     return outcomes
 
 
@@ -118,6 +131,7 @@ class _Environment:
         self.file = path
         self.source = os.path.relpath(path) if not os.path.relpath(path).startswith("..") else str(path)
         self.sizes: dict[str, int] = {}
+        self.known: set[str] = set()  # package names that `update` may mean
 
     def find(
         self, code: str, message: str, remedy: str, severity: str = ERROR, place: spec.Place | None = None
@@ -133,6 +147,7 @@ class _Environment:
             return
         wanted, self.outcome.findings = spec.read(text, self.source, self.outcome.name, self.settings.channels)
         old = self._old()
+        self.known = {d.match.name for d in wanted.dependencies} | {p.name for p in (old.packages if old else ())}
         platforms = self._platforms(wanted)
         if errors(self.outcome.findings):
             return
@@ -210,7 +225,7 @@ class _Environment:
         )
         try:
             await self.solver.names(question)
-            locked = await self._locked(question, old)
+            locked = await self._locked(question, old, wanted)
             records = await self.solver.solve(question, locked)
             if self.floor.cuda_on(platform) and not wanted.wants_cpu:
                 await self._refuse_silent_cpu(question, records)
@@ -227,12 +242,13 @@ class _Environment:
             self.find("channel", str(error), "nothing was changed")
         return []
 
-    async def _locked(self, question: Question, old: Lock | None) -> list[Any]:
+    async def _locked(self, question: Question, old: Lock | None, wanted: spec.Spec) -> list[Any]:
         """Return the records that should stay if they can: those of the old lock, but for what is to be updated."""
         if old is None or self.settings.upgrade or question.platform not in old.platforms:
             return []
         kept = [p for p in old.of(question.platform) if p.manager == "conda" and p.name not in self.settings.update]
-        records, gone = await self.solver.still_there(question, kept)
+        named = {d.match.name: chan.short_name(d.match.channel) for d in wanted.dependencies if d.match.channel}
+        records, gone = await self.solver.still_there(question, kept, named)
         if gone:
             shown = ", ".join(f"{p.name} {p.version} {p.build}" for p in gone[:5])
             more = f" and {len(gone) - 5} more" if len(gone) > 5 else ""

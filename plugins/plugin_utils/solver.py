@@ -5,7 +5,7 @@ copy of it.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,21 +124,31 @@ class Solver:
             raise self._unreadable(question, error) from None
         return [record for of_source in found for record in of_source]
 
-    async def still_there(self, question: Question, packages: Sequence[Package]) -> tuple[list[Any], list[Package]]:
+    async def still_there(
+        self, question: Question, packages: Sequence[Package], wanted: Mapping[str, str]
+    ) -> tuple[list[Any], list[Package]]:
         """Return the channel's full records of locked packages, and those packages that it no longer has.
 
         Records made from a lock lack what a lock does not hold (constrains, say), and the solver would break rules with
-        them.
+        them. It also keeps a locked record whatever its channel and age, so only those are returned that a fresh solve
+        could choose: of the first channel with the name (`wanted` has another for some), and not newer than allowed.
         """
         specs = [f"{p.name}=={p.version}={p.build}" for p in packages]
+        offers = await self.names(question)
+        bases = dict(zip(question.channels, self.sources(question), strict=True))
         by_hash: dict[str, Any] = {}
+        everywhere: set[str] = set()
         for record in await self.records(question, specs):
-            if record.sha256:
-                by_hash.setdefault(record.sha256.hex(), record)
-        return (
-            [by_hash[p.sha256] for p in packages if p.sha256 in by_hash],
-            [p for p in packages if p.sha256 not in by_hash],
-        )
+            if not record.sha256:
+                continue
+            name, digest = record.name.normalized, record.sha256.hex()
+            everywhere.add(digest)
+            first = wanted.get(name) or next((one for one in question.channels if name in offers[one]), "")
+            late = question.exclude_newer and record.timestamp and record.timestamp > question.exclude_newer
+            if str(record.url).startswith(f"{bases.get(first)}/") and not late:
+                by_hash[digest] = record
+        kept = [by_hash[p.sha256] for p in packages if p.sha256 in by_hash]
+        return kept, [p for p in packages if p.sha256 not in everywhere]
 
     def packages(self, question: Question, records: Iterable[Any]) -> list[Package]:
         """Return solved records as packages of a lock, their urls the published ones; raises LockError."""

@@ -131,7 +131,7 @@ class _Reader:
                 "write `dependencies:` with packages",
             )
         if not self.spec.channels:
-            self.spec.channels = list(self.allowed)
+            self.spec.channels = [chan.short_name(channel) for channel in self.allowed]
 
     def prefix(self, key: Any) -> None:
         self.add(

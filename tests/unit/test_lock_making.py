@@ -1,0 +1,370 @@
+"""Locks made from specs with a small channel in a folder: what is asked of them before anybody trusts them with a
+fleet.
+"""
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import rattler
+import yaml
+from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, locking
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
+
+from tests.unit.small_channel import SmallChannel, usual
+
+
+class Site:
+    """A checkout in a folder: specs, locks and the channel that they are solved from."""
+
+    def __init__(self, folder: Path):
+        self.channel = usual(folder / "channels")
+        self.settings = locking.Settings(
+            folder / "envs",
+            folder / "envs" / "locks",
+            "dev",
+            repodata_alias=str(folder / "channels"),
+            cache=folder / "cache",
+        )
+        self.settings.envs_dir.mkdir()
+
+    def spec(self, *dependencies, name="train", more=""):
+        lines = "".join(f"  - {line}\n" for line in dependencies)
+        (self.settings.envs_dir / f"{name}.yml").write_text(f"dependencies:\n{lines}{more}")
+
+    def run(self, write=True, **changes):
+        return locking.run(replace(self.settings, **changes), write)
+
+    def one(self, write=True, **changes):
+        (outcome,) = self.run(write, **changes)
+        return outcome
+
+    def codes(self, **changes):
+        return [finding.code for outcome in self.run(**changes) for finding in outcome.findings]
+
+    def text(self, name="train"):
+        return (self.settings.locks_dir / "dev" / f"{name}.conda-lock.yml").read_text()
+
+    def lock(self, name="train"):
+        return Lock.loads(self.text(name), name)
+
+    def versions(self, platform="linux-64", name="train"):
+        return {package.name: package.version for package in self.lock(name).of(platform)}
+
+
+@pytest.fixture
+def site(tmp_path):
+    return Site(tmp_path)
+
+
+def test_a_lock_is_complete_and_published(site):
+    site.spec("python 3.12.*", "numpy", "six", more="variables:\n  OMP_NUM_THREADS: 4\n")
+    outcome = site.one()
+    assert outcome.changed and not outcome.findings
+    lock = site.lock()
+    assert site.versions() == {"python": "3.12.1", "numpy": "2.0", "libblas": "3.9", "six": "1.17"}
+    assert all(
+        p.url.startswith("https://conda.anaconda.org/conda-forge/") and len(p.sha256) == 64 for p in lock.packages
+    )
+    assert lock.variables == {"OMP_NUM_THREADS": "4"} and lock.download_bytes("linux-64") == 4000
+    assert lock.sources == ("../../train.yml",)
+    assert plans.check(lockfile.plan(lock, "train", "linux-64")) == []
+    assert str(site.settings.envs_dir) not in site.text(), "no path of this machine in a lock"
+
+
+def test_py_rattler_reads_what_was_made(site, tmp_path):
+    site.spec("python 3.12.*", "numpy")
+    site.one()
+    read = rattler.LockFile.from_path(str(site.settings.locks_dir / "dev" / "train.conda-lock.yml"))
+    records = read.default_environment().conda_repodata_records_for_platform(read.platforms()[0])
+    assert {r.name.normalized for r in records} == {"python", "numpy", "libblas"}
+
+
+def test_the_same_bytes_every_time(site):
+    site.spec("python 3.12.*", "numpy", "torch-like")
+    site.one(platforms=("linux-64", "osx-arm64"))
+    first = site.text()
+    assert not site.one(platforms=("osx-arm64", "linux-64")).changed
+    (site.settings.locks_dir / "dev" / "train.conda-lock.yml").unlink()
+    site.one(platforms=("linux-64", "osx-arm64"))
+    assert site.text() == first
+
+
+def test_nothing_is_written_in_check_mode(site):
+    site.spec("python")
+    assert site.one(write=False).changed
+    assert not site.settings.locks_dir.exists()
+
+
+def test_what_satisfies_the_spec_stays(site):
+    site.spec("python 3.12.*", "numpy <2", "six")
+    site.one()
+    site.spec("python 3.12.*", "numpy", "six")
+    site.channel.add("six", "1.18", "pyhd_0", ["python"], subdir="noarch")
+    assert not site.one().changed
+    site.one(update=("numpy",))
+    assert site.versions()["numpy"] == "2.0" and site.versions()["six"] == "1.17"
+    site.one(upgrade=True)
+    assert site.versions()["six"] == "1.18"
+
+
+def test_an_update_moves_what_it_must(site):
+    site.channel.add("numpy", "3.0", "py312_0", ["python 3.12.*", "libblas >=4"])
+    site.spec("python 3.12.*", "numpy <3", "six")
+    site.one()
+    site.channel.add("libblas", "4.0", "1_mkl").add("six", "1.18", "pyhd_0", ["python"], subdir="noarch")
+    site.spec("python 3.12.*", "numpy", "six")
+    outcome = site.one(update=("numpy",))
+    assert site.versions() == {"python": "3.12.1", "numpy": "3.0", "libblas": "4.0", "six": "1.17"}
+    assert "  ! BLAS openblas -> mkl" in outcome.difference and "  ~ numpy 2.0 -> 3.0" in outcome.difference
+
+
+def test_a_changed_spec_or_floor_makes_it_stale(site):
+    site.spec("python 3.12.*", "numpy")
+    site.one()
+    assert not site.one(write=False).changed
+    assert site.one(write=False, floor={"glibc": "2.35"}).changed
+    site.spec("python 3.12.*", "numpy <2")
+    assert site.one(write=False).changed
+
+
+def test_a_withdrawn_package_is_named_and_replaced(site):
+    site.spec("python 3.12.*", "numpy")
+    site.one()
+    site.channel.remove("numpy", "2.0")
+    outcome = site.one()
+    assert [f.code for f in outcome.findings] == ["withdrawn"] and "numpy 2.0 py312_0" in outcome.findings[0].message
+    assert site.versions()["numpy"] == "1.26"
+
+
+def test_other_contents_under_the_same_name_are_noticed(site):
+    site.spec("python 3.12.*", "numpy")
+    site.one()
+    site.channel.add("numpy", "2.0", "py312_0", ["python 3.12.*", "libblas"], sha256="e" * 64)
+    outcome = site.one()
+    assert [f.code for f in outcome.findings] == ["withdrawn"]
+    assert any("other contents" in line for line in outcome.difference)
+
+
+def test_cuda_is_capped_to_the_floor(site):
+    site.spec("python", "cuda-version 12.*")
+    site.one(floor={"cuda": "12.8"})
+    assert site.versions()["cuda-version"] == "12.8"
+    site.one(floor={"cuda": "12.9"}, upgrade=True)
+    assert site.versions()["cuda-version"] == "12.9"
+
+
+def test_cuda_is_for_linux_only(site):
+    site.spec("torch-like", "python 3.12.*")
+    site.one(floor={"cuda": "12.9"}, platforms=("linux-64", "osx-arm64"))
+    builds = {p.platform: p.build for p in site.lock().packages if p.name == "torch-like"}
+    assert builds == {"linux-64": "cuda129_0", "osx-arm64": "cpu_0"}
+
+
+def test_a_gpu_environment_that_would_become_a_cpu_build_is_an_error(site):
+    site.spec("torch-like")
+    outcome = site.one(floor={"cuda": "12.8"})
+    assert [f.code for f in outcome.findings] == [
+        "cpu-build"
+    ] and "torch-like would be a CPU build" in outcome.findings[0].text()
+    assert outcome.new_text is None
+
+
+def test_a_cpu_build_that_is_meant_or_usual_is_none(site):
+    site.spec("torch-like=*=cpu*")
+    assert site.codes(floor={"cuda": "12.8"}) == []
+    site.spec("arrow-like")  # the channel gives the CPU build to everybody
+    assert site.codes(floor={"cuda": "12.8"}) == [] and site.lock().packages[0].build == "h1_1_cpu"
+    site.spec("torch-like")
+    assert site.codes(floor={}) == []  # a fleet without GPUs
+
+
+def test_glibc_and_microarchitecture_are_the_floors(site):
+    site.spec("new-glibc")
+    assert site.codes(floor={"glibc": "2.28"}) == ["unsolvable"]
+    assert site.codes(floor={"glibc": "2.35"}) == []
+    site.spec("fast")
+    assert site.codes() == ["unsolvable"]
+    assert site.codes(floor={"microarch": {"linux-64": "x86_64_v3"}}) == []
+
+
+def explained(site, **changes) -> str:
+    outcome = site.one(**changes)
+    assert [f.code for f in outcome.findings] == ["unsolvable"]
+    return outcome.findings[0].text()
+
+
+def test_unsolvable_says_what_would_help(site):
+    site.spec("python 3.13.*", "numpy")
+    text = explained(site)
+    assert "solvable with `python` in place of `python 3.13.*` (then python 3.12.1)" in text
+    assert "solvable without `numpy`" in text and "__glibc=2.28" in text and "solver: " in text
+    site.spec("torch-like ==2.0=cuda*")
+    assert "solvable with floor cuda 12.9 in place of 12.8 (then cuda-version 12.9)" in explained(
+        site, floor={"cuda": "12.8"}
+    )
+    site.spec("new-glibc")
+    assert "solvable with floor glibc 2.35 in place of 2.28" in explained(site)
+    site.spec("numpy ==2.0")
+    assert "solvable without lockstep_exclude_newer" in explained(site, exclude_newer="2024-01-20")
+
+
+def test_unsolvable_for_several_reasons(site):
+    site.spec("numpy ==9", "six ==9", "python")
+    assert "not to be had even alone: `numpy ==9`, `six ==9`" in explained(site)
+
+
+def test_a_name_that_does_not_exist(site):
+    site.spec("numpi", "python")
+    assert "numpi does not exist in conda-forge for linux-64: did you mean numpy?" in explained(site)
+
+
+def test_exclude_newer(site):
+    site.spec("numpy")
+    site.one(exclude_newer="2024-02-01")
+    assert site.versions()["numpy"] == "1.26" and site.lock().value("exclude_newer") == "2024-02-01T00:00:00Z"
+    site.one(
+        exclude_newer="2024-02-20T02:00:00+02:00", upgrade=True
+    )  # day 50 begins at 00:00 UTC, and that is included
+    assert site.versions()["numpy"] == "2.0"
+    site.one(exclude_newer="2024-02-20T01:59:59+02:00", upgrade=True)
+    assert site.versions()["numpy"] == "1.26"
+
+
+def test_strict_priority(site):
+    own = SmallChannel(site.channel.folder, "ml")
+    own.add("numpy", "1.0", "own_0")
+    site.spec("numpy", "python")
+    site.one(channels=("ml", "conda-forge"))
+    assert site.versions()["numpy"] == "1.0" and site.lock().channels == ("ml", "conda-forge")
+    urls = {p.name: p.url for p in site.lock().packages}
+    assert urls["numpy"] == "https://conda.anaconda.org/ml/linux-64/numpy-1.0-own_0.conda"
+    site.spec("conda-forge::numpy", "python")
+    assert site.codes(channels=("conda-forge", "ml")) == [] and site.versions()["numpy"] == "2.0"
+
+
+def test_what_is_locked_does_not_outlive_the_rules(site):
+    SmallChannel(site.channel.folder, "ml").add("numpy", "1.0", "own_0")
+    site.spec("python", "numpy")
+    site.one(channels=("ml", "conda-forge"))
+    site.one(channels=("conda-forge", "ml"))
+    assert site.versions()["numpy"] == "2.0", "the first channel with the name is the only one"
+    site.one(channels=("conda-forge", "ml"), exclude_newer="2024-02-01")
+    assert site.versions()["numpy"] == "1.26", "what is newer than allowed does not stay"
+
+
+def test_platforms_of_a_spec(site):
+    site.spec("python", more="platforms: [osx-arm64]\n")
+    site.one(platforms=("linux-64", "osx-arm64"))
+    assert site.lock().platforms == ("osx-arm64",)
+    assert site.codes(platforms=("linux-64",)) == ["no-platform"]
+
+
+def test_both_locks_or_none(site):
+    site.spec("python", name="good")
+    site.spec("nothing-like-this", name="bad")
+    outcomes = {outcome.name: outcome for outcome in site.run()}
+    assert outcomes["good"].changed and not outcomes["good"].findings and outcomes["bad"].findings
+    assert not site.settings.locks_dir.exists()
+
+
+def test_all_findings_of_all_specs_at_once(site):
+    site.spec("numpy=1.26", "defaults::six", name="a")
+    site.spec("torch", name="b")
+    assert site.codes() == ["fuzzy-pin", "channel-not-allowed", "wrong-name"]
+
+
+@pytest.mark.parametrize("missing", ["sha256", "md5"])
+def test_a_channel_without_hashes(site, missing):
+    site.channel.add("bare", "1", "0", **{missing: None})
+    site.spec("bare")
+    outcome = site.one()
+    assert [f.code for f in outcome.findings] == ["channel"] and "both md5 and sha256" in outcome.findings[0].message
+
+
+def test_a_channel_that_is_not_there(site, tmp_path):
+    site.spec("python")
+    (finding,) = site.one(repodata_alias=str(tmp_path / "nowhere")).findings
+    assert finding.code == "channel" and "lockstep_repodata_alias" in finding.message
+    (finding,) = site.one(repodata_alias="http://127.0.0.1:9").findings
+    assert finding.code == "channel" and "Connection refused" in finding.message
+    (finding,) = site.one(repodata_alias="http://me:hunter2@127.0.0.1:9").findings
+    assert "hunter2" not in finding.text()
+
+
+def test_a_damaged_lock_is_made_anew_with_a_warning(site):
+    site.spec("python")
+    site.one()
+    path = site.settings.locks_dir / "dev" / "train.conda-lock.yml"
+    good = path.read_text()
+    path.write_text(good.replace("3.13.1", "3.13.2"))
+    assert site.codes() == ["old-lock"] and path.read_text() == good
+
+
+def test_a_failing_write_leaves_the_old_lock_and_no_other_file(site, monkeypatch):
+    site.spec("python")
+    site.one()
+    old = site.text()
+    site.spec("python", "six")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", killed)
+    with pytest.raises(KeyboardInterrupt):
+        site.one()
+    assert site.text() == old and [p.name for p in (site.settings.locks_dir / "dev").iterdir()] == [
+        "train.conda-lock.yml"
+    ]
+
+
+def test_what_a_killed_run_left_is_swept(site):
+    site.spec("python")
+    folder = site.settings.locks_dir / "dev"
+    folder.mkdir(parents=True)
+    leftovers = [folder / ".train.conda-lock.yml.abc.new", folder / ".train.conda-lock.yml.def.new"]
+    for leftover in leftovers:
+        leftover.touch()
+    os.utime(leftovers[0], (time.time() - 7200,) * 2)
+    site.one()
+    assert [leftover.exists() for leftover in leftovers] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"floor": {"cuda": 12.8}}, "needs quotes"),
+        ({"floor": {"gpu": "1"}}, "unknown key gpu"),
+        ({"floor": [1]}, "not a mapping"),
+        ({"floor": {"glibc": "new"}}, "not a version"),
+        ({"floor": {"microarch": {"x": "y"}}}, "not understood"),
+        ({"exclude_newer": "soon"}, "no date"),
+        ({"channels": ("defaults",)}, "defaults"),
+        ({"envs": ("other",)}, "no spec for other"),
+        ({"channels": ()}, "at least one"),
+        ({"platforms": ("win-64",)}, "win-64"),
+        ({"update": ("nump",)}, "nump"),
+    ],
+)
+def test_wrong_settings_are_explained(site, changes, message):
+    site.spec("python")
+    with pytest.raises(locking.SettingsError, match=message):
+        site.run(**changes)
+
+
+def test_lines_for_people(site):
+    site.spec("python 3.12.*", "torch-like")
+    outcome = site.one(floor={"cuda": "12.9"})
+    assert locking.lines(outcome) == [
+        "train        linux-64          3 packages     3 kB  CUDA 12.9, python 3.12.1  (changed)"
+    ]
+
+
+def test_only_keys_of_the_format(site):
+    site.spec("python")
+    site.one()
+    document = yaml.safe_load(site.text())
+    assert set(document["metadata"]["custom_metadata"]) == {"created_by", "download_bytes", "floor"}

@@ -1,0 +1,78 @@
+"""playbooks/lock.yml as people run it: with an inventory, and with nothing but a folder of specs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.small_channel import usual
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Runs the playbook for a site in a folder; returns (exit code, output)."""
+    usual(tmp_path / "channels")
+    (tmp_path / "envs").mkdir()
+    inventory = tmp_path / "inventory"
+    (inventory / "group_vars").mkdir(parents=True)
+    (inventory / "hosts.yml").write_text("dev: {hosts: {gpu-1: {lockstep_envs: [serve]}}}\n")
+    (inventory / "group_vars" / "all.yml").write_text(
+        f"lockstep_envs: [train]\nlockstep_envs_dir: {tmp_path}/envs\nlockstep_locks_dir: {tmp_path}/envs/locks\n"
+        f"lockstep_tiers: [first, second]\nlockstep_platforms: [linux-64, osx-arm64]\nlockstep_floor: {{cuda: '12.8'}}\n"
+        f"lockstep_channel_alias: http://127.0.0.1:9\nlockstep_repodata_alias: {tmp_path}/channels\n"
+    )
+    for name in ("train", "serve", "spare"):
+        (tmp_path / "envs" / f"{name}.yml").write_text(f"name: {name}\ndependencies: [python 3.12.*, numpy]\n")
+
+    def run(*arguments):
+        command = [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            "-i",
+            str(inventory),
+            "playbooks/lock.yml",
+            *arguments,
+        ]
+        environment = os.environ | {"LOCKSTEP_CACHE": str(tmp_path / "cache"), "ANSIBLE_NOCOLOR": "1"}
+        done = subprocess.run(
+            command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    run.folder = tmp_path
+    return run
+
+
+def test_the_way_of_a_lock(play):
+    locks = play.folder / "envs" / "locks" / "first"
+    code, output = play("--check")
+    assert code == 2 and "Stale: " in output and not locks.exists()
+    code, output = play("--diff")
+    assert code == 0 and "changed=1" in output and "linux-64: new, 3 packages" in output
+    assert sorted(path.name for path in locks.iterdir()) == ["serve.conda-lock.yml", "train.conda-lock.yml"], (
+        "what hosts hold"
+    )
+
+    (play.folder / "envs" / "train.yml").write_text("dependencies: [python 3.12.*, numpy <2]\n")
+    code, output = play("--check", "--diff", "-e", "env=train")
+    assert code == 2 and "~ numpy 2.0 -> 1.26" in output and "train.conda-lock.yml" in output
+    assert play("--check", "-e", "env=serve")[0] == 0
+
+
+def test_findings_end_the_run_and_change_nothing(play):
+    (play.folder / "envs" / "train.yml").write_text("channels: [defaults]\ndependencies: [python 3.12.*, numpi]\n")
+    code, output = play()
+    assert code == 2 and "envs/train.yml:1:12: error defaults: " in output and "Traceback" not in output
+    (play.folder / "envs" / "train.yml").write_text("dependencies: [python 3.12.*, numpi]\n")
+    code, output = play()
+    assert code == 2 and "did you mean numpy?" in output and not (play.folder / "envs" / "locks").exists()
+
+
+def test_wrong_words_on_the_command_line(play):
+    code, output = play("-e", "env=trian")
+    assert code == 2 and "no spec for trian" in output and "Traceback" not in output
+    code, output = play("-e", "update=nump")
+    assert code == 2 and "update=nump" in output
