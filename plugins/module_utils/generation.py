@@ -369,15 +369,15 @@ class _Making:
         return ""
 
     def _siblings(self) -> list[str]:
-        """Return complete generations that may share modules: this environment's first, then the others' published ones."""
-        own = [self.store.path(self.env, name) for name in self.store.names(self.env)]
-        own.sort(key=lambda path: os.lstat(path).st_mtime, reverse=True)
-        published = self.store.published(self.env)
-        if published:
-            own.insert(0, self.store.path(self.env, published))
-        others = [(env, self.store.published(env)) for env in self.store.environments() if env != self.env]
-        listed = [*own, *(self.store.path(env, name) for env, name in others if name)]
-        return list(dict.fromkeys(listed))[:6]
+        """Return complete generations that may share modules: this environment's first, of each the published, then the newest."""
+        listed = []
+        for env in sorted(self.store.environments(), key=lambda env: env != self.env):
+            paths = [self.store.path(env, name) for name in self.store.names(env)]
+            paths.sort(key=lambda path: os.lstat(path).st_mtime, reverse=True)
+            published = self.store.published(env)
+            first = [self.store.path(env, published)] if published else []
+            listed += list(dict.fromkeys([*first, *paths]))[:2]
+        return listed[:6]
 
     def _bytecode(self, found: dict[str, os.stat_result]) -> dict[str, tree.Entry]:
         lib = self._lib()

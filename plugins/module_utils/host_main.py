@@ -1,4 +1,4 @@
-"""The commands that Lockstep leaves on a host; installed as `lockstep_host/__main__.py`. Python 3.9, standard library."""
+"""The commands that Lockstep leaves on a host (`bin/lockstep-clean`). Python 3.9, standard library."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ import json
 import os
 import sys
 from typing import Optional
-
-if not __package__:  # started as `python <folder>/lockstep_host`
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    __package__ = "lockstep_host"
 
 from .clean import clean, report
 from .problem import Problem
@@ -47,6 +43,3 @@ def main(argv: Optional[list[str]] = None) -> int:
     print(json.dumps(entry) if options.json else report(entry, options.dry_run))
     return 0 if entry["ok"] else 1
 
-
-if __name__ == "__main__":
-    sys.exit(main())

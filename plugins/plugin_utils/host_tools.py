@@ -12,8 +12,20 @@ PLUGINS = Path(__file__).resolve().parent.parent
 HERE = PLUGINS / "module_utils"
 FILES = Path(__file__).absolute().parent.parent.parent / "roles" / "conda_envs" / "files"
 
-MODULES = ("children", "clean", "hostroot", "install_child", "plan", "problem", "room", "store", "tree")
-"""What `host_main` imports, directly or not, and the child that installs."""
+MODULES = ("children", "clean", "host_main", "hostroot", "install_child", "plan", "problem", "room", "store", "tree")
+"""`host_main`, what it imports, directly or not, and the child that installs."""
+
+MAIN = """'''Starts host_main: `python <this folder> clean`.'''
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from lockstep_host.host_main import main
+
+sys.exit(main())
+"""
 
 HOOKS = tuple(f"{folder}.d/00-lockstep.{shell}" for folder in ("activate", "deactivate") for shell in ("sh", "fish"))
 
@@ -37,9 +49,9 @@ def tools() -> dict[str, HostFile]:
     :raises OSError: where the collection is not whole
     """
     package = {f"lockstep_host/{name}.py": HERE / f"{name}.py" for name in MODULES}
-    package["lockstep_host/__main__.py"] = HERE / "host_main.py"
     hooks = {f"hooks/{name}": FILES / "hooks" / name for name in HOOKS}
     found = {path: HostFile(source.read_text("utf-8"), 0o644) for path, source in (package | hooks).items()}
+    found["lockstep_host/__main__.py"] = HostFile(MAIN, 0o644)
     found["lockstep_host/__init__.py"] = HostFile('"""Lockstep\'s own files on this host; replaced as a whole."""\n', 0o644)
     return dict(sorted(found.items()))
 

@@ -137,7 +137,7 @@ class TestCommand:
         plant(store)
         done = subprocess.run([command, "--min-age-days", "0"], capture_output=True, text=True, env={}, cwd="/")
         assert done.returncode == 0, done.stderr
-        assert "removed pkgs/unused-1.0-h_0\n" in done.stdout and "freed " in done.stdout
+        assert "removed pkgs/unused-1.0-h_0\n" in done.stdout and "freed " in done.stdout and not done.stderr
         assert clean.history(store)[-1]["ok"]
 
     def test_fails_where_anything_fails(self, store: Store, command: str) -> None:
