@@ -111,11 +111,11 @@ def records(prefix: str) -> list[dict[str, Any]]:
 
 
 def pip_packages(prefix: str, conda: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Packages that pip put into an environment: dist-infos that no conda record owns."""
+    """Packages that pip put into an environment: dist-infos whose RECORD no conda record owns."""
     owned = {name for record in conda for name in record.get("files", ())}
     found = []
     for info in sorted(Path(prefix).glob("lib/python3.*/site-packages/*.dist-info/METADATA")):
-        if info.relative_to(prefix).as_posix() in owned:
+        if info.with_name("RECORD").relative_to(prefix).as_posix() in owned:
             continue
         fields: dict[str, str] = {}
         for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -209,7 +209,7 @@ def known_prefixes(settings: Settings) -> list[str]:
     for folder in settings.envs_dirs:
         if os.path.isdir(folder):
             found.update(path for name in os.listdir(folder) if is_environment(path := os.path.join(folder, name)))
-    homes = [entry.pw_dir for entry in pwd.getpwall()] if os.geteuid() == 0 else [os.path.expanduser("~")]
+    homes = [entry.pw_dir for entry in pwd.getpwall()] if os.geteuid() == 0 else [str(Path.home())]
     for home in homes:  # root sees what all users have
         try:
             lines = Path(home, ".conda", "environments.txt").read_text(encoding="utf-8").splitlines()

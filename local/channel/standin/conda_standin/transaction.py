@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import sys
 import time
@@ -81,6 +82,7 @@ def solve(specs: list[str], channels: list[str], settings: Settings) -> list[Any
         `InvalidMatchSpec`, `CondaHTTPError`
     """
     import rattler
+    from rattler.exceptions import InvalidMatchSpecError, SolverError
 
     if not channels:
         raise Failure("NoChannelsConfiguredError", "No channels have been configured: cannot solve.")
@@ -95,12 +97,15 @@ def solve(specs: list[str], channels: list[str], settings: Settings) -> list[Any
     sources = [rattler.Channel(base) for base in dict.fromkeys(bases)]
     priority = rattler.ChannelPriority
     order = {"strict": [priority.Strict], "disabled": [priority.Disabled]}
+    # Asked for `alpha=9`, py-rattler's gateway fetches no other alpha, so the solver does not see that a better channel
+    # has the name, and strict priority is passed by. The bare name beside it brings them all.
+    bare = [_bare_name(spec) for spec in specs if "::" not in spec]
     for attempt in order.get(settings.get("channel_priority"), [priority.Strict, priority.Disabled]):
         try:
             return _await(
                 rattler.solve(
                     sources=sources,
-                    specs=specs,
+                    specs=[*specs, *bare],
                     gateway=gateway,
                     platforms=platforms,
                     virtual_packages=rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides.from_env()),
@@ -108,9 +113,9 @@ def solve(specs: list[str], channels: list[str], settings: Settings) -> list[Any
                     add_pip_as_python_dependency=bool(settings.get("add_pip_as_python_dependency")),
                 )
             )
-        except rattler.exceptions.SolverError as error:
+        except SolverError as error:
             failure = error
-        except rattler.exceptions.InvalidMatchSpecError as error:
+        except InvalidMatchSpecError as error:
             raise Failure("InvalidMatchSpec", str(error)) from None
         except Exception as error:  # py-rattler's other errors are about fetching: say which, no traceback
             raise Failure("CondaHTTPError", f"cannot read the channels {', '.join(bases)}: {error}") from None
@@ -122,6 +127,11 @@ def solve(specs: list[str], channels: list[str], settings: Settings) -> list[Any
         message += f"{listed}\n\nCurrent channels:\n{where}\n"
         raise Failure("PackagesNotFoundInChannelsError", message, packages=missing, channel_urls=bases)
     raise Failure("UnsatisfiableError", f"The specs cannot be satisfied together:\n{failure}")
+
+
+def _bare_name(spec: str) -> str:
+    """The name in a spec: `alpha` of `alpha >=1`, `alpha=1=0`, `alpha[version=1]`."""
+    return re.split(r"[\s=<>!~\[,]", spec.strip(), maxsplit=1)[0]
 
 
 async def _any(gateway: Any, sources: list[Any], platforms: list[str], spec: str) -> bool:
@@ -176,29 +186,6 @@ def _noarch(subdir: str, build: str) -> Any:
     return "python" if build.startswith("py") else "generic"
 
 
-def check_local_hashes(records: list[Any]) -> None:
-    """Compare local archives with the hashes asked for: py-rattler takes an extracted package by its name.
-
-    :raises Failure: `ChecksumMismatchError`
-    """
-    for record in records:
-        split = urlsplit(record.url)
-        path = Path(unquote(split.path))
-        if split.scheme != "file" or not (record.sha256 or record.md5):
-            continue
-        if not path.is_file():
-            raise Failure("CondaHTTPError", f"HTTP 404 NOT FOUND for url <{record.url}>")
-        kind, want = ("sha256", record.sha256) if record.sha256 else ("md5", record.md5)
-        have = hashlib.new(kind, path.read_bytes()).hexdigest()
-        if have != want.hex():
-            raise Failure(
-                "ChecksumMismatchError",
-                "Conda detected a mismatch between the expected content and downloaded content\n"
-                f"for url '{record.url}'.\n  download saved to: {path}\n  expected {kind}: {want.hex()}\n"
-                f"  actual {kind}: {have}\n",
-            )
-
-
 def link(records: list[Any], specs: list[str], prefix: str, settings: Settings) -> None:
     """Make an environment of exactly these packages.
 
@@ -208,7 +195,7 @@ def link(records: list[Any], specs: list[str], prefix: str, settings: Settings) 
     import rattler
 
     cache = cache_for_writing(settings)
-    check_local_hashes(records)
+    ours = not Path(prefix).exists()
     layers = [path for path in settings.pkgs_dirs if os.path.isdir(path)]
     previous = os.umask(0o022)
     try:
@@ -224,6 +211,11 @@ def link(records: list[Any], specs: list[str], prefix: str, settings: Settings) 
             )
         )
     except Exception as error:
+        if ours:
+            shutil.rmtree(prefix, ignore_errors=True)
+        if "hash mismatch" in str(error):
+            message = f"Conda detected a mismatch between the expected content and downloaded content:\n{error}"
+            raise Failure("ChecksumMismatchError", message) from None
         raise Failure("CondaError", f"cannot make {prefix}: {error}") from None
     finally:
         os.umask(previous)
