@@ -191,7 +191,7 @@ def _group(cluster: Cluster, name: str, group: NodeGroup, stack: str, problems: 
         problems.add(
             f"{path}.zone", f"{group.zone} is not in {places}", f"Add it there, or use {', '.join(zones) or 'none'}"
         )
-    elif not zones and cluster.network.vpc_id:
+    elif not zones and cluster.network.vpc_id and not cluster.network.cidr:
         kind = "public" if group.public else "private"
         remedy = f"Map a zone to one in network.{kind}_subnets"
         problems.add(f"{path}.public", f"is {str(group.public).lower()}, but the network has no {kind} subnet", remedy)
