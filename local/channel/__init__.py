@@ -1,1 +1,1 @@
-"""An offline conda channel and an installer with Miniconda's interface, made from this machine's Python and real wheels."""
+"""An offline conda channel, and an installer with Miniconda's interface, from this machine's Python and real wheels."""

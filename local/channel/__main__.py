@@ -24,13 +24,19 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"error: the channel could not be written: {error}\n  free space for {paths.cache()}, or set LOCKSTEP_CACHE", file=sys.stderr)
+        print(
+            f"error: no channel was written: {error}\n  free space for {paths.cache()}, or set LOCKSTEP_CACHE",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("interrupted; run it again to go on", file=sys.stderr)
         return 130
     facts = build.summary(folder)
-    print(f"channel: Python {facts['python']}, {facts['packages']} packages, {facts['installer']} ({time.monotonic() - started:.1f} s)")
+    print(
+        f"channel: Python {facts['python']}, {facts['packages']} packages, {facts['installer']} "
+        f"({time.monotonic() - started:.1f} s)"
+    )
     return 0
 
 

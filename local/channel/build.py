@@ -14,15 +14,26 @@ from pathlib import Path
 
 import rattler
 import rattler.index
+import zstandard
 
-from local.channel import installers, interpreter, own, verify, wheels
+from local.channel import condapkg, installers, interpreter, own, verify, wheels
 from local.fleet import paths
 from local.fleet.errors import FleetError
 
 CHANNEL = "local-forge"
 URL = f"http://10.77.0.2:8000/{CHANNEL}"
 HERE = paths.HERE / "channel"
-INPUTS = ("condapkg.py", "interpreter.py", "wheels.py", "own.py", "installers.py", "build.py", "wheels", "installer", "standin")
+INPUTS = (
+    "condapkg.py",
+    "interpreter.py",
+    "wheels.py",
+    "own.py",
+    "installers.py",
+    "build.py",
+    "wheels",
+    "installer",
+    "standin",
+)
 Say = Callable[[str], None]
 
 
@@ -49,7 +60,9 @@ def ensure(say: Say) -> Path:
             aside.rename(final)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        say(f"channel: {summary(final)['packages']} packages and the installer, after {time.monotonic() - started:.0f} s")
+        say(
+            f"channel: {summary(final)['packages']} packages and the installer after {time.monotonic() - started:.0f} s"
+        )
     link = base / "current"
     if not link.is_symlink() or link.readlink() != Path(final.name):
         fresh = base / f".current.{os.getpid()}"
@@ -73,7 +86,7 @@ def summary(channel: Path) -> dict[str, str]:
 
 
 def download(requirements: Path, minor: str, say: Say) -> list[Path]:
-    """The pinned wheels, from the cache or the package index; FleetError says what pip said. A cut download leaves nothing."""
+    """The pinned wheels, from the cache or the package index; a cut download leaves nothing, FleetError says why."""
     base = paths.cache() / "wheels"
     final = base / f"{requirements.stem}-{minor}-{paths.digest_of([requirements])[:12]}"
     if not final.is_dir():
@@ -81,14 +94,35 @@ def download(requirements: Path, minor: str, say: Say) -> list[Path]:
         aside.mkdir(parents=True, exist_ok=True)
         try:
             say(f"wheels: downloading {requirements.stem} for Python {minor}")
-            done = subprocess.run(wheels.pip_command(requirements, minor, aside), capture_output=True, text=True, check=False)
+            environment = {**os.environ, "PIP_CACHE_DIR": str(paths.cache() / "pip")}
+            done = subprocess.run(
+                wheels.pip_command(requirements, minor, aside),
+                capture_output=True,
+                text=True,
+                check=False,
+                env=environment,
+            )
             if done.returncode:
                 said = "\n  ".join(done.stderr.strip().splitlines()[-5:])
-                raise FleetError(f"pip could not download {requirements.name}:\n  {said}", "check the network, then run it again")
+                raise FleetError(
+                    f"pip could not download {requirements.name}:\n  {said}", "check the network, then run it again"
+                )
             aside.rename(final)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return sorted(final.glob("*.whl"))
+
+
+def timeless(subdir: Path) -> None:
+    """Write an index again without the time of day: the same packages give the same index."""
+    index = json.loads((subdir / "repodata.json").read_text())
+    for kind in ("packages", "packages.conda"):
+        for record in index.get(kind, {}).values():
+            if "indexed_timestamp" in record:
+                record["indexed_timestamp"] = condapkg.EPOCH * 1000
+    data = json.dumps(index, sort_keys=True, separators=(",", ":")).encode()
+    (subdir / "repodata.json").write_bytes(data)
+    (subdir / "repodata.json.zst").write_bytes(zstandard.ZstdCompressor(level=19).compress(data))
 
 
 def build(out: Path, prefix: Path, minor: str, say: Say) -> None:
@@ -98,13 +132,19 @@ def build(out: Path, prefix: Path, minor: str, say: Say) -> None:
     say(f"channel: packing Python {minor} from {prefix} and {len(pinned)} wheels (about half a minute)")
     with ProcessPoolExecutor(2) as pool:  # python is the longest: first
         python = pool.submit(interpreter.package, prefix, minor, channel)
-        jobs = [pool.submit(wheels.convert, wheel, channel, minor) for wheel in sorted(pinned, key=lambda w: -w.stat().st_size)]
+        jobs = [
+            pool.submit(wheels.convert, wheel, channel, minor)
+            for wheel in sorted(pinned, key=lambda w: -w.stat().st_size)
+        ]
         own.make_all(channel, minor)
         for job in jobs:
             job.result()
         version = python.result()
     # no shards: rattler's cache of the shard index breaks on a 304 from a plain static server
     asyncio.run(rattler.index.index_fs(channel, write_shards=False, force=True))
+    for subdir in ("linux-64", "noarch"):
+        timeless(channel / subdir)
+    shutil.rmtree(channel / ".tmp", ignore_errors=True)
     name = f"py{minor.replace('.', '')}_26.5.3-1+standin"
     installer = out / "miniconda" / f"Miniconda3-{name}-Linux-x86_64.sh"
     installers.make(channel, URL, installer)

@@ -1,6 +1,6 @@
 """Write one .conda archive from a staged folder: true hashes, prefix placeholders, the same bytes every time.
 
-Format: conda package format v2 (CEP 35 and conda's documentation of `info/`): index.json, paths.json, about.json, link.json.
+Format: conda package format v2 (CEP 35, and conda's documentation of `info/`).
 """
 
 from __future__ import annotations

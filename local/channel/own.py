@@ -28,7 +28,7 @@ echo "$PKG_NAME $PKG_VERSION was linked" >"$PREFIX/share/prefix-demo/linked.txt"
 """
 ACTIVATE = 'export PREFIX_DEMO="@PREFIX@/share/prefix-demo"\n'
 TORCH = '''\
-"""A simulated torch for hosts without a GPU: it says which build it is, and counts as simulated in everything it says."""
+"""A simulated torch for hosts without a GPU: it says which build it is, and that it is simulated."""
 __version__ = "{version}"
 simulated = True
 build = "{build}"
@@ -54,11 +54,31 @@ def conda(out: Path, minor: str) -> None:
         root = Path(tmp)
         for file in sorted((STANDIN / "root").rglob("*")):
             if file.is_file():
-                place(root, file.relative_to(STANDIN / "root").as_posix(), file.read_text(), bool(file.stat().st_mode & 0o100))
-        shutil.copytree(STANDIN / "conda_standin", root / f"lib/python{minor}/site-packages/conda_standin", ignore=shutil.ignore_patterns("__pycache__"))
+                place(
+                    root,
+                    file.relative_to(STANDIN / "root").as_posix(),
+                    file.read_text(),
+                    bool(file.stat().st_mode & 0o100),
+                )
+        shutil.copytree(
+            STANDIN / "conda_standin",
+            root / f"lib/python{minor}/site-packages/conda_standin",
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
         summary = "Stand-in for conda, for Lockstep's offline local fleet"
         number = minor.replace(".", "")
-        condapkg.write(out, root, Package("conda", standin_version(), f"py{number}{{hash}}_0", [f"python {minor}.*", "py-rattler"], license="Apache-2.0", summary=summary))
+        condapkg.write(
+            out,
+            root,
+            Package(
+                "conda",
+                standin_version(),
+                f"py{number}{{hash}}_0",
+                [f"python {minor}.*", "py-rattler"],
+                license="Apache-2.0",
+                summary=summary,
+            ),
+        )
 
 
 def prefix_demo(out: Path, version: str) -> None:
@@ -74,7 +94,18 @@ def prefix_demo(out: Path, version: str) -> None:
         place(root, "share/prefix-demo/a name with spaces.txt", "and UTF-8: ümlaut\n")
         (root / "share/prefix-demo/link.txt").symlink_to("a name with spaces.txt")
         place(root, "bin/.prefix-demo-post-link.sh", POST_LINK, executable=True)
-        condapkg.write(out, root, Package("prefix-demo", version, "{hash}_0", ["__glibc >=2.34"], license="Apache-2.0", summary="Shows what linking does to a package"))
+        condapkg.write(
+            out,
+            root,
+            Package(
+                "prefix-demo",
+                version,
+                "{hash}_0",
+                ["__glibc >=2.34"],
+                license="Apache-2.0",
+                summary="Shows what linking does to a package",
+            ),
+        )
 
 
 def cuda(out: Path, version: str) -> None:
@@ -84,14 +115,41 @@ def cuda(out: Path, version: str) -> None:
         one, two = Path(tmp) / "one", Path(tmp) / "two"
         place(one, "share/cuda-version/simulated.txt", f"simulated: stands for CUDA {version}, holds nothing of it\n")
         constrains = (f"__cuda >={major}",)
-        condapkg.write(out, one, Package("cuda-version", version, "{hash}_3", noarch="generic", constrains=constrains, license="Apache-2.0", summary=f"Simulated: CUDA {version} as a constraint"))
-        place(two, "lib/cuda-runtime-sim/simulated.txt", f"simulated: stands for the CUDA {version} runtime, holds nothing of it\n")
+        condapkg.write(
+            out,
+            one,
+            Package(
+                "cuda-version",
+                version,
+                "{hash}_3",
+                noarch="generic",
+                constrains=constrains,
+                license="Apache-2.0",
+                summary=f"Simulated: CUDA {version} as a constraint",
+            ),
+        )
+        place(
+            two,
+            "lib/cuda-runtime-sim/simulated.txt",
+            f"simulated: stands for the CUDA {version} runtime, holds nothing of it\n",
+        )
         depends = ["__cuda", f"cuda-version >={version},<{int(major) + 1}"]
-        condapkg.write(out, two, Package("cuda-runtime-sim", f"{version}.0", "{hash}_0", depends, license="Apache-2.0", summary=f"Simulated CUDA {version} runtime: needs a driver, holds nothing"))
+        condapkg.write(
+            out,
+            two,
+            Package(
+                "cuda-runtime-sim",
+                f"{version}.0",
+                "{hash}_0",
+                depends,
+                license="Apache-2.0",
+                summary=f"Simulated CUDA {version} runtime: needs a driver, holds nothing",
+            ),
+        )
 
 
 def torch(out: Path, version: str, minor: str, cuda_version: str | None) -> None:
-    """A simulated PyTorch in a CUDA and a CPU build of one version, as conda-forge has them: the CUDA one is preferred."""
+    """A simulated PyTorch in a CUDA and a CPU build, as conda-forge has them: the CUDA one is preferred."""
     with tempfile.TemporaryDirectory() as tmp:
         root = Path(tmp)
         number = minor.replace(".", "")
@@ -99,17 +157,37 @@ def torch(out: Path, version: str, minor: str, cuda_version: str | None) -> None
         site = f"lib/python{minor}/site-packages"
         place(root, f"{site}/torch_sim/__init__.py", TORCH.format(version=version, build=kind, cuda=cuda_version))
         dist = f"{site}/torch_sim-{version}.dist-info"
-        place(root, f"{dist}/METADATA", f"Metadata-Version: 2.1\nName: torch-sim\nVersion: {version}\nRequires-Dist: numpy\n")
+        place(
+            root,
+            f"{dist}/METADATA",
+            f"Metadata-Version: 2.1\nName: torch-sim\nVersion: {version}\nRequires-Dist: numpy\n",
+        )
         place(root, f"{dist}/INSTALLER", "conda\n")
-        place(root, f"{dist}/RECORD", f"torch_sim/__init__.py,,\ntorch_sim-{version}.dist-info/METADATA,,\ntorch_sim-{version}.dist-info/INSTALLER,,\ntorch_sim-{version}.dist-info/RECORD,,\n")
+        place(
+            root,
+            f"{dist}/RECORD",
+            f"torch_sim/__init__.py,,\ntorch_sim-{version}.dist-info/METADATA,,\ntorch_sim-{version}.dist-info/INSTALLER,,\ntorch_sim-{version}.dist-info/RECORD,,\n",
+        )
         depends = [f"python {minor}.*", "numpy >=2"]
         if cuda_version:
-            depends += ["__cuda", f"cuda-version >={cuda_version},<{int(cuda_version.split('.')[0]) + 1}", f"cuda-runtime-sim >={cuda_version}"]
+            depends += [
+                "__cuda",
+                f"cuda-version >={cuda_version},<{int(cuda_version.split('.')[0]) + 1}",
+                f"cuda-runtime-sim >={cuda_version}",
+            ]
         preferred = 200 if cuda_version else 0
         condapkg.write(
             out,
             root,
-            Package("torch-sim", version, f"{kind}_py{number}_{{hash}}_{preferred}", sorted(depends), preferred, license="Apache-2.0", summary=f"Simulated PyTorch, {kind} build"),
+            Package(
+                "torch-sim",
+                version,
+                f"{kind}_py{number}_{{hash}}_{preferred}",
+                sorted(depends),
+                preferred,
+                license="Apache-2.0",
+                summary=f"Simulated PyTorch, {kind} build",
+            ),
         )
 
 
@@ -127,4 +205,8 @@ def make_all(out: Path, minor: str) -> None:
 
 def compiler() -> str:
     """The C compiler's own words about its version: part of what decides the packages' bytes."""
-    return subprocess.run(["cc", "--version"], capture_output=True, text=True, check=False).stdout.splitlines()[0] if shutil.which("cc") else ""
+    return (
+        subprocess.run(["cc", "--version"], capture_output=True, text=True, check=False).stdout.splitlines()[0]
+        if shutil.which("cc")
+        else ""
+    )

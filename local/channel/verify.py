@@ -16,7 +16,9 @@ def channel(folder: Path) -> list[str]:
         listed = {**index.get("packages", {}), **index.get("packages.conda", {})}
         files = {p.name for p in (folder / subdir).glob("*.conda")}
         problems += [f"{subdir}/{name}: not in the index" for name in sorted(files - set(listed))]
-        problems += [f"{subdir}/{name}: in the index, but there is no such file" for name in sorted(set(listed) - files)]
+        problems += [
+            f"{subdir}/{name}: in the index, but there is no such file" for name in sorted(set(listed) - files)
+        ]
         for name in sorted(files & set(listed)):
             if hashlib.sha256((folder / subdir / name).read_bytes()).hexdigest() != listed[name]["sha256"]:
                 problems.append(f"{subdir}/{name}: sha256 differs from the index")

@@ -19,13 +19,30 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from local.channel import condapkg
 
 RENAMED = {"tzdata": "python-tzdata"}  # where conda-forge's name differs
-TAGS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_5_x86_64", "manylinux1_x86_64")
+TAGS = (
+    "manylinux_2_28_x86_64",
+    "manylinux_2_27_x86_64",
+    "manylinux2014_x86_64",
+    "manylinux_2_17_x86_64",
+    "manylinux_2_5_x86_64",
+    "manylinux1_x86_64",
+)
 
 
 def pip_command(requirements: Path, minor: str, folder: Path) -> list[str]:
     """The pip command line that downloads exactly the pinned wheels for one Python on linux x86_64 into a folder."""
     platforms = [argument for tag in TAGS for argument in ("--platform", tag)]
-    command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
+    command = [
+        sys.executable,
+        "-I",
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--require-hashes",
+    ]
     command += ["--only-binary=:all:", "--implementation", "cp", "--python-version", minor, *platforms]
     return [*command, "--dest", str(folder), "--requirement", str(requirements)]
 
@@ -65,14 +82,21 @@ def _spread(wheel: Path, root: Path, site: str, scripts: str) -> tuple[Message, 
                 continue
             parts, data = item.filename.split("/"), archive.read(item)
             if parts[0].endswith(".data"):
-                place = {"purelib": site, "platlib": site, "scripts": scripts, "data": "", "headers": "include"}[parts[1]]
+                place = {"purelib": site, "platlib": site, "scripts": scripts, "data": "", "headers": "include"}[
+                    parts[1]
+                ]
                 target, parts = root / place / "/".join(parts[2:]), parts[1:]
                 if parts[0] == "scripts" and data.startswith(b"#!python"):
                     data = b"#!" + condapkg.PLACEHOLDER.encode() + b"/bin/python\n" + data.split(b"\n", 1)[1]
             else:
                 target = root / site / item.filename
             record.append(target)
-            condapkg.place(root, str(target.relative_to(root)), data, parts[0] == "scripts" or bool(item.external_attr >> 16 & 0o100))
+            condapkg.place(
+                root,
+                str(target.relative_to(root)),
+                data,
+                parts[0] == "scripts" or bool(item.external_attr >> 16 & 0o100),
+            )
         meta = HeaderParser().parsestr(archive.read(f"{info}/METADATA").decode())
         if f"{info}/entry_points.txt" in archive.namelist():
             points.read_string(archive.read(f"{info}/entry_points.txt").decode())
@@ -81,9 +105,11 @@ def _spread(wheel: Path, root: Path, site: str, scripts: str) -> tuple[Message, 
     for path in sorted(record):
         data, where = path.read_bytes(), os.path.relpath(path, root / site)
         digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-        lines.append(f"{where},,\n" if condapkg.PLACEHOLDER.encode() in data else f"{where},sha256={digest},{len(data)}\n")
+        lines.append(
+            f"{where},,\n" if condapkg.PLACEHOLDER.encode() in data else f"{where},sha256={digest},{len(data)}\n"
+        )
     condapkg.place(root, f"{site}/{info}/RECORD", "".join(lines) + f"{info}/RECORD,,\n")
-    console = points["console_scripts"] if "console_scripts" in points else {}
+    console = dict(points["console_scripts"]) if points.has_section("console_scripts") else {}
     return meta, [f"{name} = {target.split('[')[0].strip()}" for name, target in console.items()]
 
 
@@ -91,7 +117,8 @@ def script_of(point: str) -> tuple[str, str]:
     """Name and text of the script for an entry point "name = module:function"."""
     name, _, target = point.partition(" = ")
     module, _, function = target.partition(":")
-    text = f'#!@PREFIX@/bin/python\nimport sys\nfrom {module} import {function.split(".")[0]}\nif __name__ == "__main__":\n    sys.exit({function}())\n'
+    importing = f"#!@PREFIX@/bin/python\nimport sys\nfrom {module} import {function.split('.')[0]}\n"
+    text = f'{importing}if __name__ == "__main__":\n    sys.exit({function}())\n'
     return name, text
 
 

@@ -7,6 +7,8 @@ import fcntl
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from local.fleet import fault, lifecycle, model, paths
@@ -16,18 +18,26 @@ from local.fleet.podman import Podman
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.fleet", description="Container hosts on this machine.")
-    parser.add_argument("--inventory", type=Path, default=paths.CHECKOUT / "inventory/local", help="what the hosts are (default: inventory/local)")
+    parser.add_argument(
+        "--inventory",
+        type=Path,
+        default=paths.CHECKOUT / "inventory/local",
+        help="what the hosts are (default: inventory/local)",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="make and start what is missing")
     up.add_argument("--channel", type=Path, help="folder to serve as the offline channel (default: the one made last)")
     up.add_argument("--no-channel", action="store_true", help="serve no channel")
-    commands.add_parser("down", help="remove the fleet's containers, network and keys")
+    down = commands.add_parser("down", help="remove the fleet's containers, network and keys")
+    down.add_argument("--all", action="store_true", help="every fleet that this checkout made (Molecule's as well)")
     commands.add_parser("status", help="what is there and how it is")
     ssh = commands.add_parser("ssh", help="a shell or a command on a host")
     ssh.add_argument("--user", default="ml")
     ssh.add_argument("host")
     ssh.add_argument("argv", nargs=argparse.REMAINDER)
-    exec_ = commands.add_parser("exec", help="a sh script as root in a host, read from standard input (provisioning, faults)")
+    exec_ = commands.add_parser(
+        "exec", help="a sh script as root in a host, read from standard input (provisioning, faults)"
+    )
     exec_.add_argument("host")
     levers = commands.add_parser("fault", help="break a host on purpose: " + ", ".join(fault.LEVERS))
     levers.add_argument("lever")
@@ -46,11 +56,16 @@ def main() -> int:
     arguments = _parser().parse_args()
     podman = Podman()
     try:
+        if arguments.command == "down" and arguments.all:
+            podman.prepare()
+            lifecycle.down_all(podman, say)
+            return 0
         fleet = model.load(arguments.inventory)
         if arguments.command == "up":
             _up(podman, fleet, arguments)
         elif arguments.command == "down":
-            lifecycle.down(podman, fleet, say)
+            podman.prepare()
+            lifecycle.down(podman, fleet.name, say)
         elif arguments.command == "status":
             for row in lifecycle.status(podman, fleet):
                 print("{:<12} {:<12} {:<9} {}".format(*row).rstrip())
@@ -71,16 +86,26 @@ def main() -> int:
     return 0
 
 
+@contextmanager
+def locked(podman: Podman) -> Iterator[None]:
+    """One at a time: two fleets may come up at once, images are made once."""
+    with (podman.base / "up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _up(podman: Podman, fleet: model.Fleet, arguments: argparse.Namespace) -> None:
     started = time.monotonic()
     podman.prepare()
     channel = arguments.channel or paths.cache() / "channel" / "current"
     if not arguments.no_channel and not (channel / "local-forge").is_dir():
         raise FleetError(f"no channel to serve in {channel}", "run: make channel (or give --no-channel)")
-    with (podman.base / "up.lock").open("w") as lock:  # two fleets may come up at once; images are made once
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(podman):
         made = lifecycle.up(podman, fleet, None if arguments.no_channel else channel.resolve(), say)
-    print(f"fleet {fleet.name}: {len(fleet.hosts)} hosts, {made or 'nothing'} made or started ({time.monotonic() - started:.1f} s)")
+    print(
+        f"fleet {fleet.name}: {len(fleet.hosts)} hosts, {made or 'nothing'} made or started "
+        f"({time.monotonic() - started:.1f} s)"
+    )
 
 
 if __name__ == "__main__":

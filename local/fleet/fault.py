@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+
 from local.fleet.errors import FleetError
 from local.fleet.lifecycle import _wait, address
 from local.fleet.model import Fleet
@@ -40,7 +41,9 @@ def cut(podman: Podman, fleet: Fleet, host: str) -> None:
 def restore(podman: Podman, fleet: Fleet, host: str) -> None:
     """Give the network back, with the same address and MAC."""
     it = fleet.host(host)
-    podman.run("network", "connect", "--ip", it.address, "--mac-address", it.mac, fleet.network, fleet.container(it.name))
+    podman.run(
+        "network", "connect", "--ip", it.address, "--mac-address", it.mac, fleet.network, fleet.container(it.name)
+    )
     address(podman, fleet)
 
 
@@ -65,7 +68,7 @@ def accept(podman: Podman, fleet: Fleet, host: str) -> None:
 
 
 def fill(podman: Podman, fleet: Fleet, host: str, path: str, size: str) -> None:
-    """Mount a small file system of user ml at a path (size as 8M): writing more is a true ENOSPC. Hides what was there."""
+    """Mount a small file system of user ml at a path (size as 8M), hiding what was there: more is a true ENOSPC."""
     script = 'mkdir -p "$1"; mount -t tmpfs -o "size=$2,uid=1001,gid=1001,mode=0755" lockstep-fault "$1"'
     podman.root(fleet.container(fleet.host(host).name), script, path, size)
 

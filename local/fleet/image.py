@@ -13,9 +13,21 @@ from local.fleet.errors import FleetError
 from local.fleet.podman import Podman
 
 PACKAGES = (
-    "systemd systemd-sysv dbus dbus-user-session libpam-systemd polkitd python3 openssh-server ca-certificates bzip2 "
-    "cron iproute2 iputils-ping curl procps util-linux nftables zsh fish"
-).split()
+    *("systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "polkitd", "python3", "openssh-server"),
+    *(
+        "ca-certificates",
+        "bzip2",
+        "cron",
+        "iproute2",
+        "iputils-ping",
+        "curl",
+        "procps",
+        "util-linux",
+        "nftables",
+        "zsh",
+    ),
+    "fish",
+)
 LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
 IMAGE = paths.HERE / "hosts" / "image"
 Say = Callable[[str], None]
@@ -58,10 +70,15 @@ def _bootstrap(podman: Podman, suite: str, tag: str) -> None:
     command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
     try:  # no mirror is named: mmdebstrap then uses Debian's own for the suite
-        done = subprocess.run([*command, suite, str(tar)], capture_output=True, text=True, check=False, env=podman.environment)
+        done = subprocess.run(
+            [*command, suite, str(tar)], capture_output=True, text=True, check=False, env=podman.environment
+        )
         if done.returncode:
             said = "\n  ".join(done.stderr.strip().splitlines()[-6:])
-            raise FleetError(f"mmdebstrap {suite} failed ({done.returncode}):\n  {said}", "check the network and the free space, then run it again")
+            raise FleetError(
+                f"mmdebstrap {suite} failed ({done.returncode}):\n  {said}",
+                "check the network and the free space, then run it again",
+            )
         podman.run("import", "--quiet", str(tar), tag)
     finally:
         tar.unlink(missing_ok=True)
@@ -78,7 +95,18 @@ def _build(podman: Podman, base: str, tag: str) -> None:
 
 
 def _compile(source: Path, library: Path) -> None:
-    command = ["cc", "-shared", "-fPIC", "-O1", "-s", "-Wl,-soname,libcuda.so.1", "-Wl,--build-id=none", "-o", str(library), str(source)]
+    command = [
+        "cc",
+        "-shared",
+        "-fPIC",
+        "-O1",
+        "-s",
+        "-Wl,-soname,libcuda.so.1",
+        "-Wl,--build-id=none",
+        "-o",
+        str(library),
+        str(source),
+    ]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except FileNotFoundError:

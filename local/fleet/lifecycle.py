@@ -30,15 +30,18 @@ def spec_of(*parts: Any) -> str:
 
 
 def up(podman: Podman, fleet: Fleet, channel: Path | None, say: Say) -> int:
-    """Make what is missing; `channel` is the folder to serve, None for a fleet without one. Returns how many containers were made or started."""
+    """Make what is missing; returns how many containers were made or started. `channel`: the folder to serve."""
     podman.prepare()
     state = paths.state(fleet.name)
     state.mkdir(parents=True, exist_ok=True)
+    (paths.RUN / "cp" / fleet.name).mkdir(parents=True, exist_ok=True)
     key = _key(state)
     # one after the other: the package archive is the bottleneck, and two at once need twice the memory
     images = {suite: image.ensure(podman, suite, say) for suite in sorted({h.suite for h in fleet.hosts})}
     _network(podman, fleet, say)
-    if channel and (channel / "summary.json").exists():  # the inventory's variables look here: version and hash of the installer
+    if (
+        channel and (channel / "summary.json").exists()
+    ):  # the inventory's variables look here: version and hash of the installer
         write_if_changed(state / "channel.json", (channel / "summary.json").read_text())
     present = {c["Names"][0]: c for c in podman.listed(fleet.name)}
     wanted: dict[str, Callable[[], bool]] = {}
@@ -53,7 +56,11 @@ def up(podman: Podman, fleet: Fleet, channel: Path | None, say: Say) -> int:
     with ThreadPoolExecutor(4) as pool:
         made = [job.result() for job in [pool.submit(step) for step in wanted.values()]]
     address(podman, fleet)
-    known = "".join(f"{host.address} {_host_key(podman, fleet, host)}\n" for host in fleet.hosts) if any(made) or not _known(state, fleet) else None
+    known = (
+        "".join(f"{host.address} {_host_key(podman, fleet, host)}\n" for host in fleet.hosts)
+        if any(made) or not _known(state, fleet)
+        else None
+    )
     if known is not None:
         write_if_changed(state / "known_hosts", known, 0o600)
     return sum(made)
@@ -61,13 +68,19 @@ def up(podman: Podman, fleet: Fleet, channel: Path | None, say: Say) -> int:
 
 def _known(state: Path, fleet: Fleet) -> bool:
     file = state / "known_hosts"
-    return file.exists() and {line.split(" ")[0] for line in file.read_text().splitlines()} == {h.address for h in fleet.hosts}
+    return file.exists() and {line.split(" ")[0] for line in file.read_text().splitlines()} == {
+        h.address for h in fleet.hosts
+    }
 
 
 def _key(state: Path) -> Path:
     key = state / "id_ed25519"
     if not key.exists():
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lockstep-local", "-f", str(key)], check=True, stdin=subprocess.DEVNULL)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lockstep-local", "-f", str(key)],
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
     return key.with_suffix(".pub")
 
 
@@ -86,14 +99,30 @@ def _network(podman: Podman, fleet: Fleet, say: Say) -> None:
         have = json.loads(found.stdout)[0]["subnets"][0]["subnet"]
         if have == str(fleet.subnet):
             return
-        raise FleetError(f"network {fleet.network} exists with subnet {have}, the inventory says {fleet.subnet}", "run: make down, then up again")
+        raise FleetError(
+            f"network {fleet.network} exists with subnet {have}, the inventory says {fleet.subnet}",
+            "run: make down, then up again",
+        )
     routes = subprocess.run(["ip", "-json", "-4", "route"], capture_output=True, text=True, check=False).stdout
     taken = overlapping(fleet.subnet, json.loads(routes or "[]"))
     if taken:
-        raise FleetError(f"subnet {fleet.subnet} is taken on this machine: {taken}", "set another fleet_subnet (and addresses) in the inventory")
+        raise FleetError(
+            f"subnet {fleet.subnet} is taken on this machine: {taken}",
+            "set another fleet_subnet (and addresses) in the inventory",
+        )
     say(f"network {fleet.network}: {fleet.subnet}, without a way out")
     label = f"lockstep.fleet={fleet.name}"
-    podman.run("network", "create", "--internal", "--disable-dns", "--subnet", str(fleet.subnet), "--label", label, fleet.network)
+    podman.run(
+        "network",
+        "create",
+        "--internal",
+        "--disable-dns",
+        "--subnet",
+        str(fleet.subnet),
+        "--label",
+        label,
+        fleet.network,
+    )
 
 
 def address(podman: Podman, fleet: Fleet) -> None:
@@ -103,12 +132,16 @@ def address(podman: Podman, fleet: Fleet) -> None:
     """
     bridge = json.loads(podman.run("network", "inspect", fleet.network).stdout)[0]["network_interface"]
     wanted = f"{fleet.subnet.network_address + 1}/{fleet.subnet.prefixlen}"
-    have = subprocess.run(["ip", "-4", "-oneline", "address", "show", "dev", bridge], capture_output=True, text=True, check=False)
+    have = subprocess.run(
+        ["ip", "-4", "-oneline", "address", "show", "dev", bridge], capture_output=True, text=True, check=False
+    )
     if have.returncode == 0 and f" {wanted} " not in have.stdout:
         subprocess.run(["ip", "address", "replace", wanted, "dev", bridge], check=True, capture_output=True)
 
 
-def _ensure(podman: Podman, fleet: Fleet, name: str, spec: str, create: list[str], present: dict[str, Any], say: Say) -> str:
+def _ensure(
+    podman: Podman, fleet: Fleet, name: str, spec: str, create: list[str], present: dict[str, Any], say: Say
+) -> str:
     """Have a container running; returns "" when it was, else "started" or "made"."""
     there = present.get(name)
     if there and there["Labels"].get("lockstep.spec") == spec:
@@ -121,8 +154,21 @@ def _ensure(podman: Podman, fleet: Fleet, name: str, spec: str, create: list[str
         return "started"
     if there:
         say(f"{name}: made from something else, made anew")
-    labels = ["--label", f"lockstep.fleet={fleet.name}", "--label", f"lockstep.spec={spec}"]
-    podman.run("run", "--detach", "--replace", "--name", name, *labels, "--cgroup-parent", "/lockstep", "--network", fleet.network, *create)
+    about = {"fleet": fleet.name, "spec": spec, "checkout": str(paths.CHECKOUT)}
+    labels = [argument for key, value in about.items() for argument in ("--label", f"lockstep.{key}={value}")]
+    podman.run(
+        "run",
+        "--detach",
+        "--replace",
+        "--name",
+        name,
+        *labels,
+        "--cgroup-parent",
+        "/lockstep",
+        "--network",
+        fleet.network,
+        *create,
+    )
     return "made"
 
 
@@ -142,7 +188,10 @@ def _start(podman: Podman, fleet: Fleet, host: Host, tag: str, key: Path, presen
     mark.parent.mkdir(exist_ok=True)
     mark.touch()
     gpu_note = f", simulated GPU {host.gpu['name']}" if host.gpu else ""
-    say(f"{host.name}: {host.suite} at {host.address}{gpu_note}, {done or 'provisioned'} in {time.monotonic() - started:.1f} s")
+    say(
+        f"{host.name}: {host.suite} at {host.address}{gpu_note}, {done or 'provisioned'}"
+        f" in {time.monotonic() - started:.1f} s"
+    )
     return True
 
 
@@ -154,7 +203,9 @@ def _wait(podman: Podman, name: str) -> None:
         if state == "running":
             return
         if state == "degraded":
-            failed = podman.run("exec", name, "systemctl", "--failed", "--no-legend", "--plain", check=False).stdout.strip()
+            failed = podman.run(
+                "exec", name, "systemctl", "--failed", "--no-legend", "--plain", check=False
+            ).stdout.strip()
             raise FleetError(f"{name}: units failed at boot:\n  {failed}", f"podman exec {name} journalctl -b says why")
         time.sleep(0.3)
     raise FleetError(f"{name}: not up after {READY_SECONDS} s (systemd says {state or 'nothing'})")
@@ -165,7 +216,14 @@ def _serve(podman: Podman, fleet: Fleet, tag: str, folder: Path, present: dict[s
     overrides.mkdir(exist_ok=True)
     name = fleet.container("channel")
     volumes = [f"{folder}:/srv/channel:ro", f"{overrides}:/srv/overrides:ro", f"{SERVER}:/srv/serve.py:ro"]
-    create = ["--hostname", "channel", "--ip", fleet.channel_address, "--mac-address", Host("channel", fleet.channel_address).mac]
+    create = [
+        "--hostname",
+        "channel",
+        "--ip",
+        fleet.channel_address,
+        "--mac-address",
+        Host("channel", fleet.channel_address).mac,
+    ]
     create += ["--read-only", "--stop-signal", "SIGKILL", "--user", "1002", "--entrypoint", "python3"]
     create += [argument for volume in volumes for argument in ("--volume", volume)]
     create += [tag, "-I", "-B", "/srv/serve.py", fleet.channel_address, str(PORT), "/srv/overrides", "/srv/channel"]
@@ -177,7 +235,11 @@ def _serve(podman: Podman, fleet: Fleet, tag: str, folder: Path, present: dict[s
 
 def _host_key(podman: Podman, fleet: Fleet, host: Host) -> str:
     # read through podman, a way in that needs no trust in the network
-    return podman.run("exec", fleet.container(host.name), "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout.rsplit(" ", 1)[0].strip()
+    return (
+        podman.run("exec", fleet.container(host.name), "cat", "/etc/ssh/ssh_host_ed25519_key.pub")
+        .stdout.rsplit(" ", 1)[0]
+        .strip()
+    )
 
 
 def status(podman: Podman, fleet: Fleet) -> list[tuple[str, str, str, str]]:
@@ -186,26 +248,40 @@ def status(podman: Podman, fleet: Fleet) -> list[tuple[str, str, str, str]]:
     present = {c["Names"][0]: c["State"] for c in podman.listed(fleet.name)}
     rows = [("channel", fleet.channel_address, present.get(fleet.container("channel"), "absent"), "")]
     for host in fleet.hosts:
-        notes = [host.suite, *([] if host.linger else ["no linger"]), *([f"simulated GPU {host.gpu['name']}"] if host.gpu else [])]
+        notes = [
+            host.suite,
+            *([] if host.linger else ["no linger"]),
+            *([f"simulated GPU {host.gpu['name']}"] if host.gpu else []),
+        ]
         rows.append((host.name, host.address, present.get(fleet.container(host.name), "absent"), ", ".join(notes)))
     return rows
 
 
-def down(podman: Podman, fleet: Fleet, say: Say) -> None:
-    """Remove the fleet's containers, network and state; what podman left elsewhere goes with the last fleet."""
-    podman.prepare()
-    names = [c["Names"][0] for c in podman.listed(fleet.name)]
+def down(podman: Podman, fleet: str, say: Say) -> None:
+    """Remove a fleet's containers, network and keys; what podman left elsewhere goes with the last fleet."""
+    names = [c["Names"][0] for c in podman.listed(fleet)]
     if names:
-        say(f"removing {len(names)} containers of fleet {fleet.name}")
+        say(f"removing {len(names)} containers of fleet {fleet}")
         podman.run("rm", "--force", "--volumes", "--time", "2", *names)
-    if podman.run("network", "exists", fleet.network, check=False).returncode == 0:
-        podman.run("network", "rm", "--force", fleet.network)
-    state = paths.state(fleet.name)
+    network = f"lockstep-{fleet}"
+    if podman.run("network", "exists", network, check=False).returncode == 0:
+        podman.run("network", "rm", "--force", network)
+    state = paths.state(fleet)
     for name in ("id_ed25519", "id_ed25519.pub", "known_hosts", "channel.json"):
         (state / name).unlink(missing_ok=True)
+    for socket in (paths.RUN / "cp" / fleet).glob("*"):  # ssh connections that Ansible keeps open
+        subprocess.run(["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "gone"], capture_output=True, check=False)
     _cgroups()
     for path in podman.leave():
         say(f"removed {path}")
+
+
+def down_all(podman: Podman, say: Say) -> None:
+    """Take down every fleet that was made from this checkout."""
+    ours = [c for c in podman.listed() if c["Labels"].get("lockstep.checkout") == str(paths.CHECKOUT)]
+    fleets = {c["Labels"]["lockstep.fleet"] for c in ours}
+    for fleet in sorted(fleets | {"local"}):
+        down(podman, fleet, say)
 
 
 def _cgroups() -> None:
@@ -220,7 +296,16 @@ def _cgroups() -> None:
 def ssh_command(fleet: Fleet, host: str, user: str, command: list[str]) -> list[str]:
     """The ssh command line into a host, as Ansible would go."""
     state = paths.state(fleet.name)
-    options = ["-F", "/dev/null", "-i", str(state / "id_ed25519"), "-o", f"UserKnownHostsFile={state / 'known_hosts'}", "-o", "StrictHostKeyChecking=yes"]
+    options = [
+        "-F",
+        "/dev/null",
+        "-i",
+        str(state / "id_ed25519"),
+        "-o",
+        f"UserKnownHostsFile={state / 'known_hosts'}",
+        "-o",
+        "StrictHostKeyChecking=yes",
+    ]
     options += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
     tail = [" ".join(command)] if command else []  # as ssh does: a line for the shell over there
     return ["ssh", *options, f"{user}@{fleet.host(host).address}", *tail]

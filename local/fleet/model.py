@@ -62,7 +62,9 @@ class Fleet:
         for host in self.hosts:
             if host.name == name:
                 return host
-        raise FleetError(f"no host {name!r} in fleet {self.name}", "there are: " + ", ".join(h.name for h in self.hosts))
+        raise FleetError(
+            f"no host {name!r} in fleet {self.name}", "there are: " + ", ".join(h.name for h in self.hosts)
+        )
 
 
 def parse(listing: dict[str, Any], source: str) -> Fleet:
@@ -74,7 +76,8 @@ def parse(listing: dict[str, Any], source: str) -> Fleet:
     subnets = {str(v.get("fleet_subnet", "")) for v in hostvars.values()}
     if len(names) != 1 or len(subnets) != 1 or not NAME.fullmatch(next(iter(names))):
         raise FleetError(
-            f"{source}: every host needs the same fleet_name (lower case, digits, hyphens) and fleet_subnet; found {sorted(names)}, {sorted(subnets)}",
+            f"{source}: every host needs the same fleet_name (lower case, digits, hyphens) and fleet_subnet; "
+            f"found {sorted(names)}, {sorted(subnets)}",
             "set both once under all: vars:",
         )
     try:
@@ -98,7 +101,9 @@ def _host(name: str, variables: dict[str, Any], subnet: ipaddress.IPv4Network, s
     except ValueError:
         raise FleetError(f"{where}: ansible_host must be an address in {subnet}") from None
     if address not in subnet or int(address) - int(subnet.network_address) < 3 or address == subnet.broadcast_address:
-        raise FleetError(f"{where}: ansible_host {address} must be in {subnet}; .1 (this machine) and .2 (the channel) are taken")
+        raise FleetError(
+            f"{where}: ansible_host {address} must be in {subnet}; .1 (this machine) and .2 (the channel) are taken"
+        )
     suite = str(variables.get("fleet_suite", "bookworm"))
     if suite not in SUITES:
         raise FleetError(f"{where}: fleet_suite {suite!r}", "one of " + ", ".join(SUITES))

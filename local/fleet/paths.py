@@ -24,10 +24,14 @@ def cache() -> Path:
 
 
 def digest_of(paths: Iterable[Path], *words: str) -> str:
-    """Sha256 (hex) of the names and contents of files, folders walked, and of further words; names relative to the checkout."""
+    """Sha256 (hex) of names and contents of files (folders are walked) and of further words."""
     total = hashlib.sha256()
     for path in sorted(paths):
-        files = sorted(f for f in path.rglob("*") if f.is_file() and "__pycache__" not in f.parts) if path.is_dir() else [path]
+        files = (
+            sorted(f for f in path.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
+            if path.is_dir()
+            else [path]
+        )
         for file in files:
             name = file.relative_to(CHECKOUT).as_posix() if file.is_relative_to(CHECKOUT) else file.name
             total.update(f"{name}\0{int(os.access(file, os.X_OK))}\0".encode())

@@ -14,7 +14,15 @@ from local.fleet import paths
 from local.fleet.errors import FleetError
 
 # podman 4.3 keeps these at fixed places whatever its configuration says. What was not there before us goes with us.
-OUTSIDE = ("/run/containers", "/run/netns", "/run/libpod", "/var/lib/containers", "/etc/containers/networks", "/run/crun", "/run/runc")
+OUTSIDE = (
+    "/run/containers",
+    "/run/netns",
+    "/run/libpod",
+    "/var/lib/containers",
+    "/etc/containers/networks",
+    "/run/crun",
+    "/run/runc",
+)
 
 
 def containers_conf(base: Path, run: Path, nofile: int, nproc: int) -> str:
@@ -92,7 +100,9 @@ class Podman:
         write_if_changed(self.base / "containers.conf", containers_conf(self.base, paths.RUN, *limits()))
         write_if_changed(self.base / "storage.conf", storage_conf(self.base, paths.RUN))
 
-    def run(self, *argv: str, check: bool = True, stdin: str | None = None, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *argv: str, check: bool = True, stdin: str | None = None, timeout: float = 600
+    ) -> subprocess.CompletedProcess[str]:
         """Run one podman command; FleetError with its last lines when it fails and `check` is set."""
         try:
             done = subprocess.run(
@@ -117,13 +127,27 @@ class Podman:
     def listed(self, fleet: str | None = None) -> list[dict[str, Any]]:
         """All our containers, or one fleet's, running or not."""
         which = f"label=lockstep.fleet={fleet}" if fleet else "label=lockstep.fleet"
-        found: list[dict[str, Any]] = json.loads(self.run("ps", "--all", "--filter", which, "--format", "json").stdout or "[]")
+        found: list[dict[str, Any]] = json.loads(
+            self.run("ps", "--all", "--filter", which, "--format", "json").stdout or "[]"
+        )
         return found
 
     def root(self, container: str, script: str, *arguments: str, check: bool = True) -> str:
         """Run a sh script as root inside a container with every capability; for provisioning and faults only."""
         done = self.run(
-            "exec", "--interactive", "--privileged", "--user", "0", container, "sh", "-eu", "-s", "--", *arguments, stdin=script, check=check
+            "exec",
+            "--interactive",
+            "--privileged",
+            "--user",
+            "0",
+            container,
+            "sh",
+            "-eu",
+            "-s",
+            "--",
+            *arguments,
+            stdin=script,
+            check=check,
         )
         return done.stdout
 
