@@ -10,7 +10,7 @@ from local.provider.wire import UNK, Values
 
 
 def paths(old: Any, new: Any, unordered: frozenset[str], at: str = "") -> list[str]:
-    """Paths (``metadataOptions.httpTokens``, ``routes[0].cidrBlock``) at which two values differ; an unknown differs."""
+    """Paths (``metadataOptions.httpTokens``, ``routes[0].target``) at which two values differ; an unknown differs."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = sorted(k for k in old.keys() | new.keys() if not k.startswith("__"))
         return [p for k in keys for p in paths(old.get(k), new.get(k), unordered, f"{at}.{k}" if at else k)]
@@ -18,7 +18,9 @@ def paths(old: Any, new: Any, unordered: frozenset[str], at: str = "") -> list[s
         if generic(at) in unordered and UNK not in old and UNK not in new:
             old, new = sorted(old, key=repr), sorted(new, key=repr)
         if len(old) == len(new):
-            return [p for i, (a, b) in enumerate(zip(old, new, strict=True)) for p in paths(a, b, unordered, f"{at}[{i}]")]
+            return [
+                p for i, (a, b) in enumerate(zip(old, new, strict=True)) for p in paths(a, b, unordered, f"{at}[{i}]")
+            ]
         return [at]
     return [] if same(old, new) else [at]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import threading
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,11 @@ import pulumi._types as pulumi_types
 
 from local.provider.wire import UNK, Values
 
-Shape = Any  # a type as pulumi_aws writes it: str, Sequence[...], Mapping[str, ...], an input class, or a Union of those
+Shape = (
+    Any  # a type as pulumi_aws writes it: str, Sequence[...], Mapping[str, ...], an input class, or a Union of those
+)
+
+_LOADING = threading.Lock()  # pulumi_aws imports its modules lazily, which is not safe in parallel
 
 
 class SchemaError(Exception):
@@ -44,6 +49,7 @@ def _module(token: str) -> tuple[Any, str]:
         raise SchemaError(f"pulumi_aws has no module {area!r} ({token})") from None
 
 
+@cache
 def _required(cls: type) -> frozenset[str]:
     """Wire names of the constructor arguments without a default."""
     names = pulumi_types.input_type_py_to_pulumi_names(cls)
@@ -51,9 +57,14 @@ def _required(cls: type) -> frozenset[str]:
     return frozenset(names.get(p.name, p.name) for p in parameters if p.default is p.empty)
 
 
-@cache
 def resource(token: str) -> Schema:
     """The schema of a resource type; SchemaError when pulumi_aws has no such type."""
+    with _LOADING:
+        return _resource(token)
+
+
+@cache
+def _resource(token: str) -> Schema:
     module, name = _module(token)
     try:
         cls, arguments = getattr(module, name), getattr(module, f"{name}Args")
@@ -63,9 +74,14 @@ def resource(token: str) -> Schema:
     return Schema(pulumi_types.input_type_types(arguments), _required(arguments), outputs)
 
 
-@cache
 def lookup(token: str) -> frozenset[str]:
     """Wire names of a lookup's arguments (``aws:ec2/getAmi:getAmi``); SchemaError when pulumi_aws has none."""
+    with _LOADING:
+        return _lookup(token)
+
+
+@cache
+def _lookup(token: str) -> frozenset[str]:
     module, name = _module(token)
     python = "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
     try:
@@ -82,7 +98,7 @@ def _camel(name: str) -> str:
 
 
 def problems(token: str, values: Values) -> list[tuple[str, str]]:
-    """Every (property path, reason) by which inputs differ from the argument class: unknown name, wrong type, missing."""
+    """Every (path, reason) by which inputs differ from the argument class: unknown name, wrong type, missing."""
     schema = resource(token)
     return _members(values, schema.inputs, schema.required, "", token)
 
@@ -115,7 +131,8 @@ def _value(value: Any, shape: Shape, path: str) -> list[tuple[str, str]]:
 
 def _options(shape: Shape) -> list[Shape]:
     """The members of a Union that can be on the wire (awaitables and outputs cannot)."""
-    if typing.get_origin(shape) is typing.Union:
+    origin: Any = typing.get_origin(shape)
+    if origin is typing.Union:
         return [
             option
             for member in typing.get_args(shape)
@@ -125,18 +142,20 @@ def _options(shape: Shape) -> list[Shape]:
     return [] if shape is Any else [shape]
 
 
-def _deferred(shape: Shape) -> bool:
+def _deferred(shape: Any) -> bool:
     name = getattr(typing.get_origin(shape) or shape, "__name__", "")
     return name in ("Awaitable", "Output")
 
 
 def _against(value: Any, shape: Shape, path: str) -> list[tuple[str, str]]:
-    origin = typing.get_origin(shape)
+    origin: Any = typing.get_origin(shape)
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, dict):
             return [(path, f"must be a map, not {_kind(value)}")]
         inner = typing.get_args(shape)[1]
-        return [p for key, item in value.items() if not key.startswith("__") for p in _value(item, inner, f"{path}.{key}")]
+        return [
+            p for key, item in value.items() if not key.startswith("__") for p in _value(item, inner, f"{path}.{key}")
+        ]
     if origin is not None and issubclass(origin, Sequence):
         if not isinstance(value, list):
             return [(path, f"must be a list, not {_kind(value)}")]
@@ -164,6 +183,11 @@ def _scalar(value: Any, shape: Shape, path: str) -> list[tuple[str, str]]:
 
 
 def _kind(value: Any) -> str:
-    return {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}.get(
-        type(value), type(value).__name__
-    )
+    return {
+        dict: "an object",
+        list: "a list",
+        str: "text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+    }.get(type(value), type(value).__name__)
