@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from .places import HERE, EngineError, built_version, say
+from .places import HERE, WRAPPER, EngineError, built_version, say
 
 SDK = "github.com/pulumi/pulumi/sdk/v3"
 HOST = f"{SDK}/python/cmd/pulumi-language-python"
@@ -135,7 +135,9 @@ def build(folder: Path) -> None:
         f"building Pulumi {built_version()} with {program}: 5 to 9 minutes on two cores the first time (1.7 GB of "
         "modules, 1.8 GB of Go's build cache), under a minute when Go's caches are warm"
     )
-    build_one(program, "host", HOST, folder / "pulumi-language-python")
+    (folder / "libexec").mkdir()
+    build_one(program, "host", HOST, folder / "libexec" / "pulumi-language-python")
+    shutil.copy(WRAPPER, folder / "pulumi-language-python")
     source = run([program, "list", "-m", "-f", "{{.Dir}}", SDK], HERE / "host").strip()
     helper = folder / "pulumi-language-python-exec"
     shutil.copyfile(Path(source) / "python" / "cmd" / helper.name, helper)

@@ -12,6 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent
 MODULES = ("cli", "host")  # the folders beside this file that hold a go.mod and a go.sum each
+WRAPPER = HERE / "language-host.sh"
 PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec")
 OLDEST = (3, 200, 0)  # of a CLI found on PATH: older ones do not speak the protocol of the pinned SDK
 
@@ -59,6 +60,7 @@ def pins_digest() -> str:
     for module in MODULES:
         for name in ("go.mod", "go.sum"):
             whole.update((HERE / module / name).read_bytes())
+    whole.update(WRAPPER.read_bytes())
     return whole.hexdigest()[:8]
 
 
