@@ -6,6 +6,7 @@ the running one plus a `pyvenv.cfg`, so that it starts, imports from its own pre
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import json
@@ -139,7 +140,7 @@ class Channel:
         for want in wanted:
             package, _, version = want.partition("=")
             found = [e for (n, v), e in self.entries.items() if n == package and version in ("", v)]
-            packages.append(found[-1])
+            packages.append(copy.deepcopy(found[-1]))
         made = {
             "layout": plans.LAYOUT, "name": name, "platform": "linux-64", "digest": "",
             "packages": sorted(packages, key=lambda entry: entry["name"]), "channel": self.url + "/", "pip": [],

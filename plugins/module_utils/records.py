@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from typing import Any, NamedTuple, Optional
 
 from . import tree
@@ -21,11 +22,14 @@ class Recorded(NamedTuple):
     """What the records of one tree promise.
 
     `files`: path to sha256 (None where a package gives none); `links`: path to sha256 of the link's text;
+    `originals`: files of the cache (absolute path to sha256) that were copied with another prefix written into them: their
+    `sha256_in_prefix` is of whatever the engine found there, so the original has to be looked at as well;
     `content`: one digest of it all; `scripts`: whether a package has a post-link script, which may make files of its own.
     """
 
     files: dict[str, Optional[str]]
     links: dict[str, str]
+    originals: dict[str, str]
     content: str
     scripts: bool
 
@@ -52,10 +56,12 @@ def read_records(new: str, plan: dict[str, Any], pkgs: str, seals: str, refetche
     """
     wanted = {"{name}-{version}-{build}".format(**p): p for p in plan["packages"]}
     python = next((p["version"] for p in plan["packages"] if p["name"] == "python"), "")
+    site_packages = next((p.get("python_site_packages_path") for p in plan["packages"] if p["name"] == "python"), None)
     meta = os.path.join(new, "conda-meta")
     problems, doubted = [], []
     files: dict[str, Optional[str]] = {}
     links: dict[str, str] = {}
+    originals: dict[str, str] = {}
     content = hashlib.sha256()
     scripts = False
     present = {name[:-5] for name in os.listdir(meta) if name.endswith(".json")}
@@ -83,6 +89,9 @@ def read_records(new: str, plan: dict[str, Any], pkgs: str, seals: str, refetche
                     links[item["_path"]] = promised or ""
                 else:
                     files[item["_path"]] = promised
+                    if item.get("sha256") and item.get("sha256_in_prefix") not in (None, item["sha256"]):
+                        origin = os.path.join(pkgs, stem, _in_package(item["_path"], package, site_packages))
+                        originals[origin] = item["sha256"]
                 content.update(f"{item['_path']}\0{promised or ''}\0".encode("utf-8", "surrogateescape"))
                 scripts = scripts or item["_path"] in (f"bin/.{package['name']}-post-link.sh",)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -96,7 +105,7 @@ def read_records(new: str, plan: dict[str, Any], pkgs: str, seals: str, refetche
         _complete(path, text, record, index)
     if problems:
         raise Mistrust(problems, doubted)
-    return Recorded(files, links, content.hexdigest(), scripts)
+    return Recorded(files, links, originals, content.hexdigest(), scripts)
 
 
 def _differences(record: dict[str, Any], package: dict[str, Any], stem: str) -> list[str]:
@@ -106,6 +115,16 @@ def _differences(record: dict[str, Any], package: dict[str, Any], stem: str) -> 
         for key in ("name", "version", "build", "subdir", "sha256")
         if record.get(key) != package[key]
     ]
+
+
+def _in_package(path: str, package: dict[str, Any], site_packages: Optional[str]) -> str:
+    """Return where a file of an environment lies inside its package: noarch python packages are mapped when linked."""
+    if package.get("noarch") != "python":
+        return path
+    found = re.match(r"(lib/python[0-9.]+t?/site-packages)/(.*)", path, re.DOTALL)
+    if found or (site_packages and path.startswith(site_packages + "/")):
+        return "site-packages/" + (found[2] if found else path[len(site_packages or "") + 1 :])
+    return "python-scripts/" + path[len("bin/") :] if path.startswith("bin/") else path
 
 
 def _sealed(seals: str, sha256: str, python: str, seal: str, renew: bool) -> bool:
@@ -163,6 +182,7 @@ def verify(new: str, found: dict[str, os.stat_result], recorded: Recorded) -> di
     ours = {path: status for path, status in found.items() if not path.startswith("conda-meta/")}
     entries = tree.entries_of(new, ours.items())
     problems = [f"missing {path}" for path in (*recorded.files, *recorded.links) if path not in entries]
+    problems += _altered_originals(recorded.originals)
     for path, entry in entries.items():
         if "\n" in path:
             problems.append(f"unacceptable file name {path!r}")
@@ -177,6 +197,18 @@ def verify(new: str, found: dict[str, os.stat_result], recorded: Recorded) -> di
     if problems:
         raise Mistrust(problems)
     return entries
+
+
+def _altered_originals(originals: dict[str, str]) -> list[str]:
+    """Compare files of the package cache with what their package's list says."""
+    problems = []
+    for path, wanted in originals.items():
+        try:
+            if tree.sha256_file(path) != wanted:
+                problems.append(f"altered in the package cache: {path}")
+        except OSError as error:
+            problems.append(f"unreadable in the package cache: {path} ({error.strerror})")
+    return problems
 
 
 def list_urls(pkgs: str, plan: dict[str, Any]) -> None:

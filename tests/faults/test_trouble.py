@@ -1,0 +1,364 @@
+"""Full disks, bad channels, damaged caches, several runs at once: a clear message, what is live untouched, the next run heals."""
+
+from __future__ import annotations
+
+import copy
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.lockstep.fleet.plugins.module_utils import generation, tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+
+from tests.tiny import Channel, make_channel, make_store
+
+FAST = generation.Options(pip_check=False)
+BETA = "linux-64/beta-1.0-htiny_0.conda"
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory: pytest.TempPathFactory) -> Channel:
+    channel = make_channel(tmp_path_factory.mktemp("channel"))
+    channel.add("large", "1.0", {f"share/large/{i}": os.urandom(100_000) for i in range(20)})
+    return channel
+
+
+@pytest.fixture
+def store(tmp_path: Path, channel: Channel) -> Store:
+    """A root with train 1.0 live."""
+    store = make_store(tmp_path / "root")
+    generation.build(store, channel.plan("train", "python", "alpha=1.0"), FAST)
+    return store
+
+
+def still_live(store: Store) -> None:
+    """The old environment is whole and in use, and nothing half-made lies about."""
+    name = store.published("train")
+    assert name and tree.damage(store.path("train", name), "hashes") == []
+    code = "import alpha; print(alpha.__version__)"
+    done = subprocess.run([f"{store.envs}/train/bin/python", "-I", "-c", code], capture_output=True, text=True)
+    assert done.stdout == "1.0\n"
+    assert store.names("train") == [name]
+    assert not [p for p in os.listdir(store.path("train")) if p.endswith((".new", ".trash"))]
+
+
+# -- disks -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m,nr_inodes=3000", "tmpfs", place], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"a file system cannot be mounted here: {made.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_no_room_is_said_before_anything_is_downloaded(disk: Path, channel: Channel) -> None:
+    store = make_store(disk / "root")
+    plan = channel.plan("train", "python", "alpha", download_bytes=5_000_000)
+    with pytest.raises(Problem) as caught:
+        generation.build(store, plan)
+    assert "no room for environment train: about 19.5 MB needed" in str(caught.value)
+    assert "lockstep-clean" in str(caught.value) and "nothing was downloaded" in str(caught.value)
+    assert os.listdir(store.pkgs) == []
+
+
+def test_no_inodes_are_said_too(disk: Path, channel: Channel) -> None:
+    store = make_store(disk / "root")
+    plan = channel.plan("train", *(name for name, _ in dict.fromkeys((n, 0) for n, _ in channel.entries)), download_bytes=1)
+    for number in range(1800):
+        (disk / str(number)).touch()
+    with pytest.raises(Problem, match="inodes needed"):
+        generation.build(store, plan, generation.Options(reserve=0))
+
+
+@pytest.mark.parametrize("kilobytes", [4, 20, 60, 150, 400, 900, 1600, 2100])
+def test_a_disk_that_fills_up_on_the_way(disk: Path, channel: Channel, kilobytes: int) -> None:
+    store = make_store(disk / "root")
+    generation.build(store, channel.plan("train", "python", "alpha=1.0", download_bytes=1), FAST._replace(reserve=0))
+    plan = channel.plan("train", "python", "alpha", "beta", "large", download_bytes=1)
+    room = os.statvfs(disk)
+    filler = disk / "filler"
+    filler.write_bytes(b"x" * (room.f_bavail * room.f_frsize - kilobytes * 1000))
+    with pytest.raises(Problem) as caught:
+        generation.build(store, plan, FAST._replace(reserve=0))
+    said = str(caught.value)
+    assert ("disk is full" in said or "No space left" in said or "no room" in said) and "lockstep-clean" in said, said
+    still_live(store)
+    filler.unlink()
+    assert generation.build(store, plan, FAST._replace(reserve=0))["changed"]
+    assert generation.look(store, plan, "hashes")["state"] == "complete"
+
+
+def test_a_read_only_disk(disk: Path, channel: Channel) -> None:
+    store = make_store(disk / "root")
+    generation.build(store, channel.plan("train", "python", "alpha=1.0", download_bytes=1), FAST._replace(reserve=0))
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    with pytest.raises(Problem, match="Read-only file system|not writable"):
+        generation.build(store, channel.plan("train", "python", "alpha", download_bytes=1), FAST._replace(reserve=0))
+
+
+# -- channels --------------------------------------------------------------------------------------------------------
+
+
+class Server:
+    """The channel over http on loopback; `faults` maps a path to what happens there."""
+
+    def __init__(self, base: Path) -> None:
+        faults: dict[str, Callable[[http.server.BaseHTTPRequestHandler, bytes], None]] = {}
+        asked: list[str] = []
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def do_GET(self) -> None:
+                path = self.path.lstrip("/")
+                asked.append(path)
+                if path in faults:
+                    faults[path](self, (base / path).read_bytes())
+                else:
+                    super().do_GET()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.faults, self.asked = faults, asked
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(base)))
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def served(self, plan: dict[str, Any], channel: Channel) -> dict[str, Any]:
+        plan = copy.deepcopy(plan)
+        for package in plan["packages"]:
+            package["url"] = package["url"].replace(channel.url, self.url)
+        return plan
+
+
+@pytest.fixture
+def server(channel: Channel) -> Iterator[Server]:
+    server = Server(channel.base)
+    yield server
+    server.server.shutdown()
+    server.server.server_close()
+
+
+def answer(code: int) -> Callable[[http.server.BaseHTTPRequestHandler, bytes], None]:
+    return lambda handler, data: handler.send_error(code)
+
+
+def other(handler: http.server.BaseHTTPRequestHandler, data: bytes) -> None:
+    data = data.replace(b"plain text", b"other text")
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    handler.wfile.write(data)
+
+
+def cut(handler: http.server.BaseHTTPRequestHandler, data: bytes) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    handler.wfile.write(data[: len(data) // 2])
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (other, "not the file that was locked"),
+        (answer(404), "does not have it"),
+        (answer(403), "refuses access"),
+        (cut, "breaks off"),
+    ],
+)
+def test_a_bad_package(channel: Channel, store: Store, server: Server, fault: Any, says: str) -> None:
+    plan = server.served(channel.plan("train", "python", "alpha", "beta"), channel)
+    server.faults[BETA] = fault
+    with pytest.raises(Problem) as caught:
+        generation.build(store, plan, FAST)
+    said = str(caught.value)
+    assert says in said and "beta-1.0-htiny_0" in said and f"{server.url}/{BETA}" in said and "Remedy" in said, said
+    still_live(store)
+    server.faults.clear()
+    server.asked.clear()
+    assert generation.build(store, plan, FAST)["changed"]
+    assert BETA in server.asked
+
+
+def test_an_interrupted_download_heals_by_itself(channel: Channel, store: Store, server: Server) -> None:
+    plan = server.served(channel.plan("train", "python", "alpha", "beta"), channel)
+
+    def once(handler: http.server.BaseHTTPRequestHandler, data: bytes) -> None:
+        del server.faults[BETA]
+        cut(handler, data)
+
+    server.faults[BETA] = once
+    result = generation.build(store, plan, FAST)
+    assert result["changed"] and "beta" in result["downloaded"] and result["downloaded_bytes"] > 10_000
+    assert server.asked.count(BETA) > 1
+
+
+def test_an_unreachable_channel(channel: Channel, store: Store, server: Server) -> None:
+    plan = server.served(channel.plan("train", "python", "alpha", "beta"), channel)
+    server.server.shutdown()
+    server.server.server_close()
+    with pytest.raises(Problem, match="cannot be reached") as caught:
+        generation.build(store, plan, FAST)
+    assert server.url in str(caught.value) and "lockstep_channel_alias" in str(caught.value)
+    still_live(store)
+
+
+def test_a_local_channel_is_verified_as_well(channel: Channel, store: Store, tmp_path: Path) -> None:
+    """py-rattler itself does not look at the hash of an archive with a file:// url."""
+    plan = channel.plan("train", "python", "alpha", "beta")
+    beta = next(package for package in plan["packages"] if package["name"] == "beta")
+    copied = tmp_path / "mirror" / BETA
+    copied.parent.mkdir(parents=True)
+    copied.write_bytes((channel.base / BETA).read_bytes().replace(b"plain text", b"other text"))
+    beta["url"] = copied.as_uri()
+    with pytest.raises(Problem, match="not the file that was locked"):
+        generation.build(store, plan, FAST)
+    copied.unlink()
+    with pytest.raises(Problem, match="does not have it"):
+        generation.build(store, plan, FAST)
+    still_live(store)
+
+
+# -- caches ----------------------------------------------------------------------------------------------------------
+
+
+def spoil_same_size(cache: Path) -> None:
+    (cache / "share/beta/text").write_text("other text\n")
+
+
+def spoil_truncated(cache: Path) -> None:
+    (cache / "lib/libbeta.so.1").write_bytes(b"")
+
+
+def spoil_missing(cache: Path) -> None:
+    (cache / "share/beta/text").unlink()
+
+
+def spoil_index(cache: Path) -> None:
+    (cache / "info/index.json").write_text("{")
+
+
+def spoil_with_its_list(cache: Path) -> None:
+    """A file altered together with its own paths.json: what no check against the cache's list can see."""
+    spoil_same_size(cache)
+    listed = json.loads((cache / "info/paths.json").read_text())
+    for item in listed["paths"]:
+        if item["_path"] == "share/beta/text":
+            item["sha256"] = tree.sha256_file(str(cache / "share/beta/text"))
+    (cache / "info/paths.json").write_text(json.dumps(listed))
+
+
+@pytest.mark.parametrize("spoil", [spoil_same_size, spoil_truncated, spoil_missing, spoil_index, spoil_with_its_list])
+def test_a_damaged_cache_is_mended(channel: Channel, store: Store, spoil: Callable[[Path], None]) -> None:
+    first = channel.plan("serve", "python", "alpha", "beta")
+    generation.build(store, first, FAST)
+    cache = Path(store.pkgs, "beta-1.0-htiny_0")
+    tree.chmod_folders(str(cache), 0o755)
+    # a generation shares the file: it must be seen as damaged, and the next one must not be
+    spoil(cache)
+    plan = channel.plan("train", "python", "alpha", "beta", "gamma")
+    assert generation.build(store, plan, FAST)["changed"]
+    final = Path(store.path("train", plan["digest"][:12]))
+    assert tree.damage(str(final), "hashes") == []
+    assert (final / "share/beta/text").read_text() == "plain text\n"
+    assert (final / "lib/libbeta.so.1").stat().st_size > 100
+    generation.build(store, first, FAST._replace(verify="hashes"))
+    assert generation.look(store, first, "hashes")["state"] == "complete"
+    assert Path(store.path("serve", first["digest"][:12]), "share/beta/text").read_text() == "plain text\n"
+
+
+# -- several at once -------------------------------------------------------------------------------------------------
+
+BUILD = """
+import json, sys
+sys.path[:0] = {path!r}
+from tests.faults.killed import open_store
+from ansible_collections.lockstep.fleet.plugins.module_utils import generation
+plan = json.load(open(sys.argv[2]))
+print(json.dumps(generation.build(open_store(sys.argv[1]), plan, generation.Options(pip_check=False))))
+"""
+
+
+def start(store: Store, plan: dict[str, Any], to: Path) -> subprocess.Popen[str]:
+    to.write_text(json.dumps(plan))
+    code = BUILD.format(path=[path for path in sys.path if path])
+    return subprocess.Popen([sys.executable, "-c", code, store.root, str(to)], stdout=subprocess.PIPE, text=True)
+
+
+def test_two_runs_of_one_environment(channel: Channel, store: Store, tmp_path: Path) -> None:
+    plan = channel.plan("train", "python", "alpha", "beta", "large")
+    runs = [start(store, plan, tmp_path / f"{i}.json") for i in range(3)]
+    results = [json.loads(run.communicate()[0]) for run in runs]
+    assert [result["files"] > 0 for result in results].count(True) == 1  # the others waited, looked, and had nothing to build
+    assert generation.look(store, plan, "hashes")["state"] == "complete"
+
+
+def test_runs_of_several_environments_share_the_cache(channel: Channel, store: Store, tmp_path: Path) -> None:
+    for turn in range(3):
+        tree.remove(store.pkgs)
+        plans = [channel.plan(f"env{turn}{i}", "python", "alpha", "beta", "gamma", "large") for i in range(3)]
+        runs = [start(store, plan, tmp_path / f"{i}.json") for i, plan in enumerate(plans)]
+        for run in runs:
+            assert json.loads(run.communicate()[0])["changed"]
+        for plan in plans:
+            assert generation.look(store, plan, "hashes")["state"] == "complete"
+
+
+def test_a_busy_environment_is_said_with_its_holder(channel: Channel, store: Store) -> None:
+    store.lock_timeout = 0.2
+    with Store(store.root).locked("train"), pytest.raises(Problem) as caught:
+        generation.build(store, channel.plan("train", "python", "alpha"), FAST)
+    assert f"environment train is busy: another run (build, pid {os.getpid()}) has held it since 20" in str(caught.value)
+
+
+def test_leases_race_the_collector(channel: Channel, store: Store) -> None:
+    """Jobs start all the time while generations are published, retired and collected at once: none may lose its files."""
+    old, new = (channel.plan("train", "python", f"alpha={version}") for version in ("1.0", "2.0"))
+    generation.stage(store, new, FAST)
+    names = [plan["digest"][:12] for plan in (old, new)]
+    over = threading.Event()
+    broken: list[str] = []
+    runs = [0]
+    code = "import time, sys; time.sleep(0.02); import alpha.part19; from alpha import __version__; print(sys.prefix)"
+
+    def jobs() -> None:
+        while not over.is_set():
+            done = subprocess.run([f"{store.root}/bin/lockstep-run", "train", "python", "-c", code], capture_output=True, text=True)
+            runs[0] += 1
+            if done.returncode:
+                broken.append(done.stderr)
+
+    workers = [threading.Thread(target=jobs) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    removed, kept, until = 0, 0, time.monotonic() + 12
+    try:
+        while time.monotonic() < until:
+            for plan, name in zip((old, new), names, strict=True):
+                generation.stage(store, plan, FAST)
+                store.activate("train", name)
+                found = store.collect("train", keep_previous=0, min_age=0)
+                removed, kept = removed + len(found["removed"]), kept + len(found["leased"])
+    finally:
+        over.set()
+        for worker in workers:
+            worker.join()
+    assert not broken, broken[:3]
+    assert runs[0] > 20 and removed, (runs, removed, kept)
