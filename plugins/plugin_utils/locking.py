@@ -164,9 +164,8 @@ class _Environment:
         )
         try:
             self.outcome.new_text = new.dumps()
-            Lock.loads(
-                self.outcome.new_text, str(self.outcome.path), self.settings.channels
-            )  # what is written can be read
+            if self.outcome.changed:  # what is written can be read
+                Lock.loads(self.outcome.new_text, str(self.outcome.path), self.settings.channels)
         except LockError as error:
             self.outcome.new_text = None
             self.find("unusable-lock", str(error), "this is the channel's fault, or Lockstep's: please report it")

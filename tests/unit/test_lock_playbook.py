@@ -22,7 +22,8 @@ def play(tmp_path):
     (inventory / "hosts.yml").write_text("dev: {hosts: {gpu-1: {lockstep_envs: [serve]}}}\n")
     (inventory / "group_vars" / "all.yml").write_text(
         f"lockstep_envs: [train]\nlockstep_envs_dir: {tmp_path}/envs\nlockstep_locks_dir: {tmp_path}/envs/locks\n"
-        f"lockstep_tiers: [first, second]\nlockstep_platforms: [linux-64, osx-arm64]\nlockstep_floor: {{cuda: '12.8'}}\n"
+        "lockstep_tiers: [first, second]\nlockstep_platforms: [linux-64, osx-arm64]\n"
+        f"lockstep_floor: {{cuda: '12.8'}}\n"
         f"lockstep_channel_alias: http://127.0.0.1:9\nlockstep_repodata_alias: {tmp_path}/channels\n"
     )
     for name in ("train", "serve", "spare"):
