@@ -3,4 +3,5 @@
 # environment as an argument, which today's engine no longer gives; so it is read from the project, where Pulumi runs it.
 here=$(dirname "$(readlink -f "$0")")
 venv=$(sed -n 's/^[[:space:]]*virtualenv:[[:space:]]*\([^#[:space:]]*\).*/\1/p' Pulumi.yaml 2>/dev/null | head -n 1)
-exec "$here/libexec/pulumi-language-python" -root "$PWD" ${venv:+-virtualenv "$venv"} "$@"
+exec "$here/libexec/pulumi-language-python" -use-executor "$here/pulumi-language-python-exec" -root "$PWD" \
+  ${venv:+-virtualenv "$venv"} "$@"
