@@ -1,4 +1,4 @@
-"""What the contract suite runs against: the stand-in, in a tiny prefix made here, and a real conda where there is one."""
+"""What the contract suite runs against: the stand-in, in a tiny prefix made here, and a real conda where one is."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ PLACEHOLDER = "/opt/placeholder_" + "x" * 100
 EPOCH = 1767225600
 
 
+def ordinary() -> list[str]:
+    """What makes root an ordinary user, as far as the rights on files go: a process without capabilities."""
+    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+
+
 @dataclass
 class Conda:
     """One conda with a home of its own: an ordinary user's, with nothing else in the environment."""
@@ -51,7 +56,7 @@ class Conda:
 
     def __call__(self, *args: str | Path, stdin: str = "", **extra: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(self.exe), *map(str, args)],
+            [*ordinary(), str(self.exe), *map(str, args)],
             env=self.environ(**extra),
             cwd=self.home,
             input=stdin,

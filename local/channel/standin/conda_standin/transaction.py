@@ -1,5 +1,5 @@
 # conda's paths are text: links are not followed, and a path is shown as it was given; so os.path, not pathlib.
-# ruff: noqa: PTH100, PTH111, PTH112
+# ruff: noqa: PTH100, PTH111
 """Solve, fetch and link, by py-rattler; then put right what it leaves otherwise than conda does."""
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import shutil
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable
 from contextlib import suppress
@@ -186,6 +187,32 @@ def _noarch(subdir: str, build: str) -> Any:
     return "python" if build.startswith("py") else "generic"
 
 
+def _show_shared(records: list[Any], view: str, settings: Settings) -> str:
+    """Fill a folder with links to what other caches have of these packages.
+
+    py-rattler opens a lock file beside each package for writing, which it may not do in another user's cache. So it
+    gets a folder of this user's, with links to the packages and lock files of its own, and without the right to add to
+    it: by that py-rattler knows a cache that is only for reading.
+
+    :param view: an empty folder, to be thrown away afterwards
+    :returns: the folder
+    """
+    for record in records:
+        stem = re.sub(r"\.(conda|tar\.bz2)$", "", record.file_name)
+        for cache in settings.pkgs_dirs:
+            lock = Path(cache, f"{stem}.lock")  # holds the archive's sha256, which py-rattler compares
+            if (
+                Path(view).parent != Path(cache)
+                and Path(cache, stem, "info", "index.json").is_file()
+                and lock.is_file()
+            ):
+                Path(view, stem).symlink_to(Path(cache, stem))
+                shutil.copyfile(lock, Path(view, lock.name))
+                break
+    Path(view).chmod(0o555)
+    return view
+
+
 def link(records: list[Any], specs: list[str], prefix: str, settings: Settings) -> None:
     """Make an environment of exactly these packages.
 
@@ -196,7 +223,8 @@ def link(records: list[Any], specs: list[str], prefix: str, settings: Settings) 
 
     cache = cache_for_writing(settings)
     ours = not Path(prefix).exists()
-    layers = [path for path in settings.pkgs_dirs if os.path.isdir(path)]
+    view = tempfile.mkdtemp(prefix=".shared-", dir=cache)
+    layers = [cache, _show_shared(records, view, settings)]
     previous = os.umask(0o022)
     try:
         Path(prefix, "conda-meta").mkdir(parents=True, exist_ok=True)
@@ -204,7 +232,7 @@ def link(records: list[Any], specs: list[str], prefix: str, settings: Settings) 
             rattler.install(
                 records,
                 target_prefix=prefix,
-                package_cache=rattler.PackageCache.new_layered(list(layers)),
+                package_cache=rattler.PackageCache.new_layered(layers),
                 execute_link_scripts=True,
                 show_progress=False,
                 requested_specs=[],
@@ -219,6 +247,8 @@ def link(records: list[Any], specs: list[str], prefix: str, settings: Settings) 
         raise Failure("CondaError", f"cannot make {prefix}: {error}") from None
     finally:
         os.umask(previous)
+        Path(view).chmod(0o755)
+        shutil.rmtree(view, ignore_errors=True)
     normalise(records, specs, prefix, settings, cache)
 
 
