@@ -66,7 +66,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except OSError as error:
             raise AnsibleActionFail(f"{error.filename}: {error.strerror}; no lock was left half-written") from None
         found = sorted(finding for outcome in outcomes for finding in outcome.findings)
-        result["findings"] = [finding.text() for finding in found]
         if failures := findings.errors(found):
             warned = findings.warnings(found)
             result["failed"] = True
@@ -74,6 +73,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 ["no lock was written:", *(item.text() for item in failures), *(item.text() for item in warned)]
             )
             return result
+        result["findings"] = [finding.text() for finding in found]
         if found:
             result["warnings"] = [item.text() for item in found]
         result["changed"] = any(outcome.changed for outcome in outcomes)

@@ -132,8 +132,8 @@ locks:
       type: list
       elements: dict
 findings:
-  description: All findings as C(file:line:column), severity, code, cause and remedy.
-  returned: always
+  description: Warnings as C(file:line:column), severity, code, cause and remedy. Errors are in the failure's message.
+  returned: success
   type: list
   elements: str
 """

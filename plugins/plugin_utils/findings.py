@@ -8,6 +8,18 @@ from dataclasses import dataclass
 ERROR = "error"
 WARNING = "warning"
 
+CODES = frozenset({
+    # of a spec
+    "bad-dependency", "bad-pip-line", "bad-variable", "bad-variables", "channel-not-allowed", "conda-and-pip",
+    "cudatoolkit", "defaults", "duplicate-channel", "duplicate-package", "environment-name", "fuzzy-pin",
+    "name-differs", "no-dependencies", "nodefaults", "not-a-list", "not-a-spec", "not-a-string", "not-yaml",
+    "package-url", "pip-section", "prefix", "risky-variable", "secret-variable", "unknown-key",
+    "unknown-platform", "unknown-section", "unreadable", "wrong-name",
+    # of a lock in the making
+    "channel", "cpu-build", "no-platform", "old-lock", "unsolvable", "unusable-lock", "withdrawn",
+})  # fmt: skip
+"""Every code there is; docs/lock-findings.md has a row for each."""
+
 
 @dataclass(frozen=True, order=True)
 class Finding:
@@ -22,6 +34,10 @@ class Finding:
     severity: str
     message: str
     remedy: str
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise KeyError(self.code)
 
     def text(self) -> str:
         """Return it as `file:line:column: severity code: cause; remedy`, which editors and CI can jump to."""

@@ -1,5 +1,8 @@
 """Specs: every finding at once, each with place, cause and remedy; and no text that makes the reader fail."""
 
+import re
+from pathlib import Path
+
 import pytest
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import findings as found
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import spec as specs
@@ -208,3 +211,8 @@ def test_fuzz(text):
 def test_fuzz_of_dependencies(text):
     quoted = text.replace("'", "''")
     read(with_dependencies(f"'{quoted}'"))
+
+
+def test_the_docs_have_a_row_for_every_finding():
+    text = (Path(__file__).parents[2] / "docs" / "lock-findings.md").read_text()
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)) == found.CODES
