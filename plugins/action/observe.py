@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import shlex
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import ansible.constants as C
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
+from ansible.template import Templar, trust_as_template
 
 from ..module_utils import observer
 from ..plugin_utils import declare, host_tools
 from ..plugin_utils.compare import DRIFT, NOTE, UNKNOWN, Declared, Drift, Kind, compare, in_sync, plain
-from ..plugin_utils.settings import observation_file, read_settings, reports_dir
+from ..plugin_utils.settings import observation_file, read_settings, reports_dir, role_defaults
 from ..plugin_utils.verdict import Verdict, maintenance, verdict
 
 SHOWN = 12  # lines of drift in a result; all of them are in the observation's file
+
+
+@cache
+def defaults() -> dict[str, Any]:
+    """The roles' defaults, untemplated; read when this file is imported, which Ansible does before it forks."""
+    loader = DataLoader()
+    return role_defaults(lambda path: loader.load_from_file(path, trusted_as_template=True))
 
 
 def settings_of(plugin: ActionBase, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,9 +48,7 @@ def settings_of(plugin: ActionBase, variables: Mapping[str, Any]) -> dict[str, A
         except AnsibleError as error:
             raise AnsibleError(f"{name} cannot be worked out: {' '.join(str(error).split())}") from None
 
-    return read_settings(
-        variables, lambda path: plugin._loader.load_from_file(path, trusted_as_template=True), template
-    )
+    return read_settings(variables, defaults(), template)
 
 
 def run_id(plugin: ActionBase) -> str:
@@ -74,26 +83,31 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             settings = settings_of(self, variables)
         except AnsibleError as error:
-            return self._finish(result, entry, options, None, [self._unknown(str(error))], {})
+            return self._finish(result, entry, options, None, [self._unknown(Kind.SETTINGS, str(error))], {})
         entry["tier"] = str(settings.get("conda_envs_tier") or settings.get("lockstep_tier") or "")
         try:
             files = {path: (file.sha256, file.mode) for path, file in host_tools.host_files().items()}
             declared = declare.declare(settings, host, reports_dir(settings), files)
         except (declare.DeclareError, OSError) as error:
-            return self._finish(result, entry, options, None, [self._unknown(str(error))], settings)
+            return self._finish(result, entry, options, None, [self._unknown(Kind.SETTINGS, str(error))], settings)
         try:
             observation = self._look(declared, options, variables)
         except AnsibleConnectionFailure as error:
-            why = plain(observer.redact(" ".join(str(error).split())), 300)
-            self._finish(result, entry, options, declared, [self._unknown(f"unreachable: {why}")], settings)
+            why = " ".join(str(error).split()).rpartition("can be reached over ssh: ")[2]
+            why = plain(observer.redact(why), 300)
+            self._finish(
+                result, entry, options, declared, [self._unknown(Kind.UNREACHABLE, f"unreachable: {why}")], settings
+            )
             raise
         except ValueError as error:
-            return self._finish(result, entry, options, declared, [self._unknown(str(error))], settings)
+            return self._finish(
+                result, entry, options, declared, [self._unknown(Kind.NOT_OBSERVED, str(error))], settings
+            )
         entry["observation"] = observation
         return self._finish(result, entry, options, declared, compare(declared, observation), settings)
 
-    def _unknown(self, why: str) -> Drift:
-        return Drift(Kind.UNREADABLE, "host", plain(why), severity=UNKNOWN)
+    def _unknown(self, kind: Kind, why: str) -> Drift:
+        return Drift(kind, "host", plain(why), severity=UNKNOWN)
 
     def _python(self, variables: dict[str, Any]) -> str:
         value = variables.get("ansible_python_interpreter")
@@ -132,7 +146,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         today = datetime.datetime.now(datetime.UTC).date()
         window, complaint = maintenance(settings.get("lockstep_maintenance"), today)
         if complaint:
-            drifts = [*drifts, Drift(Kind.UNREADABLE, "host", complaint, severity=NOTE)]
+            drifts = [*drifts, Drift(Kind.SETTINGS, "host", complaint, severity=NOTE)]
         said = verdict(drifts, window)
         seen = entry.get("observation")
         seen = seen if isinstance(seen, dict) else {}
@@ -183,3 +197,14 @@ def summary(declared: Declared | None, seen: Mapping[str, Any]) -> dict[str, Any
         locked = env.platforms.get(platform)
         envs[name] = {"lock": env.lock, "digest": locked.digest if locked else "", "error": env.error}
     return {"root": declared.root, "tier": declared.tier, "platform": platform, "envs": envs}
+
+
+def prime() -> None:
+    """Do once, before Ansible forks a process for each host, what they would all do."""
+    with contextlib.suppress(Exception):  # where it fails, each host says why
+        defaults()
+        host_tools.host_files()
+        Templar(loader=DataLoader()).template(trust_as_template("{{ lockstep_root | default('') }}"))
+
+
+prime()

@@ -45,6 +45,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return {**result, "failed": True, "msg": f"the audit cannot be reported: {error}"}
         reports = reports_dir(settings)
         hosts = load(reports, meant, run_id(self), observation_file)
+        for host in hosts:
+            host.tier = host.tier or self._tier(variables, host.name)
         cross(hosts)
         fleet = dict.fromkeys([*(options["fleet"] or []), *meant], "")
         fleet.update({host.name: host.tier for host in hosts})
@@ -54,7 +56,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         tiers = [str(tier) for tier in tiers] if isinstance(tiers, list) else []
         envs = {name for host in hosts for name in host.declared}
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        run = Run(run_id(self), now, options["depth"], tiers, fleet, self._locks(settings, tiers, envs, reports))
+        try:
+            locks = self._locks(settings, tiers, envs, reports)
+        except (declare.DeclareError, OSError):
+            locks = {}  # each host says so by itself; the comparison of tiers is information
+        run = Run(run_id(self), now, options["depth"], tiers, fleet, locks)
         report = build(hosts, run)
         dest = Path(options["dest"]) if options["dest"] else reports
         try:
@@ -89,7 +95,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _locks(self, settings: Mapping[str, Any], tiers: list[str], envs: set[str], cache: Path) -> dict[Any, Any]:
         """What every tier's lock of the audited environments declares, to tell declared differences from drift."""
         folder = settings.get("conda_envs_locks_dir") or settings.get("lockstep_locks_dir")
-        channels = settings.get("lockstep_channels")
+        channels = declare.allowed_channels(settings)
         found = {}
         for tier in tiers if folder else []:
             for name in sorted(envs):

@@ -35,7 +35,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Optional
 
@@ -453,22 +453,27 @@ def describe_dist(tree: str, path: str) -> dict[str, str]:
     return found
 
 
-def find_pip(tree: str, problems: Problems) -> tuple[list[dict[str, str]], list[str]]:
-    """What pip added, and which of conda's packages it overwrote, from the extra and missing metadata."""
+def find_pip(tree: str, problems: Problems, known: Iterable[str]) -> tuple[list[dict[str, str]], list[str]]:
+    """What pip added, and which of conda's packages it overwrote or doubled, from the metadata that is extra.
+
+    :param known: the paths that belong to the tree
+    """
     extra = [path for what, path, _ in problems.items if what in ("extra", "altered") and _DIST.match(path)]
-    missing = [path for what, path, _ in problems.items if what == "missing" and _DIST.match(path)]
+    missing = {path for what, path, _ in problems.items if what == "missing"}
     added = [describe_dist(tree, path) for path in sorted(extra)[:50]]
-    gone = {}
-    for path in missing:
+    conda = {}
+    for path in known if added else ():
         match = _DIST.match(path)
         if match:
             name, _, version = match.group(1).partition("-")
-            gone[normal(name)] = version
+            conda[normal(name)] = (version, path)
     clobbered = []
     for item in added:
-        if normal(item["name"]) in gone:
-            clobbered.append("{}: conda's {} was replaced by pip's {}".format(
-                item["name"], gone[normal(item["name"])], item["version"]))  # fmt: skip
+        version, path = conda.get(normal(item["name"]), ("", ""))
+        if path in missing:
+            clobbered.append(f"{item['name']}: conda's {version} was replaced by pip's {item['version']}")
+        elif path:
+            clobbered.append(f"{item['name']}: pip's {item['version']} lies over conda's {version}")
     return added, clobbered
 
 
@@ -578,7 +583,7 @@ def see_generation(root: str, env: str, name: str, declared: Optional[str], seen
                 result["identity"] = wrong
     if problems.items:
         result["problems"] = problems.result(seen.cap, owners(records, [path for _, path, _ in problems.items]))
-        added, clobbered = find_pip(tree, problems)
+        added, clobbered = find_pip(tree, problems, manifest)
         if added:
             result["pip"] = added
         if clobbered:

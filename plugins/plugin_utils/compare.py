@@ -23,6 +23,9 @@ DRIFT, UNKNOWN, NOTE = "drift", "unknown", "note"
 class Kind(Enum):
     """What can differ. The order is the order of a report: the cause before what follows from it."""
 
+    UNREACHABLE = "unreachable"
+    NOT_OBSERVED = "not-observed"
+    SETTINGS = "settings"
     UNREADABLE = "unreadable"
     ROOT_MISSING = "root-missing"
     ROOT_FILESYSTEM = "root-filesystem"
@@ -74,6 +77,17 @@ SITE = "Run site.yml."
 REPAIR = "Run site.yml: it exchanges the generation for a verified one, also while jobs use it."
 
 ABOUT: dict[Kind, About] = {
+    Kind.UNREACHABLE: About(
+        "The host did not answer.",
+        "Bring it back, or declare why it is away and until when (lockstep_maintenance: {reason, until}).",
+    ),
+    Kind.NOT_OBSERVED: About(
+        "There is no observation of the host from this run.", "Do what the line says, then audit again."
+    ),
+    Kind.SETTINGS: About(
+        "The variables do not say what the host should hold, or not in a form that can be read.",
+        "Correct the variable that the line names.",
+    ),
     Kind.UNREADABLE: About(
         "Something could not be looked at, so nobody can say that it is in order.",
         "Make it readable for the user of the play (the line says what refused), then audit again.",
@@ -109,8 +123,8 @@ ABOUT: dict[Kind, About] = {
     ),
     Kind.CONTENT: About(
         "Hosts of the same digest hold other contents: an archive was altered before it was installed here.",
-        "Empty this host's package cache entry and run site.yml with repair; compare with the lock's sha256.",
-        "conda_envs",
+        "Find out how that archive came to the host; then remove the generation and the package's folder in pkgs "
+        "there, and run site.yml, which fetches and verifies it again.",
     ),
     Kind.MANIFEST: About("The list of an environment's files was altered or lost.", REPAIR, "conda_envs"),
     Kind.CLOBBERED: About("pip has overwritten a package that conda installed.", REPAIR, "conda_envs"),
@@ -247,7 +261,8 @@ def compare(declared: Declared, observation: Any) -> list[Drift]:
     :returns: in the order of `Kind`; empty, or nothing but notes: the host is in sync
     """
     if not isinstance(observation, Mapping) or observation.get("schema") != SCHEMA:
-        return [_unknown("host", "the host gave no observation of the schema that this version reads")]
+        line = "the host gave no observation of the schema that this version reads"
+        return [Drift(Kind.NOT_OBSERVED, "host", line, severity=UNKNOWN)]
     try:
         found = list(_compare(declared, observation))
     except (TypeError, KeyError, AttributeError, ValueError, IndexError) as error:
@@ -316,7 +331,7 @@ def _section(seen: Mapping[str, Any], key: str) -> tuple[Mapping[str, Any], list
 # --- the machine ------------------------------------------------------------------------------------------------------
 
 FLOORS = {
-    "cuda": "CUDA of the driver",
+    "cuda": "NVIDIA driver's CUDA",
     "glibc": "glibc",
     "linux": "kernel",
     "osx": "macOS",
@@ -356,10 +371,10 @@ def _floor(declared: Declared, host: Mapping[str, Any], platform: str) -> Iterat
         if not applies or (value is not None and _meets(base, str(value), least)):
             continue
         simulated = " (simulated)" if base == "cuda" and gpu.get("simulated") else ""
-        for_whom = f"{', '.join(envs)} was locked for" if envs else "the floor is"
+        for_whom = f"the lock of {', '.join(envs)} promises" if envs else "the floor is"
         label = FLOORS.get(base, base)
         what = f"{label} is {value}{simulated}" if value else f"no {label} was found"
-        yield Drift(Kind.FLOOR, "host", f"{what}, and {for_whom} {base} {least}", least, str(value or ""))
+        yield Drift(Kind.FLOOR, "host", f"{what}, and {for_whom} {least}", least, str(value or ""))
 
 
 def _root(seen: Mapping[str, Any]) -> Iterator[Drift]:

@@ -24,8 +24,8 @@ SETTINGS: tuple[str, ...] = (
     "lockstep_maintenance", "lockstep_reports_dir",
     "miniconda_prefix", "miniconda_version",
     "condarc_root", "condarc_prefix", "condarc_channels", "condarc_channel_alias", "condarc_users_may_add_channels",
-    "conda_envs_root", "conda_envs_names", "conda_envs_tier", "conda_envs_locks_dir", "conda_envs_engine_version",
-    "conda_envs_engine_wheels",
+    "conda_envs_root", "conda_envs_names", "conda_envs_tier", "conda_envs_locks_dir", "conda_envs_channels",
+    "conda_envs_engine_version", "conda_envs_engine_wheels",
     "conda_clean_root", "conda_clean_weekday", "conda_clean_hour", "conda_clean_minute", "conda_clean_jitter_minutes",
     "conda_clean_scheduler",
 )  # fmt: skip
@@ -65,7 +65,10 @@ def declare(
                            "set it in the group_vars of its group")  # fmt: skip
     if names and not locks:
         raise DeclareError("lockstep_locks_dir is not set; it is the folder that holds <tier>/<env>.conda-lock.yml")
-    channels = _names(settings.get("lockstep_channels"), "lockstep_channels") or None
+    if not names and settings.get("lockstep_envs") is None:
+        raise DeclareError("lockstep_envs is not set for this host, so nobody can say what it should hold; "
+                           "set it in group_vars (an empty list for a base alone)")  # fmt: skip
+    channels = allowed_channels(settings)
     prefix = _string(settings, "miniconda_prefix", f"{root}/miniconda")
     text = _condarc(settings, root)
     wheels = settings.get("conda_envs_engine_wheels")
@@ -209,6 +212,14 @@ def _string(settings: Mapping[str, Any], name: str, default: str) -> str:
     if not isinstance(value, str):
         raise DeclareError(f"{name} is {value!r}, and should be a text")
     return value
+
+
+def allowed_channels(settings: Mapping[str, Any]) -> list[str] | None:
+    """The channels whose packages locks may name; None: the locks' own.
+
+    :raises DeclareError: where the variable is no list
+    """
+    return _names(settings.get("conda_envs_channels", settings.get("lockstep_channels")), "lockstep_channels") or None
 
 
 def _names(value: Any, name: str = "lockstep_envs") -> list[str]:

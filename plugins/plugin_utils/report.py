@@ -73,7 +73,7 @@ def load(reports: Path, names: Iterable[str], run: str, place: Callable[[Path, s
 
 
 def _unseen(name: str, why: str) -> Host:
-    return Host(name, drifts=[Drift(Kind.UNREADABLE, "host", plain(why), severity=UNKNOWN)])
+    return Host(name, drifts=[Drift(Kind.NOT_OBSERVED, "host", plain(why), severity=UNKNOWN)])
 
 
 def _dict(value: Any) -> dict[str, Any]:
@@ -199,6 +199,7 @@ def build(hosts: Sequence[Host], run: Run) -> dict[str, Any]:
     counts = Counter(host.verdict for host in hosts)
     envs = sorted({name for host in hosts for name in host.declared})
     limited = bool(set(run.fleet) - audited)
+    platforms = {host.platform for host in hosts if host.platform}
     held = counts[Verdict.PARITY] > 0 and not counts[Verdict.DRIFT] and not counts[Verdict.UNKNOWN]
     return {
         "schema": SCHEMA,
@@ -210,7 +211,9 @@ def build(hosts: Sequence[Host], run: Run) -> dict[str, Any]:
         "proven": held,
         "envs": envs,
         "tiers": _tiers(ordered, run, audited),
-        "differences": differences(run.tiers, run.locks),
+        "differences": [
+            item for item in differences(run.tiers, run.locks) if not platforms or item["platform"] in platforms
+        ],
         "simulated": sorted(host.name for host in hosts if host.facts.get("simulated")),
         "results": [_result(host) for host in ordered],
     }
@@ -225,11 +228,13 @@ def _tiers(hosts: Sequence[Host], run: Run, audited: set[str]) -> list[dict[str,
         if not mine and not away:
             continue
         counts = Counter(host.verdict for host in mine)
+        known = {host.platform for host in hosts if host.platform}
+        only = known.pop() if len(known) == 1 else ""  # a host that did not answer has the one that all others have
         envs: dict[str, dict[str, Any]] = {}
         for host in mine:
             for name, env in host.declared.items():
                 place = envs.setdefault(name, {}).setdefault(
-                    host.platform, {"declared": env.get("digest", ""), "hosts": 0, "parity": 0, "digests": {}}
+                    host.platform or only, {"declared": env.get("digest", ""), "hosts": 0, "parity": 0, "digests": {}}
                 )
                 place["declared"] = place["declared"] or env.get("digest", "")
                 place["hosts"] += 1
@@ -244,6 +249,7 @@ def _tiers(hosts: Sequence[Host], run: Run, audited: set[str]) -> list[dict[str,
                 "audited": len(mine),
                 "counts": {said.value: counts[said] for said in Verdict},
                 "proven": not away and bool(mine) and counts[Verdict.PARITY] == len(mine),
+                "platforms": sorted({platform for env in envs.values() for platform in env}),
                 "envs": envs,
             }
         )
@@ -318,14 +324,14 @@ def headline(report: Mapping[str, Any]) -> str:
     return f"Parity not proven: of {hosts['audited']} hosts {', '.join(said)}, {counts['parity']} in parity{part}"
 
 
-def failure(report: Mapping[str, Any], shown: int = 10) -> str:
+def failure(report: Mapping[str, Any], shown: int = 5) -> str:
     """Why an audit fails: the hosts and the first difference of each."""
     bad = [result for result in report["results"] if result["verdict"] in (Verdict.DRIFT.value, Verdict.UNKNOWN.value)]
     lines = [headline(report) + "."]
     for result in bad[:shown]:
         first = [f"{item['subject']}: {item['detail']}" for item in result["drift"][:1]] or ["nothing is known of it"]
         more = f" (and {len(result['drift']) - 1} more)" if len(result["drift"]) > 1 else ""
-        lines.append(f"{result['host']}: {plain(first[0], 160)}{more}")
+        lines.append(f"{result['host']}: {plain(first[0], 120)}{more}")
     if len(bad) > shown:
         lines.append(f"and {len(bad) - shown} more hosts")
     return "\n".join(lines)
@@ -348,9 +354,8 @@ def terminal(report: Mapping[str, Any], rows: int = 60, lines: int = 40) -> str:
                verdict_ if verdict_ == Verdict.PARITY.value else verdict_.upper()]  # fmt: skip
         for name in envs:
             env = result["envs"].get(name)
-            text = "-" if env is None else (env.get("digest") or "?")[:12]
-            mark = {Verdict.DRIFT.value: " !", Verdict.UNKNOWN.value: " ?"}.get(env["verdict"], "") if env else ""
-            row.append(text + mark)
+            mark = {Verdict.DRIFT.value: "!", Verdict.UNKNOWN.value: "?"}.get(env["verdict"], "") if env else "-"
+            row.append(f"{env.get('digest', '')[:12] if env else ''} {mark}".strip())
         row.append({Verdict.PARITY.value: "ok", Verdict.DRIFT.value: "!"}.get(result["around"], "?"))
         table.append(row)
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]

@@ -17,22 +17,27 @@ HERE = Path(__file__).resolve().parent.parent.parent
 """The collection, which is the checkout too."""
 
 
-def read_settings(
-    variables: Mapping[str, Any],
-    load: Callable[[str], Any],
-    template: Callable[[Mapping[str, Any], str], Any],
-) -> dict[str, Any]:
-    """The variables of `declare.SETTINGS`, templated; undefined ones are left out.
+def role_defaults(load: Callable[[str], Any]) -> dict[str, Any]:
+    """The defaults of all roles, untemplated.
 
-    :param load: reads a YAML file of defaults
-    :param template: templates one variable among the given ones; its errors are passed on
+    :param load: reads a YAML file
     """
     merged: dict[str, Any] = {}
     for role in ROLES:
         path = HERE / "roles" / role / "defaults" / "main.yml"
         if path.is_file():
             merged.update(load(str(path)) or {})
-    merged.update(variables)
+    return merged
+
+
+def read_settings(
+    variables: Mapping[str, Any], defaults: Mapping[str, Any], template: Callable[[Mapping[str, Any], str], Any]
+) -> dict[str, Any]:
+    """The variables of `declare.SETTINGS`, templated; undefined ones are left out.
+
+    :param template: templates one variable among the given ones; its errors are passed on
+    """
+    merged = {**defaults, **variables}
     return {name: data_of(template(merged, name)) for name in SETTINGS if name in merged}
 
 

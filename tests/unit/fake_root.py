@@ -1,6 +1,6 @@
 """A fleet's folder as a host would have it, made by hand in a few milliseconds, without conda."""
 
-# ruff: noqa: PTH109, PTH114, PTH115, PTH118, E501
+# ruff: noqa: PTH115, E501
 
 from __future__ import annotations
 
@@ -88,9 +88,14 @@ class FakeRoot:
         return (self.root / "envs" / env).resolve()
 
     def build(
-        self, env: str, packages: list[tuple[str, str, str]], publish: bool = True, content: str = "c" * 64
+        self,
+        env: str,
+        packages: list[tuple[str, str, str]],
+        publish: bool = True,
+        content: str = "c" * 64,
+        plan: dict[str, Any] | None = None,
     ) -> Path:
-        plan = plan_of(packages, self.platform)
+        plan = plan or plan_of(packages, self.platform)
         short = plan["digest"][:12]
         tree = self.root / "generations" / env / short
         for name, version, build in packages:

@@ -1,6 +1,6 @@
 """The observer and the comparison together: a host in order gives no drift, and what is planted is found and named."""
 
-# ruff: noqa: PTH109, PTH114, PTH115, PTH118, E501
+# ruff: noqa: PTH109, PTH114, PTH118, E501
 
 from __future__ import annotations
 
@@ -142,6 +142,8 @@ PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
     ("an added file", lambda f, t: add_file(t, f"{SITE}/sitecustomize.py"), Kind.FILE_EXTRA, "sitecustomize.py", "train"),
     ("pip install", lambda f, t: pip_install(t, "requests", "2.32.0"), Kind.PIP_INSTALLED, "requests 2.32.0", "train"),
     ("pip over conda", lambda f, t: clobber(t), Kind.CLOBBERED, "1.16.0 was replaced by pip's 1.17.0", "train"),
+    ("pip beside conda", lambda f, t: pip_install(t, "Six", "1.17.0"), Kind.CLOBBERED, "pip's 1.17.0 lies over conda's 1.16.0",
+     "train"),
     ("a deleted record", lambda f, t: remove_file(t, "conda-meta/six-1.16.0-pyh_0.json"), Kind.RECORD, "six-1.16.0",
      "train"),
     ("an edited record", lambda f, t: swap_record(t), Kind.RECORD, "six-1.16.0", "train"),
