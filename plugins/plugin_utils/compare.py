@@ -479,11 +479,22 @@ def _engine(declared: Declared, seen: Mapping[str, Any], platform: str) -> Itera
     if declared.files:
         files, drifts = _section(seen, "files")
         yield from drifts
-        for path, state in files.items():
-            what = state if state == "missing" or " " in str(state) else "altered"
-            line = f"{path} is {what}" if what in ("missing", "altered") else f"{path}: {what}"
-            yield Drift(Kind.TOOLS, "engine", line,
-                        declared.files.get(path, ("", 0))[0], str(state))  # fmt: skip
+        folders: dict[str, list[str]] = {}
+        for path in files:
+            folders.setdefault("/".join(path.split("/")[:2]) if path.startswith("engine/") else path, []).append(path)
+        for folder, paths in folders.items():
+            if len(paths) > SHOWN:
+                have = _some([name for name in (seen.get("engine") or {}).get("tools") or [] if name not in folder])
+                line = f"{folder}: {len(paths)} files are missing or altered" + (
+                    f"; the host has {have}" if have else ""
+                )
+                yield Drift(Kind.TOOLS, "engine", line)
+                continue
+            for path in paths:
+                state = str(files[path])
+                what = state if state == "missing" or " " in state else "altered"
+                line = f"{path} is {what}" if what in ("missing", "altered") else f"{path}: {what}"
+                yield Drift(Kind.TOOLS, "engine", line, declared.files.get(path, ("", 0))[0], state)
 
 
 def _clean(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:

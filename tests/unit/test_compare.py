@@ -164,6 +164,17 @@ def test_schedules(scheduler: str, found: dict[str, Any], severity: str | None) 
     assert [d.severity for d in drifts] == ([severity] if severity else [])
 
 
+def test_other_tools_on_a_host_are_one_line() -> None:
+    names = [f"engine/tools-0123456789ab/lockstep_host/m{number}.py" for number in range(9)]
+    whole = declared(files={**dict.fromkeys(names, ("x", 420)), "bin/lockstep-run": ("y", 0o755)})
+    files = {**dict.fromkeys(names, "missing"), "bin/lockstep-run": "0" * 64}
+    lines = [str(d) for d in compare(whole, seen(files=files, engine={"tools": ["tools-ffffffffffff"]}))]
+    assert lines == [
+        "engine: engine/tools-0123456789ab: 9 files are missing or altered; the host has tools-ffffffffffff",
+        "engine: bin/lockstep-run is altered",
+    ]
+
+
 def test_a_failed_clean_is_a_note() -> None:
     clean = {"enabled": True, "linger": True, "last": {"ok": False, "message": "no room"}}
     drifts = compare(declared(clean=Clean({}, "t", "c")), seen(clean=clean))
