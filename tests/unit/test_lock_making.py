@@ -2,7 +2,13 @@
 fleet.
 """
 
+import base64
+import functools
+import http.server
 import os
+import subprocess
+import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +21,8 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, lo
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
 
 from tests.unit.small_channel import SmallChannel, usual
+
+CHECKOUT = Path(__file__).parents[2]
 
 
 class Site:
@@ -293,6 +301,59 @@ def test_a_channel_that_is_not_there(site, tmp_path):
     assert finding.code == "channel" and "Connection refused" in finding.message
     (finding,) = site.one(repodata_alias="http://me:hunter2@127.0.0.1:9").findings
     assert "hunter2" not in finding.text()
+
+
+class Asking(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder to those who know the password."""
+
+    def do_GET(self):
+        if self.headers.get("Authorization") != "Basic " + base64.b64encode(b"me:hunter2").decode():
+            self.send_error(401)
+        else:
+            super().do_GET()
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_mirror_with_a_password(site):
+    serve = functools.partial(Asking, directory=str(site.channel.folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        site.spec("python 3.12.*", "conda-forge::numpy")
+        address = f"127.0.0.1:{server.server_port}"
+        assert site.codes(repodata_alias=f"http://{address}") == ["channel"]
+        assert site.codes(repodata_alias=f"http://me:hunter2@{address}/") == []
+        server.shutdown()
+    assert site.versions()["numpy"] == "2.0" and "hunter2" not in site.text() and "127.0.0.1" not in site.text()
+
+
+def test_a_killed_run_leaves_a_whole_lock(site):
+    """A child makes two locks in turn, as fast as it can, and is killed at any moment."""
+    script = (
+        "import sys, dataclasses; sys.path.insert(0, 'collections')\n"
+        "from pathlib import Path\n"
+        "from ansible_collections.lockstep.fleet.plugins.plugin_utils import locking\n"
+        "folder = Path(sys.argv[1]); spec = folder / 'envs' / 'train.yml'\n"
+        "s = locking.Settings(folder / 'envs', folder / 'envs' / 'locks', 'dev', upgrade=True,\n"
+        "                     repodata_alias=str(folder / 'channels'), cache=folder / 'cache')\n"
+        "for turn in range(100000):\n"
+        "    spec.write_text('dependencies: [python 3.12.*, numpy %s]' % ('<2' if turn % 2 else ''))\n"
+        "    locking.run(s, write=True)\n"
+        "    print(turn, flush=True)\n"
+    )
+    folder, seen = site.settings.envs_dir.parent, set()
+    for turn in range(8):
+        child = subprocess.Popen([sys.executable, "-c", script, str(folder)], cwd=CHECKOUT, stdout=subprocess.PIPE)
+        child.stdout.readline()
+        time.sleep(0.013 * turn)
+        child.kill()
+        child.wait()
+        child.stdout.close()
+        seen.add(site.versions()["numpy"])
+    assert seen <= {"1.26", "2.0"}
 
 
 def test_a_damaged_lock_is_made_anew_with_a_warning(site):
