@@ -311,8 +311,11 @@ def written(change: Change, shell: Shell) -> str:
 
 def as_json(change: Change, shell: Shell) -> str:
     """A change as JSON, for tools (`shell.posix+json`)."""
-    export = dict(change.export)
-    path = change.path_first if change.path_first is not None else export.pop("PATH", None)
+    export: dict[str, object] = dict(change.export)
+    if "CONDA_SHLVL" in export:
+        export["CONDA_SHLVL"] = int(change.export["CONDA_SHLVL"])
+    path = change.path_first if change.path_first is not None else change.export.get("PATH")
+    export.pop("PATH", None)
     return json.dumps(
         {
             "path": {} if path is None else {"PATH": path.split(shell.path_separator)},
