@@ -362,25 +362,27 @@ def check_files(tree: str, manifest: dict[str, tuple[str, int, int, str]], seen:
             continue
         present.add(path)
         if _check_file(tree, path, known, status, seen, problems):
-            to_hash.append((path, known, status.st_mtime_ns))
+            to_hash.append((path, known[3], status.st_mtime_ns == known[2]))
     for path in manifest.keys() - present:
         problems.add("missing", path)
 
-    def look(item: tuple[str, tuple[str, int, int, str], int]) -> tuple[str, str]:
-        path, known, stamp = item
+    def look(path: str, digest: str, in_time: bool) -> tuple[str, str, str]:
         try:
-            if sha256(os.path.join(tree, path), seen) != known[3]:
-                return "altered", "other contents of the same size"
-            return ("touched", "") if stamp != known[2] else ("", "")
+            if sha256(os.path.join(tree, path), seen) != digest:
+                return path, "altered", "other contents of the same size"
+            return path, "" if in_time else "touched", ""
         except (OSError, Odd) as error:
-            return "unreadable", reason(error)
+            return path, "unreadable", reason(error)
 
+    # in chunks: a future for each of 30,000 small files costs more than hashing them
+    chunks = [to_hash[at : at + 64] for at in range(0, len(to_hash), 64)]
     with ThreadPoolExecutor(seen.workers) as pool:
-        for item, (what, why) in zip(to_hash, pool.map(look, to_hash)):  # noqa: B905
-            if what == "touched":
-                touched += 1
-            elif what:
-                problems.add(what, item[0], why)
+        for found in pool.map(lambda chunk: [look(*item) for item in chunk], chunks):
+            for path, what, why in found:
+                if what == "touched":
+                    touched += 1
+                elif what:
+                    problems.add(what, path, why)
     return {"files": files, "bytes": size, "touched": touched, "hashed": len(to_hash)}, problems
 
 
