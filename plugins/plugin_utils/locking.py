@@ -231,7 +231,7 @@ class _Environment:
             self.sizes[platform] = sum(record.size or 0 for record in records)
             return self.solver.packages(question, records)
         except Unsolvable as error:
-            hints = await relax.explain(self.solver, question, str(error))
+            hints = await self._hints(question, str(error))
             self.find(
                 "unsolvable",
                 f"no solution for {platform}, assuming {relax.assumed(question)}",
@@ -240,6 +240,16 @@ class _Environment:
         except (ChannelUnreadable, LockError) as error:
             self.find("channel", str(error), "nothing was changed")
         return []
+
+    async def _hints(self, question: Question, failure: str) -> list[str]:
+        """Return what would help, with channels by their names: addresses may hold a password."""
+        try:
+            hints = await relax.explain(self.solver, question, failure)
+        except ChannelUnreadable as error:
+            hints = [f"not known how to mend: {error}"]
+        for channel, source in zip(question.channels, self.solver.sources(question), strict=True):
+            hints = [hint.replace(source, channel) for hint in hints]
+        return [plans.redact(hint) for hint in hints]
 
     async def _locked(self, question: Question, old: Lock | None, wanted: spec.Spec) -> list[Any]:
         """Return the records that should stay if they can: those of the old lock, but for what is to be updated."""

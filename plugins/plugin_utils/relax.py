@@ -7,7 +7,7 @@ a time tells more: whichever relaxation makes the environment solvable is someth
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ _CUDA = ("12.0", "12.2", "12.4", "12.6", "12.8", "12.9", "13.0", "13.1", "13.2",
 _GLIBC = ("2.17", "2.28", "2.31", "2.34", "2.35", "2.36", "2.39", "2.41")
 _OSX = ("11.0", "12.0", "13.0", "14.0", "15.0", "26.0")
 _SHOWN = 8
+_PATIENCE = 60.0  # seconds; on a whole channel each attempt costs about as much as the solve that failed
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ async def explain(solver: Solver, question: Question, failure: str) -> list[str]
     if missing:
         return missing
     tries = list(_relaxations(question))
-    answers = await asyncio.gather(*(_attempt(solver, attempt) for attempt in tries))
+    answers, skipped = await _attempts(solver, tries)
     helped: list[str] = []
     series: set[str] = set()
     for attempt, records in sorted(zip(tries, answers, strict=True), key=lambda pair: pair[0].rank):
-        if records is None or attempt.series in series:
+        if not records or attempt.series in series:
             continue
         series |= {attempt.series} - {""}
         found = next(
@@ -53,8 +54,10 @@ async def explain(solver: Solver, question: Question, failure: str) -> list[str]
         helped.append(f"solvable {attempt.words}{found}")
     if len(helped) > _SHOWN:
         helped = [*helped[:_SHOWN], f"and by {len(helped) - _SHOWN} other single changes"]
-    if not helped:
+    if not helped and not skipped:
         helped = await _alone(solver, question)
+    if skipped:
+        helped.append(f"{skipped} of {len(tries)} single changes were not tried, for lack of time")
     tail = [line for line in failure.splitlines() if line.strip()][-6:]
     return [*helped, *(f"solver: {line.strip()[:300]}" for line in tail)]
 
@@ -89,18 +92,31 @@ async def _missing(solver: Solver, question: Question) -> list[str]:
 async def _alone(solver: Solver, question: Question) -> list[str]:
     """Return what to say when more than one thing stands in the way: which entries cannot be had even on their own."""
     attempts = [Relaxed(0, text, replace(question, dependencies=(text,))) for text in question.dependencies]
-    answers = await asyncio.gather(*(_attempt(solver, attempt) for attempt in attempts))
-    hopeless = [attempt.words for attempt, records in zip(attempts, answers, strict=True) if records is None]
+    answers, _ = await _attempts(solver, attempts)
+    hopeless = [attempt.words for attempt, records in zip(attempts, answers, strict=True) if records == []]
     if hopeless:
         return [f"not to be had even alone: {', '.join(f'`{text}`' for text in hopeless)}"]
     return ["no single change makes it solvable: take packages out until it is"]
 
 
-async def _attempt(solver: Solver, attempt: Relaxed) -> list[Any] | None:
+async def _attempts(solver: Solver, attempts: Sequence[Relaxed]) -> tuple[list[list[Any] | None], int]:
+    """Return for each attempt its records, [] if it has no solution, None if there was no time; and the number of
+    those.
+    """
+    tasks = [asyncio.create_task(_attempt(solver, attempt)) for attempt in attempts]
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=_PATIENCE)
+        for task in late:
+            task.cancel()
+    answers = [task.result() if task.done() and not task.cancelled() else None for task in tasks]
+    return answers, sum(answer is None for answer in answers)
+
+
+async def _attempt(solver: Solver, attempt: Relaxed) -> list[Any]:
     try:
         return await solver.solve(attempt.question)
     except Unsolvable:
-        return None
+        return []
 
 
 def _relaxations(question: Question) -> Iterable[Relaxed]:

@@ -4,7 +4,9 @@ copy of it.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +58,7 @@ class Solver:
     def __init__(self, repodata_alias: str = chan.PUBLISHED_ALIAS, cache: Path | None = None) -> None:
         self.alias = folder_url(repodata_alias)
         self.gateway = Gateway(cache_dir=str(cache)) if cache else Gateway()
+        self._turns = asyncio.Semaphore(os.cpu_count() or 2)  # each solve holds a channel's records of its own
 
     def sources(self, question: Question) -> list[str]:
         """Return the addresses that metadata is read from."""
@@ -66,24 +69,25 @@ class Solver:
         ChannelUnreadable.
         """
         try:
-            return list(
-                await solve(
-                    self.sources(question),
-                    [MatchSpec(text, strict=False) for text in question.dependencies],
-                    gateway=self.gateway,
-                    platforms=[question.platform, "noarch"],
-                    locked_packages=list(locked),
-                    virtual_packages=[
-                        GenericVirtualPackage(PackageName(name), Version(version), BuildString(build))
-                        for name, version, build in question.virtual_packages
-                    ],
-                    constraints=[MatchSpec(text, strict=False) for text in question.constraints],
-                    exclude_newer=question.exclude_newer,
-                    channel_priority=ChannelPriority.Strict,
-                    channel_relations="disabled",  # only the given channels, whatever their metadata points to
-                    timeout=TIMEOUT,
+            async with self._turns:
+                return list(
+                    await solve(
+                        self.sources(question),
+                        [MatchSpec(text, strict=False) for text in question.dependencies],
+                        gateway=self.gateway,
+                        platforms=[question.platform, "noarch"],
+                        locked_packages=list(locked),
+                        virtual_packages=[
+                            GenericVirtualPackage(PackageName(name), Version(version), BuildString(build))
+                            for name, version, build in question.virtual_packages
+                        ],
+                        constraints=[MatchSpec(text, strict=False) for text in question.constraints],
+                        exclude_newer=question.exclude_newer,
+                        channel_priority=ChannelPriority.Strict,
+                        channel_relations="disabled",  # only the given channels, whatever their metadata points to
+                        timeout=TIMEOUT,
+                    )
                 )
-            )
         except Exception as error:  # py-rattler's exceptions have no public module; told apart by name
             if type(error).__name__ == "SolverError":
                 raise Unsolvable(str(error)) from None

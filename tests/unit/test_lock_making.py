@@ -17,8 +17,9 @@ import pytest
 import rattler
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, locking
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, locking, relax
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.solver import ChannelUnreadable
 
 from tests.unit.small_channel import SmallChannel, usual
 
@@ -223,6 +224,28 @@ def test_unsolvable_says_what_would_help(site):
 def test_unsolvable_for_several_reasons(site):
     site.spec("numpy ==9", "six ==9", "python")
     assert "not to be had even alone: `numpy ==9`, `six ==9`" in explained(site)
+
+
+def test_channels_in_explanations_go_by_their_names(site):
+    SmallChannel(site.channel.folder, "ml").add("own", "1.0")
+    site.spec("conda-forge::numpy ==9", "python")
+    text = explained(site, channels=("ml", "conda-forge"))
+    assert "solvable with `numpy` in place of `conda-forge::numpy ==9`" in text and "file://" not in text
+
+
+def test_explaining_takes_no_longer_than_people_wait(site, monkeypatch):
+    monkeypatch.setattr(relax, "_PATIENCE", 0.0)
+    site.spec("numpy ==9", "python")
+    assert "were not tried, for lack of time" in explained(site)
+
+
+def test_a_channel_that_fails_while_explaining(site, monkeypatch):
+    async def gone(*_):
+        raise ChannelUnreadable("gone away")
+
+    monkeypatch.setattr(relax, "_missing", gone)
+    site.spec("numpy ==9", "python")
+    assert "not known how to mend: gone away" in explained(site)
 
 
 def test_a_name_that_does_not_exist(site):
