@@ -69,7 +69,7 @@ class Endpoint:
         if not found:
             return None
         try:
-            with urllib.request.urlopen(f"{found.url}/moto-api/data.json", timeout=5):
+            with urllib.request.urlopen(f"{found.url}/lockstep/health", timeout=5):
                 return found
         except (OSError, urllib.error.URLError):
             return None

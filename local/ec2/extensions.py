@@ -11,6 +11,7 @@ official one.
 
 from __future__ import annotations
 
+import inspect
 import json
 import secrets
 from typing import Any
@@ -20,6 +21,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import InvalidParameterValue
 from moto.ec2.models.amis import Ami
+from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.responses import EC2Response
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, IAMBackend
@@ -234,20 +236,40 @@ def _volumes(instance: Any, wanted: list[Values]) -> None:
 # --- security group rules
 
 _modify_rules = EC2Response.modify_security_group_rules
+_make_rule = SecurityGroupRule.__init__
+
+
+def make_rule(self: Any, *arguments: Any, **named: Any) -> None:
+    """A rule that keeps its description also where its source is a group or a prefix list."""
+    _make_rule(self, *arguments, **named)
+    bound = inspect.signature(_make_rule).bind(self, *arguments, **named).arguments
+    sources = (bound.get("source_group") or {}, bound.get("prefix_list_id") or {})
+    self.lockstep_description = next((s["Description"] for s in sources if s.get("Description")), None)
+
+
+def rule_description(self: Any) -> str | None:
+    """Its description, whatever its source."""
+    found: str | None = self.ip_range.get("Description") or getattr(self, "lockstep_description", None)
+    return found
 
 
 def modify_security_group_rules(self: Any) -> ActionResult:
-    """ModifySecurityGroupRules; moto would silently keep another kind of source than an IPv4 network."""
+    """ModifySecurityGroupRules, also for groups and prefix lists, which moto leaves as they are; their kind stays."""
     for update in self._get_param("SecurityGroupRules", []):
-        rule = update.get("SecurityGroupRule", {})
-        if "CidrIpv4" in rule:
-            continue
+        new = update.get("SecurityGroupRule", {})
         group = self.ec2_backend.get_security_group_by_name_or_id(self._get_param("GroupId"))
-        there = group.get_rule(update["SecurityGroupRuleId"]) if group else None
-        sources = [g.get("GroupId") for g in there.source_groups] if there else []
-        if there and rule.get("ReferencedGroupId") not in sources:
-            raise InvalidParameterValue("this emulated EC2 changes a rule's ports, text and IPv4 network only")
-    return _modify_rules(self)
+        rule = group.get_rule(update["SecurityGroupRuleId"]) if group else None
+        if rule is None or "CidrIpv4" in new:
+            return _modify_rules(self)
+        if new.get("PrefixListId") != rule.prefix_list_id or "CidrIpv6" in new or rule.cidr_ipv4:
+            raise InvalidParameterValue("this emulated EC2 does not change what kind of source a rule has")
+        if "ReferencedGroupId" in new:
+            rule.source_group = {**rule.source_group, "GroupId": new["ReferencedGroupId"]}
+        rule.lockstep_description = new.get("Description")
+        rule.ip_protocol = new["IpProtocol"]
+        ports = rule.ip_protocol != "-1"
+        rule.from_port, rule.to_port = (int(new["FromPort"]), int(new["ToPort"])) if ports else (None, None)
+    return ActionResult({"Return": True})
 
 
 # --- AWS's own policies
@@ -320,6 +342,8 @@ def install() -> None:
     """Put all of it into moto; to be called before its first request."""
     from moto.ssm import models as ssm
 
+    SecurityGroupRule.__init__ = make_rule  # type: ignore[method-assign]
+    SecurityGroupRule.description = property(rule_description)  # type: ignore[assignment]
     IAMBackend.attach_role_policy = attach_role_policy  # type: ignore[method-assign]
     ssm.ParameterDict = Parameters  # type: ignore[misc]
     for function in (

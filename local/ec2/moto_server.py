@@ -28,6 +28,7 @@ from local.ec2 import extensions
 SERVICES = ("ec2", "iam")  # what holds state; sts and ssm only answer
 READING = ("Describe", "Get", "List", "Search")
 ACCOUNT = "123456789012"
+HEALTH = "/lockstep/health"
 
 
 def save(path: Path) -> None:
@@ -70,6 +71,9 @@ class Remembering:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """One request at a time, since moto's models are not threadsafe; EC2 and IAM name their action in the body."""
+        if environ.get("PATH_INFO") == HEALTH:
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [b"ok\n"]
         with self.lock:
             action = _action(environ)
             answer = list(self.application(environ, start_response))

@@ -11,6 +11,8 @@ from local.provider.wire import UNK, Values
 
 def paths(old: Any, new: Any, unordered: frozenset[str], at: str = "") -> list[str]:
     """Paths (``metadataOptions.httpTokens``, ``routes[0].target``) at which two values differ; an unknown differs."""
+    if (isinstance(old, dict) and new is None) or (old is None and isinstance(new, dict)):
+        old, new = old or {}, new or {}  # a block that comes or goes: what is in it
     if isinstance(old, dict) and isinstance(new, dict):
         keys = sorted(k for k in old.keys() | new.keys() if not k.startswith("__"))
         return [p for k in keys for p in paths(old.get(k), new.get(k), unordered, f"{at}.{k}" if at else k)]
@@ -56,6 +58,18 @@ def replacing(changed: list[str], rules: frozenset[str]) -> list[str]:
 def _covers(rule: str, path: str) -> bool:
     # a whole block that appears or goes changes what is below it, forcing parts included
     return path == rule or path.startswith(f"{rule}.") or rule.startswith(f"{path}.")
+
+
+def at(values: Any, path: str) -> Any:
+    """The value at a path, None when there is none."""
+    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
+        if name and isinstance(values, dict):
+            values = values.get(name)
+        elif index and isinstance(values, list) and int(index) < len(values):
+            values = values[int(index)]
+        else:
+            return None
+    return values
 
 
 def project(shape: Any, state: Any) -> Any:

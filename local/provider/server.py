@@ -380,7 +380,7 @@ def changes(kind: Kind, old: Values, new: Values) -> list[str]:
         {k: v for k, v in after.items() if k in relevant},
         kind.unordered,
     )
-    return [path for path in found if not (path in kind.computed and new.get(path) is None)]
+    return [path for path in found if not (_top(path) in kind.computed and difference.at(new, path) is None)]
 
 
 def name_stays(kind: Kind, old: Values, new: Values) -> bool:

@@ -67,10 +67,10 @@ class Instance(Kind):
         "instanceMarketOptions": names("marketType spotOptions"),
     }
     replaces = names(
-        "ami associatePublicIpAddress availabilityZone ebsBlockDevices.deviceName ebsBlockDevices.snapshotId "
-        "ebsBlockDevices.encrypted ebsBlockDevices.kmsKeyId ebsBlockDevices instanceMarketOptions keyName "
-        "launchTemplate placementGroup privateIp region rootBlockDevice.encrypted rootBlockDevice.kmsKeyId subnetId "
-        "tenancy"
+        "ami associatePublicIpAddress availabilityZone ebsBlockDevices.deleteOnTermination ebsBlockDevices.deviceName "
+        "ebsBlockDevices.encrypted ebsBlockDevices.iops ebsBlockDevices.kmsKeyId ebsBlockDevices.snapshotId "
+        "ebsBlockDevices.throughput ebsBlockDevices.volumeType instanceMarketOptions keyName launchTemplate "
+        "placementGroup privateIp region rootBlockDevice.encrypted rootBlockDevice.kmsKeyId subnetId tenancy"
     )
     computed = names(
         "ami associatePublicIpAddress availabilityZone capacityReservationSpecification cpuOptions "
@@ -165,8 +165,7 @@ class Instance(Kind):
             arguments["Placement"] = placement
         arguments |= self._network(inputs)
         tags = specification("instance", inputs.get("tags")).get("TagSpecifications", [])
-        volumes = inputs.get("volumeTags") or (inputs.get("rootBlockDevice") or {}).get("tags")
-        tags += specification("volume", volumes).get("TagSpecifications", [])
+        tags += specification("volume", inputs.get("volumeTags")).get("TagSpecifications", [])
         if tags:
             arguments["TagSpecifications"] = tags
         made = cloud.ec2.run_instances(MinCount=1, MaxCount=1, **arguments)
@@ -174,9 +173,24 @@ class Instance(Kind):
         cloud.ec2.get_waiter("instance_running").wait(
             InstanceIds=[identity], WaiterConfig={"Delay": 1, "MaxAttempts": 30}
         )
+        self._tag_disks(cloud, identity, inputs)
         if inputs.get("sourceDestCheck") is False:
             cloud.ec2.modify_instance_attribute(InstanceId=identity, SourceDestCheck={"Value": False})
         return identity
+
+    def _tag_disks(self, cloud: Cloud, identity: str, inputs: Values) -> None:
+        declared = [inputs.get("rootBlockDevice"), *(inputs.get("ebsBlockDevices") or [])]
+        if any(disk and disk.get("tags") for disk in declared):
+            for disk, wanted in self._matched(self.read(cloud, identity, inputs) or {}, inputs):
+                cloud.tag(disk["volumeId"], None, wanted.get("tags"))
+
+    @staticmethod
+    def _matched(state: Values, inputs: Values) -> list[tuple[Values, Values]]:
+        """The machine's disks beside what was declared of them."""
+        there = {disk["deviceName"]: disk for disk in state.get("ebsBlockDevices", [])}
+        pairs = [(state.get("rootBlockDevice"), inputs.get("rootBlockDevice"))]
+        pairs += [(there.get(disk["deviceName"]), disk) for disk in inputs.get("ebsBlockDevices") or []]
+        return [(disk, wanted) for disk, wanted in pairs if disk and wanted]
 
     @staticmethod
     def _network(inputs: Values) -> Values:
@@ -370,13 +384,7 @@ class Instance(Kind):
             cloud.ec2.associate_iam_instance_profile(IamInstanceProfile={"Name": name}, InstanceId=identity)
 
     def _change_disks(self, cloud: Cloud, identity: str, new: Values) -> None:
-        now = self.read(cloud, identity, new) or {}
-        pairs = [(now.get("rootBlockDevice"), new.get("rootBlockDevice"))]
-        there = {disk["deviceName"]: disk for disk in now.get("ebsBlockDevices", [])}
-        pairs += [(there.get(disk["deviceName"]), disk) for disk in new.get("ebsBlockDevices") or []]
-        for disk, wanted in pairs:
-            if not disk or not wanted:
-                continue
+        for disk, wanted in self._matched(self.read(cloud, identity, new) or {}, new):
             keys = (
                 ("volumeSize", "Size"),
                 ("volumeType", "VolumeType"),
