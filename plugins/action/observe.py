@@ -33,11 +33,8 @@ def defaults() -> dict[str, Any]:
     return role_defaults(lambda path: loader.load_from_file(path, trusted_as_template=True))
 
 
-def settings_of(plugin: ActionBase, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of the host that a plugin works for.
-
-    :raises AnsibleError: where one of them cannot be templated; the message names it
-    """
+def settings_of(plugin: ActionBase, variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The settings of the host that a plugin works for, and which of them cannot be templated."""
 
     def template(merged: Mapping[str, Any], name: str) -> Any:
         templar = plugin._templar
@@ -46,7 +43,7 @@ def settings_of(plugin: ActionBase, variables: Mapping[str, Any]) -> dict[str, A
         try:
             return templar.template(merged[name])
         except AnsibleError as error:
-            raise AnsibleError(f"{name} cannot be worked out: {' '.join(str(error).split())}") from None
+            raise ValueError(str(error)) from None
 
     return read_settings(variables, defaults(), template)
 
@@ -80,11 +77,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         host = str(variables["inventory_hostname"])
         entry: dict[str, Any] = {"schema": 1, "run": run_id(self), "host": host, "depth": options["depth"]}
         entry["at"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        try:
-            settings = settings_of(self, variables)
-        except AnsibleError as error:
-            return self._finish(result, entry, options, None, [self._unknown(Kind.SETTINGS, str(error))], {})
+        settings, wrong = settings_of(self, variables)
         entry["tier"] = str(settings.get("conda_envs_tier") or settings.get("lockstep_tier") or "")
+        if wrong:
+            return self._finish(
+                result, entry, options, None, [self._unknown(Kind.SETTINGS, w) for w in wrong], settings
+            )
         try:
             files = {path: (file.sha256, file.mode) for path, file in host_tools.host_files().items()}
             declared = declare.declare(settings, host, reports_dir(settings), files)

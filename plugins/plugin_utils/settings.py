@@ -32,13 +32,19 @@ def role_defaults(load: Callable[[str], Any]) -> dict[str, Any]:
 
 def read_settings(
     variables: Mapping[str, Any], defaults: Mapping[str, Any], template: Callable[[Mapping[str, Any], str], Any]
-) -> dict[str, Any]:
-    """The variables of `declare.SETTINGS`, templated; undefined ones are left out.
+) -> tuple[dict[str, Any], list[str]]:
+    """The variables of `declare.SETTINGS`, templated, and which of them cannot be; undefined ones are left out.
 
-    :param template: templates one variable among the given ones; its errors are passed on
+    :param template: templates one variable among the given ones, raises ValueError where it cannot
     """
-    merged = {**defaults, **variables}
-    return {name: data_of(template(merged, name)) for name in SETTINGS if name in merged}
+    merged, found, wrong = {**defaults, **variables}, {}, []
+    for name in SETTINGS:
+        if name in merged:
+            try:
+                found[name] = data_of(template(merged, name))
+            except ValueError as error:
+                wrong.append(f"{name} cannot be worked out: {' '.join(str(error).split())}")
+    return found, wrong
 
 
 def data_of(value: Any) -> Any:

@@ -72,7 +72,7 @@ def variables(made: FakeRoot, work: Path, locks: Path) -> dict[str, Any]:
 def observe(made: FakeRoot, given: dict[str, Any], out: Path) -> int:
     """Have the real observer look at the root; its answer's size in bytes."""
     values = {**given, "lockstep_tier": "dev"}
-    config = settings.read_settings(values, settings.role_defaults(load_yaml), lambda merged, name: merged[name])
+    config, _ = settings.read_settings(values, settings.role_defaults(load_yaml), lambda merged, name: merged[name])
     files = {path: (file.sha256, file.mode) for path, file in host_tools.host_files().items()}
     declared = declare.declare({**config, **role_values(made)}, "dev-000", None, files)
     seen = observer.observe(declare.request(declared))

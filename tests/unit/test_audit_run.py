@@ -1,0 +1,185 @@
+"""playbooks/audit.yml as it is run: exit status, report, stale files, limits; hosts answer from files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.lockstep.fleet.plugins.module_utils import observer
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, host_tools, lockfile, settings
+from fake_root import FakeRoot, put, thaw
+from lock_samples import lock, package
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
+MORE = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - lockstep.fleet.observe:
+      register: look
+    - ansible.builtin.copy: {dest: "{{ out }}", content: "{{ look | to_json }}", mode: "0600"}
+      delegate_to: localhost
+      connection: local
+"""
+
+
+class Fleet:
+    """Some hosts of three tiers, all in order until a test says otherwise."""
+
+    def __init__(self, work: Path) -> None:
+        self.work, self.reports, self.made = work, work / "reports", FakeRoot(work / "host", envs=())
+        platform = self.made.platform
+        self.locks = work / "locks"
+        text = lock(package("python", "3.12.1", "h1_0", platform=platform), package(platform=platform)).dumps()
+        for tier in ("dev", "prod"):
+            put(self.locks / tier / ("train" + lockfile.SUFFIX), text)
+        plan = lockfile.plan(lockfile.Lock.loads(text, "x"), "train", platform)
+        self.made.build("train", [(p["name"], p["version"], p["build"]) for p in plan["packages"]], plan=plan)
+        defaults = settings.role_defaults(lambda path: yaml.safe_load(Path(path).read_text()))
+        wheel = defaults["conda_envs_engine_wheels"][platform]["sha256"]
+        put(self.made.root / f"engine/rattler-{defaults['conda_envs_engine_version']}/.complete", wheel)
+        files = host_tools.host_files()
+        for path, file in files.items():
+            put(self.made.root / path, file.text, file.mode)
+        self.vars: dict[str, Any] = {
+            "ansible_connection": "canned", "lockstep_root": str(self.made.root), "lockstep_envs": ["train"],
+            "lockstep_tiers": ["dev", "prod"], "lockstep_locks_dir": str(self.locks),
+            "lockstep_floor": {"glibc": "2.17"},
+            "lockstep_reports_dir": str(self.reports), "lockstep_channels": ["conda-forge"],
+        }  # fmt: skip
+        base = f"{self.made.root}/miniconda"
+        values = {**defaults, **self.vars, "lockstep_tier": "dev"}
+        values = {name: values[name] for name in declare.SETTINGS if name in values}
+        values.update(conda_envs_root=str(self.made.root), miniconda_prefix=base, condarc_root=str(self.made.root),
+                      conda_envs_tier="dev", conda_envs_names=["train"], conda_envs_locks_dir=str(self.locks),
+                      conda_envs_channels=["conda-forge"], condarc_channels=["conda-forge"],
+                      condarc_channel_alias="https://conda.anaconda.org", conda_clean_root=str(self.made.root))  # fmt: skip
+        known = {path: (file.sha256, file.mode) for path, file in files.items()}
+        self.asked = declare.request(declare.declare(values, "h", None, known))
+        self.good = self.answer("good")
+
+    def answer(self, name: str) -> str:
+        seen = observer.observe(self.asked)
+        seen["clean"] = {"units": {}, "enabled": True, "linger": True}
+        seen["strays"] = []
+        put(self.work / f"{name}.json", "banner of a login shell\n" + json.dumps(seen) + "\n")
+        return str(self.work / f"{name}.json")
+
+    def run(
+        self, hosts: dict[str, dict[str, Any]], *extra: str, playbook: str = "playbooks/audit.yml"
+    ) -> tuple[int, str, Any]:
+        tiers = {name: {"lockstep_tier": name.split("-")[0], **values} for name, values in hosts.items()}
+        put(self.work / "hosts.json", json.dumps({"all": {"vars": self.vars, "hosts": tiers}}))
+        env = {**os.environ, "ANSIBLE_CONNECTION_PLUGINS": str(CHECKOUT / "tests/bench/connection"),
+               "ANSIBLE_LOCALHOST_WARNING": "False", "ANSIBLE_NOCOLOR": "1"}  # fmt: skip
+        command = [str(PLAYBOOK), "-i", str(self.work / "hosts.json"), playbook, *extra]
+        done = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=300)
+        path = self.reports / "report.json"
+        return done.returncode, done.stdout + done.stderr, json.loads(path.read_text()) if path.exists() else None
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    work = tmp_path_factory.mktemp("audit")
+    yield Fleet(work)
+    thaw(work)
+
+
+def verdicts(report: Any) -> dict[str, str]:
+    return {result["host"]: result["verdict"] for result in report["results"]}
+
+
+def test_parity_exits_0_and_every_host_is_shown(fleet: Fleet) -> None:
+    hosts = {name: {"canned_answer": fleet.good} for name in ("dev-1", "prod-1", "prod-2")}
+    status, text, report = fleet.run(hosts)
+    assert status == 0, text
+    assert verdicts(report) == dict.fromkeys(hosts, "parity")
+    assert "Parity proven on 3 of 3 hosts" in text
+    assert text.count(fleet.made.tree("train").name) == 3
+    assert "<!DOCTYPE html>" in (fleet.reports / "report.html").read_text()
+    assert (fleet.reports / "observations/dev-1.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_wrong_exits_non_zero_and_is_named(fleet: Fleet) -> None:
+    """After the run above, whose observations of all hosts lie there and must not be taken for fresh."""
+    path = next((fleet.made.tree("train") / "lib/python3.12/site-packages/zlib").iterdir())
+    text = path.read_text()
+    path.write_text(text + "evil\n")
+    bad = fleet.answer("bad")
+    path.write_text(text)
+    put(fleet.work / "mute.json", "Traceback (most recent call last):\n")
+    away = {"reason": "new disk", "until": "2999-01-01"}
+    over = {"reason": "new disk", "until": "2020-01-01"}
+    status, text, report = fleet.run(
+        {
+            "dev-1": {"canned_answer": fleet.good, "lockstep_maintenance": over},
+            "prod-1": {"canned_answer": bad},
+            "prod-2": {},
+            "prod-3": {"canned_answer": str(fleet.work / "mute.json")},
+            "prod-4": {"lockstep_maintenance": away},
+            "prod-5": {"canned_answer": fleet.good, "lockstep_tier": "{{ nowhere }}"},
+            "prod-6": {"canned_answer": fleet.good, "ansible_connection": "no-such"},
+        }
+    )
+    assert status != 0
+    assert verdicts(report) == {
+        "dev-1": "parity", "prod-1": "drift", "prod-2": "unknown", "prod-3": "unknown", "prod-4": "maintenance",
+        "prod-5": "unknown", "prod-6": "unknown",
+    }  # fmt: skip
+    assert "train: lib/python3.12/site-packages/zlib/__init__.py is altered (of zlib-1.3)" in text
+    assert "prod-2: host: unreachable: Failed to connect" in text
+    assert "the observer gave no answer" in text
+    assert "lockstep_tier cannot be worked out" in text
+    assert any("was over on 2020-01-01" in note["detail"] for result in report["results"] for note in result["notes"])
+
+
+def test_a_limited_audit_is_marked(fleet: Fleet) -> None:
+    hosts = {name: {"canned_answer": fleet.good} for name in ("dev-1", "prod-1", "prod-2")}
+    status, _, report = fleet.run(hosts, "--limit", "dev-1")
+    assert status == 0
+    assert report["hosts"] == {"audited": 1, "total": 3, "limited": True}
+    assert [(tier["tier"], tier["proven"]) for tier in report["tiers"]] == [("dev", True), ("prod", False)]
+
+
+def test_an_inventory_without_hosts_proves_nothing(fleet: Fleet) -> None:
+    status, text, _ = fleet.run({})
+    assert status != 0
+    assert "nothing would be looked at" in text
+
+
+def test_templated_variables_reach_the_comparison(fleet: Fleet) -> None:
+    hosts = {"dev-1": {"canned_answer": fleet.good, "lockstep_envs": "{{ ['train', 'ser' ~ 've'] }}"}}
+    status, text, report = fleet.run(hosts)
+    assert status != 0
+    assert "serve" in report["envs"]
+    assert "serve.conda-lock.yml cannot be read" in text
+
+
+def test_site_is_told_what_to_do(fleet: Fleet) -> None:
+    """The same action as site.yml uses it: unknown fails, drift says which roles mend it, results are small."""
+    playbook = fleet.work / "look.yml"
+    playbook.write_text(MORE)
+    out = fleet.work / "out.json"
+    status, text, _ = fleet.run({"dev-1": {"canned_answer": fleet.good}}, "-e", f"out={out}", playbook=str(playbook))
+    assert status == 0, text
+    look = json.loads(out.read_text())
+    assert (look["verdict"], look["in_sync"], look["drift"], look["changed"]) == ("parity", True, [], False)
+    (fleet.made.root / "envs/train").unlink()
+    bad = fleet.answer("unlinked")
+    fleet.made.publish("train", f"../generations/train/{fleet.made.plans['train']['digest'][:12]}")
+    status, _, _ = fleet.run({"dev-1": {"canned_answer": bad}}, "-e", f"out={out}", playbook=str(playbook))
+    look = json.loads(out.read_text())
+    assert (status, look["verdict"], look["roles"]) == (0, "drift", ["conda_envs"])
+    assert len(out.read_text()) < 2000
+    status, text, _ = fleet.run({"dev-1": {"canned_answer": str(fleet.work / "mute.json")}}, "-e", f"out={out}",
+                                playbook=str(playbook))  # fmt: skip
+    assert status != 0
+    assert "nobody can say whether this host agrees" in text
