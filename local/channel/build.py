@@ -14,7 +14,6 @@ from pathlib import Path
 
 import rattler
 import rattler.index
-import zstandard
 
 from local.channel import condapkg, installers, interpreter, own, verify, wheels
 from local.fleet import paths
@@ -120,9 +119,8 @@ def timeless(subdir: Path) -> None:
         for record in index.get(kind, {}).values():
             if "indexed_timestamp" in record:
                 record["indexed_timestamp"] = condapkg.EPOCH * 1000
-    data = json.dumps(index, sort_keys=True, separators=(",", ":")).encode()
-    (subdir / "repodata.json").write_bytes(data)
-    (subdir / "repodata.json.zst").write_bytes(zstandard.ZstdCompressor(level=19).compress(data))
+    (subdir / "repodata.json").write_text(json.dumps(index, sort_keys=True, separators=(",", ":")))
+    (subdir / "repodata.json.zst").unlink(missing_ok=True)  # a few kilobytes need no second form
 
 
 def build(out: Path, prefix: Path, minor: str, say: Say) -> None:
