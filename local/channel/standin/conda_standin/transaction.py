@@ -286,7 +286,7 @@ def _complete(path: Path, settings: Settings) -> None:
         index = Path(cache, path.stem, "info", "index.json")
         if index.is_file():
             for key, value in json.loads(index.read_text(encoding="utf-8")).items():
-                if not record.get(key):
+                if key == "noarch" or not record.get(key):
                     record[key] = value
             break
     archive = urlsplit(str(record.get("url") or ""))

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT, Conda, make_environment
+from subjects import CHECKOUT, Conda, make_environment
 
 POSIX = ("bash", "zsh", "dash")
 SHELLS = (*POSIX, "fish")

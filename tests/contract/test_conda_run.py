@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Conda, make_environment
+from subjects import Conda, make_environment
 
 
 @pytest.fixture

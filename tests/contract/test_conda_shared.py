@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Conda, install_standin
+from subjects import Conda, install_standin
 
 
 def read_only(folder: Path) -> None:

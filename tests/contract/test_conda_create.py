@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Conda, make_environment
+from subjects import Conda, make_environment
 
 
 def names(prefix: Path) -> list[str]:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Conda
+from subjects import Conda
 
 
 def plant(cache: Path, name: str, size: int = 1000) -> Path:

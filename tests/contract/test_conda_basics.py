@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Conda, make_environment
+from subjects import Conda, make_environment
 
 
 def test_version(conda: Conda) -> None:

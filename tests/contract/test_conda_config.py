@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import condarc
-from conftest import Conda, make_environment
+from subjects import Conda, make_environment
 
 Case = tuple[str, str, dict[str, str], dict[str, Any]]
 
