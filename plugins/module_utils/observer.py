@@ -814,8 +814,16 @@ def see_strays(base: str, home: str, environ: Any, seen: Seen) -> list[Obs]:
                 continue
             keys = re.findall(r"(?m)^([A-Za-z_][A-Za-z0-9_.-]*)\s*:", text)
             found.append({"path": path, "order": order, "keys": keys[:20]})
-    harmless = ("CONDA_SHLVL", "CONDA_EXE", "CONDA_PYTHON_EXE")
-    variables = sorted(name for name in environ if name.startswith("CONDA_") and name not in harmless)
+    shell = (
+        "CONDA_SHLVL",
+        "CONDA_EXE",
+        "CONDA_PYTHON_EXE",
+        "CONDA_PREFIX",
+        "CONDA_DEFAULT_ENV",
+        "CONDA_PROMPT_MODIFIER",
+    )
+    settings = [name for name in environ if name.startswith("CONDA_") and not name.startswith(shell)]
+    variables = sorted(settings)
     if variables:
         found.append({"path": "the environment of the connection", "order": "after", "keys": variables[:20]})
     return found

@@ -61,7 +61,8 @@ class Fleet:
         values.update(conda_envs_root=str(self.made.root), miniconda_prefix=base, condarc_root=str(self.made.root),
                       conda_envs_tier="dev", conda_envs_names=["train"], conda_envs_locks_dir=str(self.locks),
                       conda_envs_channels=["conda-forge"], condarc_channels=["conda-forge"],
-                      condarc_channel_alias="https://conda.anaconda.org", conda_clean_root=str(self.made.root))  # fmt: skip
+                      condarc_channel_alias="https://conda.anaconda.org",
+                      conda_clean_root=str(self.made.root))  # fmt: skip
         known = {path: (file.sha256, file.mode) for path, file in files.items()}
         self.asked = declare.request(declare.declare(values, "h", None, known))
         self.good = self.answer("good")
