@@ -102,7 +102,8 @@ class Channel:
             paths.append(item)
         index = {
             "name": name, "version": version, "build": build, "build_number": number, "subdir": subdir,
-            "depends": list(depends), "constrains": ["absent >=1"], "license": "BSD-3-Clause", "timestamp": 1767225600000,
+            "depends": list(depends), "constrains": ["absent >=1"], "license": "BSD-3-Clause",
+            "timestamp": 1767225600000,
             "arch": None if noarch else "x86_64", "platform": None if noarch else "linux",
         } | ({"noarch": noarch} if noarch else {})  # fmt: skip
         info: dict[str, Any] = {
@@ -152,7 +153,9 @@ class Channel:
 
 def dist_info(name: str, version: str, requires: tuple[str, ...] = ()) -> dict[str, bytes]:
     """The metadata that `pip check` reads."""
-    body = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(f"Requires-Dist: {r}\n" for r in requires)
+    body = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(
+        f"Requires-Dist: {r}\n" for r in requires
+    )
     folder = f"site-packages/{name}-{version}.dist-info"
     return {f"{folder}/METADATA": body.encode(), f"{folder}/INSTALLER": b"conda", f"{folder}/RECORD": b""}
 
@@ -164,12 +167,14 @@ def make_channel(base: Path) -> Channel:
     stdlib = sysconfig.get_path("stdlib")
     channel.add("python", f"{PY}.0", {
         "bin/python": python, f"bin/python{PY}": "python", "bin/python3": "python",
-        "pyvenv.cfg": f"home = {os.path.dirname(python)}\ninclude-system-site-packages = false\n".encode(),
+        "pyvenv.cfg": f"home = {Path(python).parent}\ninclude-system-site-packages = false\n".encode(),
         f"lib/python{PY}/BORROWED": f"the library is {stdlib}\n".encode(),
     })  # fmt: skip
     for number, version in enumerate(("1.0", "2.0")):
         files: dict[str, Any] = {f"site-packages/alpha/part{i}.py": f"VALUE = {i}\n".encode() for i in range(20)}
-        files["site-packages/alpha/__init__.py"] = f'__version__ = "{version}"\n\ndef main():\n    print("alpha {version}")\n'.encode()
+        files["site-packages/alpha/__init__.py"] = (
+            f'__version__ = "{version}"\n\ndef main():\n    print("alpha {version}")\n'.encode()
+        )
         files["site-packages/alpha/group.txt"] = (b"writable by a group\n", 0o664)
         channel.add("alpha", version, files | dist_info("alpha", version), depends=("python >=3",), noarch="python",
                     entry_points=("alpha = alpha:main",), number=number)  # fmt: skip
@@ -192,7 +197,9 @@ def make_store(root: Path, lock_timeout: float = 30) -> Store:
     """A root with links to the running python and its py-rattler in the places of Miniconda and engine."""
     base = root / "miniconda" / "bin"
     base.mkdir(parents=True)
-    (base / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')  # a link would lose the virtual environment
+    (base / "python").write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'
+    )  # a link would lose the virtual environment
     (base / "python").chmod(0o755)
     engine = root / "engine" / "rattler-test"
     engine.mkdir(parents=True)

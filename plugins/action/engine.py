@@ -22,7 +22,7 @@ def pack(data: Any) -> str:
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """One remote call where nothing is missing; else the wheel and the files are sent, and a second call installs them."""
+    """One remote call where nothing is missing; else a second one, which installs the wheel and the files sent."""
 
     TRANSFERS_FILES = True
     _supports_check_mode = True

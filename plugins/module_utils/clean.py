@@ -1,7 +1,7 @@
 """The scheduled clean: generations that nobody uses, then what conda calls unused. Python 3.9, standard library.
 
-`conda clean --packages` judges only by hard links: it would offer for removal a package that was soft-linked, and one just
-extracted by a build still running. So it runs while nobody builds, and not at all where a record is soft-linked.
+`conda clean --packages` judges only by hard links: it would offer for removal a package that was soft-linked, and one
+just extracted by a build still running. So it runs while nobody builds, and not at all where a record is soft-linked.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any, Optional
 
 from . import tree
 from .children import clean_environment
+from .locks import reported
 from .problem import Problem
 from .room import human
-from .store import Store, reported
+from .store import Store
 
 KEPT = 50  # entries of the clean's history
 SECONDS = 3600  # limit of one conda command
@@ -134,7 +135,9 @@ def _clean_cache(store: Store, notes: list[str]) -> list[str]:
         conda(store, ["clean", "--index-cache", "--tarballs", "--yes"])
         soft = soft_linked(store)
         if soft:
-            notes.append(f"unused packages were kept: {soft} says that a package is soft-linked, which conda takes for unused")
+            notes.append(
+                f"unused packages were kept: {soft} says that a package is soft-linked, which conda takes for unused"
+            )
         else:
             conda(store, ["clean", "--packages", "--yes"])
         gone = before - cached(store)
@@ -170,7 +173,9 @@ def report(entry: dict[str, Any], dry_run: bool = False) -> str:
         lines.append("nothing to remove")
     if not dry_run:
         freed = entry["before_bytes"] - entry["after_bytes"]
-        lines.append(f"freed {human(max(freed, 0))}: {human(entry['before_bytes'])} before, {human(entry['after_bytes'])} after")
+        lines.append(
+            f"freed {human(max(freed, 0))}: {human(entry['before_bytes'])} before, {human(entry['after_bytes'])} after"
+        )
     if entry["message"]:
         lines.append(("note: " if entry["ok"] else "FAILED: ") + entry["message"])
     return "\n".join(lines)

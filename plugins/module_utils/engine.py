@@ -1,8 +1,8 @@
 """The engine (py-rattler's unpacked wheel) and Lockstep's own files on a host. Python 3.9, standard library.
 
-    <root>/engine/rattler-<version>/    the wheel, and `.complete`, which holds its sha256
-    <root>/engine/tools-<digest12>/     lockstep_host/, hooks/
-    <root>/bin/lockstep-run, <root>/bin/lockstep-clean
+<root>/engine/rattler-<version>/    the wheel, and `.complete`, which holds its sha256
+<root>/engine/tools-<digest12>/     lockstep_host/, hooks/
+<root>/bin/lockstep-run, <root>/bin/lockstep-clean
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from typing import Any, NamedTuple
 
 from . import tree
 from .hostroot import need_root_folder
+from .locks import reported
 from .problem import Problem
-from .store import Store, reported
+from .store import Store
 
 PLATFORMS = {"x86_64": "linux-64", "aarch64": "linux-aarch64", "arm64": "linux-aarch64"}
 SUPERSEDED = re.compile(r"(rattler|tools)-|\.(rattler|tools)-.*\.(new|trash)\Z")
 
 
 class Wanted(NamedTuple):
-    """What should be there: the engine's version, its wheel's sha256 for this platform, our files (path to (sha256, mode))."""
+    """What should be there: the engine's version, its wheel's sha256, and our files (path to sha256 and mode)."""
 
     root: str
     version: str

@@ -16,14 +16,16 @@ KINDS = (
      "what the channel delivers is not the file that was locked",
      "if the channel's file was replaced, lock again; if a mirror or proxy damages it, mend that"),
     (r"40[47] |410 |cannot read .*: No such file|No such file or directory",
-     "the channel does not have it", "if it was withdrawn, lock again; if this is a mirror, complete it (playbooks/mirror.yml)"),
+     "the channel does not have it",
+     "if it was withdrawn, lock again; if this is a mirror, complete it (playbooks/mirror.yml)"),
     (r"401 |403 ", "the channel refuses access", "give this host's user the channel's credentials (~/.netrc)"),
     (r"50\d ", "the channel's server fails", "run again later"),
     (r"certificate|tls|TLS|SSL", "the channel's certificate is not trusted",
      "install the site's certificate authority on the host"),
     (r"timed? ?out", "the channel answers too slowly", "run again; look at the network between host and channel"),
     (r"error sending request|[Cc]onnect|dns|reset|error decoding response|IncompleteMessage|unexpected EOF|end of file",
-     "the channel cannot be reached, or breaks off", "check the host's network and proxy, and lockstep_channel_alias; run again"),
+     "the channel cannot be reached, or breaks off",
+     "check the host's network and proxy, and lockstep_channel_alias; run again"),
     (r"Permission denied", "a file or folder is not ours to write", "give it to the user that Ansible connects as"),
 )  # fmt: skip
 FETCHING = re.compile(r"failed to (?:fetch|link|install) (\S+)")
@@ -46,4 +48,6 @@ def explain(text: str, package: str, plan: dict[str, Any]) -> tuple[Problem, boo
     for pattern, meaning, remedy in KINDS:
         if re.search(pattern, text):
             return Problem(what, f"{meaning}: {cause}", remedy), True
-    return Problem(what, cause or "the engine ended without a word", "run again; if it stays, report it with this text"), False
+    return Problem(
+        what, cause or "the engine ended without a word", "run again; if it stays, report it with this text"
+    ), False

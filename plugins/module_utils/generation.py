@@ -1,9 +1,10 @@
 """Immutable generations of conda environments: built aside, verified, frozen, marked; repaired by exchange.
 
-The order survives a kill at any moment: locks, room, install aside, modes, records and files verified, history and hooks,
-byte-code, manifest, empty mark, rename to the final path, folders frozen, smoke test and `pip check` on the frozen tree,
-everything written to disk, mark written. Only then may `Store.activate` publish it, by one link. Whatever a killed run leaves,
-the next one removes. Python 3.9, standard library; linking is done by a child (install_child.py) with Miniconda's python.
+The order survives a kill at any moment: locks, room, install aside, modes, records and files verified, history and
+hooks, byte-code, manifest, empty mark, rename to the final path, folders frozen, smoke test and `pip check` on the
+frozen tree, everything written to disk, mark written. Only then may `Store.activate` publish it, by one link.
+Whatever a killed run leaves, the next one removes. Python 3.9, standard library; linking is done by a child
+(install_child.py) with Miniconda's python.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shlex
 import signal
 import subprocess
 import time
@@ -19,25 +19,20 @@ from typing import Any, NamedTuple, Optional
 
 from . import plan as plans
 from . import pyc, records, room, tree
+from .acceptance import accepted
 from .children import clean_environment
 from .engine_errors import explain
+from .layout import library, write_ours
+from .locks import reported
 from .problem import Problem
-from .store import Store, reported
-
-EXTERNALLY_MANAGED = """[externally-managed]
-Error=This environment is shared by all users of this host and never changed in place.
- For one more package, put an environment of your own on top of it:
-     python -m venv --system-site-packages ~/venvs/mine
-     ~/venvs/mine/bin/pip install PACKAGE
- To change it for everybody, change its spec and its lock.
-"""
-FROZEN = {"message": "This environment is shared and never changed in place. Change its spec and its lock, or make one of your own."}
+from .store import Store
 
 
 class Options(NamedTuple):
     """How to build.
 
-    `verify`: how deep an existing generation is looked at ("marks", "stats", "hashes"); `reserve`: bytes that stay free;
+    `verify`: how deep an existing generation is looked at ("marks", "stats", "hashes"); `reserve`: bytes that stay
+    free;
     `pip_check`: whether `pip check` must pass; `test_seconds`: limit of smoke test and pip check.
     """
 
@@ -53,8 +48,9 @@ DEFAULTS = Options()
 def look(store: Store, plan: dict[str, Any], depth: str = "stats") -> dict[str, Any]:
     """Say what is there, without locks and without changing anything.
 
-    Return `name`, `state` ("absent", "unfinished", "damaged", "complete"), `damage` (list of sentences), `beside` (what is
-    missing beside a complete tree: "lease", "plan"), `published` (name or None) and `active` (whether the link publishes it).
+    Return `name`, `state` ("absent", "unfinished", "damaged", "complete"), `damage` (list of sentences), `beside`
+    (what is missing beside a complete tree: "lease", "plan"), `published` (name or None) and `active` (whether the
+    link publishes it).
     """
     name = plans.short(plan["digest"])
     final = store.path(plan["name"], name)
@@ -161,7 +157,8 @@ def _make_under_lock(
 def _result(plan: dict[str, Any], seconds: dict[str, float], **more: Any) -> dict[str, Any]:
     """Fill in the answer of `stage`."""
     return {
-        "name": plans.short(plan["digest"]), "digest": plan["digest"], "changed": False, "repaired": False, "damage": [],
+        "name": plans.short(plan["digest"]), "digest": plan["digest"], "changed": False, "repaired": False,
+        "damage": [],
         "seconds": {key: round(value, 3) for key, value in seconds.items()}, "packages": len(plan["packages"]),
         "downloaded": [], "downloaded_bytes": 0, "files": 0, "borrowed": 0, "compiled": 0, "notes": [], **more,
     }  # fmt: skip
@@ -241,7 +238,7 @@ class _Making:
         )  # fmt: skip
 
     def _build(self, mend: bool) -> tuple[int, str]:
-        """Install aside, verified; a second time, mending the package cache, where the first result cannot be believed."""
+        """Install aside, verified; where that cannot be believed a second time, with the package cache mended."""
         refetched: frozenset[str] = frozenset()
         for full in (mend, True):
             tree.remove(self.new)
@@ -264,7 +261,7 @@ class _Making:
         return Problem(
             f"environment {self.env} was built, but is not what its lock says",
             "; ".join(why.problems[:5]) + (f"; and {len(why.problems) - 5} more" if len(why.problems) > 5 else ""),
-            "run again; if it stays, a package overwrites another's files, or the disk is failing (see the kernel's log)",
+            "run again; if it stays, two packages bring the same file, or the disk fails (see the kernel's log)",
         )
 
     def _distrust(self, stems: list[str]) -> frozenset[str]:
@@ -288,14 +285,19 @@ class _Making:
         }  # fmt: skip
         program = os.path.join(str(self.store.tools), "lockstep_host", "install_child.py")
         child = subprocess.run(
-            [self.store.python, "-I", program], input=json.dumps(request).encode(), stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, pass_fds=self.fds, cwd="/", env=clean_environment(), check=False,
+            [self.store.python, "-I", program], input=json.dumps(request).encode(), capture_output=True,
+            pass_fds=self.fds, cwd="/", env=clean_environment(), check=False,
         )  # fmt: skip
         self.clock.lap("install")
         try:
             answer = json.loads(child.stdout)
         except ValueError:
-            answer = {"error": child.stderr.decode(errors="replace")[-600:], "package": "", "downloaded": [], "bytes": 0}
+            answer = {
+                "error": child.stderr.decode(errors="replace")[-600:],
+                "package": "",
+                "downloaded": [],
+                "bytes": 0,
+            }
         self.downloaded |= set(answer["downloaded"])
         self.downloaded_bytes += answer["bytes"]
         if child.returncode == 0 or (child.returncode == -signal.SIGSEGV and not answer["error"]):
@@ -310,7 +312,10 @@ class _Making:
     def _complete(self, refetched: frozenset[str]) -> tuple[int, str]:
         """Verify the tree and add all that is ours to it; return the number of files and the content digest."""
         found = records.put_modes_right(self.new)
-        for path in ("CACHEDIR.TAG", "conda-meta/history"):  # the first makes backups skip the tree; ours replaces the other
+        for path in (
+            "CACHEDIR.TAG",
+            "conda-meta/history",
+        ):  # the first makes backups skip the tree; ours replaces the other
             if found.pop(path, None):
                 os.unlink(os.path.join(self.new, path))
         seals = os.path.join(self.store.state, "seals")
@@ -320,56 +325,18 @@ class _Making:
         self.clock.lap("verify")
         entries.update(self._bytecode(found))
         self.clock.lap("bytecode")
-        ours = [*self._write_ours(), *(path for path in found if path.startswith("conda-meta/"))]
+        ours = [
+            *write_ours(self.new, self.plan, os.path.join(str(self.store.tools), "hooks")),
+            *(path for path in found if path.startswith("conda-meta/")),
+        ]
         entries.update({path: tree.entry_of(self.new, path) for path in ours})
         tree.write_file(os.path.join(self.new, tree.MANIFEST), tree.manifest_text(entries))
         tree.write_file(os.path.join(self.new, tree.MARK), "")  # its folder will be frozen
         self.clock.lap("manifest")
         return len(entries), promised.content
 
-    def _write_ours(self) -> list[str]:
-        """Write history, frozen marks, variables and hooks; return their paths."""
-        written = []
-
-        def write(path: str, text: str) -> None:
-            full = os.path.join(self.new, path)
-            os.makedirs(os.path.dirname(full), 0o755, exist_ok=True)
-            tree.remove(full)  # never into an inode that is shared
-            tree.write_file(full, text)
-            written.append(path)
-
-        plan = self.plan
-        history = "".join("+{channel}/{subdir}::{name}-{version}-{build}\n".format(
-            channel=plans.redact(plan["channel"]).rstrip("/").rsplit("/", 1)[-1], **{
-                key: package[key] for key in ("subdir", "name", "version", "build")}) for package in plan["packages"])  # fmt: skip
-        # without a history, conda takes every package for unwanted
-        write("conda-meta/history", f"==> lockstep {self.env} {plan['digest']} <==\n{history}")
-        write("conda-meta/frozen", json.dumps(FROZEN) + "\n")  # CEP 22
-        write(f"{tree.FOLDER}/variables.sh", "".join(
-            f"export {key}={shlex.quote(value)}\n" for key, value in sorted(plan["variables"].items())))  # fmt: skip
-        if plan["variables"]:
-            state = {"env_vars": plan["variables"], "version": 1}
-            write("conda-meta/state", json.dumps(state, sort_keys=True) + "\n")
-        lib = self._lib()
-        if lib:
-            write(f"{lib}/EXTERNALLY-MANAGED", EXTERNALLY_MANAGED)  # PEP 668
-        hooks = os.path.join(str(self.store.tools), "hooks")
-        for folder in ("activate.d", "deactivate.d"):
-            for name in sorted(os.listdir(os.path.join(hooks, folder))):
-                write(f"etc/conda/{folder}/{name}", tree.read_file(os.path.join(hooks, folder, name)))
-        return written
-
-    def _lib(self) -> str:
-        """Return the folder of the environment's standard library ("lib/python3.12"), or "" without a python."""
-        for package in self.plan["packages"]:
-            if package["name"] == "python":
-                site_packages = package.get("python_site_packages_path")
-                short = ".".join(package["version"].split(".")[:2])
-                return str(os.path.dirname(site_packages)) if site_packages else f"lib/python{short}"
-        return ""
-
     def _siblings(self) -> list[str]:
-        """Return complete generations that may share modules: this environment's first, of each the published, then the newest."""
+        """Return generations that may share modules: this environment's first; the published, then the newest."""
         listed = []
         for env in sorted(self.store.environments(), key=lambda env: env != self.env):
             paths = [self.store.path(env, name) for name in self.store.names(env)]
@@ -380,7 +347,7 @@ class _Making:
         return listed[:6]
 
     def _bytecode(self, found: dict[str, os.stat_result]) -> dict[str, tree.Entry]:
-        lib = self._lib()
+        lib = library(self.plan)
         todo = pyc.sources(found, lib) if lib else []
         made = pyc.borrow(self._siblings(), self.new, found, todo) if todo else {}
         self.borrowed = len(made)
@@ -392,71 +359,25 @@ class _Making:
             made.update(tree.entries_of(self.new, compiled))
         return made
 
+    def _accepted(self, place: str) -> contextlib.AbstractContextManager[None]:
+        """Smoke test and pip check, at `place`."""
+        options = self.options
+        return accepted(
+            self.plan, place, self.store.python, options.pip_check, options.test_seconds, self.fds, self.notes
+        )
+
     def _finish(self, place: str, count: int, content: str) -> None:
         """Freeze, test what was frozen, put it on disk, and only then mark it."""
         tree.chmod_folders(place, 0o555)
         self.clock.lap("freeze")
-        self._test(place)
+        with self._accepted(place):
+            tree.sync_filesystem(place)  # while the tests run: the tree does not change any more
+            self.clock.lap("sync")
         self.clock.lap("test")
-        tree.sync_filesystem(place)
         body = {
             "layout": plans.LAYOUT, "env": self.env, "platform": self.plan["platform"], "digest": self.plan["digest"],
             "content": content, "manifest": tree.sha256_file(os.path.join(place, tree.MANIFEST)),
             "packages": len(self.plan["packages"]),
         }  # fmt: skip
         tree.write_file(os.path.join(place, tree.MARK), tree.mark_text(body), durable=True)
-        self.clock.lap("sync")
-
-    def _test(self, place: str) -> None:
-        """Run smoke test and `pip check` side by side.
-
-        :raises Problem: with the last lines of what failed
-        """
-        if not self._lib():
-            self.notes.append("no python in this environment: neither smoke test nor pip check")
-            return
-        python = os.path.join(place, "bin", "python")
-        path = os.environ.get("PATH") or "/usr/local/bin:/usr/bin:/bin"
-        env = clean_environment({
-            "PATH": f"{place}/bin:{path}", "CONDA_PREFIX": place, "CONDA_DEFAULT_ENV": self.env, "PYTHONNOUSERSITE": "1",
-            **self.plan["variables"],
-        })  # fmt: skip
-        tests = [("smoke test", [python, "-I", "-B", "-"], self.plan["smoke"] or "import sys\n")]
-        if self.options.pip_check:
-            has_pip = any(package["name"] == "pip" for package in self.plan["packages"])
-            runner = [python, "-I", "-B", "-m", "pip"] if has_pip else [self.store.python, "-I", "-B", "-m", "pip", "--python", python]
-            tests.append(("pip check", [*runner, "check"], ""))
-        running = []
-        for label, command, text in tests:
-            child = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=self.fds,
-                env=env, cwd="/", start_new_session=True,
-            )  # fmt: skip
-            running.append((label, child, text))
-        failed: list[Problem] = []
-        for label, child, text in running:
-            said, over = _talk(child, text, self.options.test_seconds)
-            if label == "pip check" and "No module named pip" in said:
-                self.notes.append("pip check was not run: neither the environment nor Miniconda has pip")
-            elif child.returncode or over:
-                why = f"it took longer than {self.options.test_seconds:.0f} s" if over else f"it ended with {child.returncode}"
-                failed.append(Problem(
-                    f"environment {self.env}: the {label} failed; what was live before still is",
-                    why + ": " + " | ".join(said.strip().splitlines()[-6:])[-800:],
-                    "mend the spec or the test, and lock again" if label == "smoke test" else
-                    "add what is missing to the spec and lock again, or set conda_envs_pip_check to false",
-                ))  # fmt: skip
-        if failed:
-            raise failed[0]
-
-
-def _talk(child: subprocess.Popen[bytes], text: str, seconds: float) -> tuple[str, bool]:
-    """Give a child its input and take its output; after `seconds` end it with all its children."""
-    try:
-        out, _ = child.communicate(text.encode(), timeout=seconds)
-        return out.decode(errors="replace"), False
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(OSError):
-            os.killpg(child.pid, signal.SIGKILL)
-        out, _ = child.communicate()
-        return out.decode(errors="replace"), True
+        self.clock.lap("mark")

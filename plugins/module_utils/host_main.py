@@ -15,7 +15,9 @@ from .store import Store
 
 def arguments(argv: Optional[list[str]]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="lockstep-clean", description="Remove environments and packages that nobody uses.")
+    parser = argparse.ArgumentParser(
+        prog="lockstep-clean", description="Remove environments and packages that nobody uses."
+    )
     parser.add_argument("command", choices=["clean"], help=argparse.SUPPRESS)
     parser.add_argument("--root", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--keep-previous", type=int, default=1, metavar="N",
@@ -42,4 +44,3 @@ def main(argv: Optional[list[str]] = None) -> int:
         return 1
     print(json.dumps(entry) if options.json else report(entry, options.dry_run))
     return 0 if entry["ok"] else 1
-

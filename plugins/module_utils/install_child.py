@@ -1,8 +1,10 @@
 """The child that downloads and links one environment with py-rattler; a program of its own (Python 3.10 or newer).
 
-Reads one JSON request from standard input: {"engine", "packages", "channel", "staging", "final", "pkgs", "full"}; writes one JSON
-answer to standard output: {"error": text or "", "package": stem or "", "downloaded": [names], "bytes": n}. It ends in
-`os._exit`, since an interpreter's ordinary exit sometimes crashes here after success; whoever started it verifies the tree.
+Reads one JSON request from standard input: {"engine", "packages", "channel", "staging", "final", "pkgs", "full"};
+writes one JSON answer to standard output: {"error": text or "", "package": stem or "", "downloaded": [names],
+"bytes": n}. It ends in
+`os._exit`, since an interpreter's ordinary exit sometimes crashes here after success; whoever started it verifies the
+tree.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ class Reporter:
 
 
 def check_local(package: dict[str, Any]) -> str:
-    """Verify an archive with a file:// url, which py-rattler links without looking at its hash; return what is wrong."""
+    """Return what is wrong with an archive with a file:// url, which py-rattler takes without looking at its hash."""
     if not package["url"].startswith("file://"):
         return ""
     path = unquote(urlsplit(package["url"]).path)

@@ -1,4 +1,4 @@
-"""Byte-code for a frozen environment: linked from a sibling generation where possible, else compiled. Python 3.9, stdlib."""
+"""Byte-code for a frozen environment: linked from a sibling generation, else compiled. Python 3.9, stdlib."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ TAGGED = re.compile(r"(.*/)?__pycache__/([^/]+)\.cpython-[0-9]+t?\.pyc\Z")
 WORKERS = 4  # each keeps about 40 MB
 
 COMPILE = """
-# Several of these run, each with its share: one process pool less to fail in a minimal environment. unchecked-hash: nobody
-# will ever compare times. Templates that do not compile are normal, so nothing is said about them.
+# Several of these run, each with its share: one process pool less to fail in a minimal environment. unchecked-hash:
+# nobody will ever compare times. Templates that do not compile are normal, so nothing is said about them.
 import py_compile, sys
 new, final = sys.argv[1:]
 for line in sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\\0"):
@@ -29,16 +29,13 @@ for line in sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\\
 
 def sources(found: dict[str, os.stat_result], lib: str) -> list[str]:
     """Return the modules below `lib` ("lib/python3.12") that no package brought byte-code for."""
-    have = set()
-    for path in found:
-        match = TAGGED.match(path)
-        if match:
-            have.add((match[1] or "") + match[2])
+    have = {match[1] for match in map(_tagged, found) if match}
     return [path for path in found if path.startswith(lib + "/") and path.endswith(".py") and path[:-3] not in have]
 
 
 def borrow(siblings: list[str], new: str, found: dict[str, os.stat_result], todo: list[str]) -> dict[str, tree.Entry]:
-    """Hard-link byte-code from marked siblings, taking what is done off `todo`; return the manifest entries of the links.
+    """Hard-link byte-code from marked siblings, taking what is done off `todo`; return the manifest entries of the
+    links.
 
     Only where the source is the same inode as the sibling's, and the byte-code what the sibling's manifest says, else a
     damaged one would be blessed by the new manifest. The path inside a .pyc does not matter: the import system sets it.
@@ -51,34 +48,38 @@ def borrow(siblings: list[str], new: str, found: dict[str, os.stat_result], todo
         if not todo:
             break
         manifest = tree.read_manifest(sibling) or {}
-        have = {}
-        for path, entry in manifest.items():
-            match = TAGGED.match(path)
-            if match:
-                have[(match[1] or "") + match[2]] = (path, entry)
+        have = {match[1]: match[0] for match in map(_tagged, manifest) if match}
+        linked: dict[str, str] = {}  # byte-code to its source
         left = []
         for source in todo:
-            known = have.get(source[:-3])
-            if known is None or not _same(sibling, source, found[source], manifest.get(source)):
-                left.append(source)
-                continue
-            pyc, entry = known
-            old = os.path.join(sibling, pyc)
-            try:
-                good = entry == tree.entry_of(sibling, pyc)
-            except OSError:
-                good = False
-            if not good:
+            pyc = have.get(source[:-3])
+            if pyc is None or not _same(sibling, source, found[source], manifest.get(source)):
                 left.append(source)
                 continue
             folder = os.path.dirname(pyc)
             if folder not in folders:
                 os.makedirs(os.path.join(new, folder), 0o755, exist_ok=True)
                 folders.add(folder)
-            os.link(old, os.path.join(new, pyc))
-            made[pyc] = entry
+            try:
+                os.link(os.path.join(sibling, pyc), os.path.join(new, pyc))
+                linked[pyc] = source
+            except FileNotFoundError:
+                left.append(source)
+        checked = tree.entries_of(new, [(pyc, os.lstat(os.path.join(new, pyc))) for pyc in linked])
+        for pyc, entry in checked.items():
+            if entry == manifest[pyc]:
+                made[pyc] = entry
+            else:
+                os.unlink(os.path.join(new, pyc))
+                left.append(linked[pyc])
         todo[:] = left
     return made
+
+
+def _tagged(path: str) -> Optional[tuple[str, str]]:
+    """Return (path, its source without ".py") of byte-code, None for any other file."""
+    match = TAGGED.match(path) if path.endswith(".pyc") else None
+    return (path, (match[1] or "") + match[2]) if match else None
 
 
 def _same(sibling: str, source: str, ours: os.stat_result, listed: Optional[tree.Entry]) -> bool:
@@ -129,8 +130,8 @@ def made_by_compiling(new: str, todo: list[str]) -> list[tuple[str, os.stat_resu
             with os.scandir(os.path.join(new, cache)) as items:
                 for item in items:
                     path = f"{cache}/{item.name}"
-                    match = TAGGED.match(path)
-                    if match and (match[1] or "") + match[2] in wanted:
+                    match = _tagged(path)
+                    if match and match[1] in wanted:
                         made.append((path, item.stat(follow_symlinks=False)))
         except FileNotFoundError:
             continue

@@ -1,7 +1,9 @@
-"""The records in `conda-meta`: do they say what the plan says, and do the files match them? Python 3.9, standard library.
+"""The records in `conda-meta`: do they say what the plan says, and do the files match them? Python 3.9, standard
+library.
 
 What py-rattler 0.28 leaves to be put right: records are mode 0600, lack what a lock does not hold (license, constrains,
-timestamp, ...), and `sha256_in_prefix` stands only where it differs; for a symbolic link it is the hash of the link's text.
+timestamp, ...), and `sha256_in_prefix` stands only where it differs; for a symbolic link it is the hash of the link's
+text.
 """
 
 from __future__ import annotations
@@ -14,7 +16,17 @@ from typing import Any, NamedTuple, Optional
 
 from . import tree
 
-FROM_INDEX = ("arch", "constrains", "features", "license", "license_family", "platform", "purls", "timestamp", "track_features")
+FROM_INDEX = (
+    "arch",
+    "constrains",
+    "features",
+    "license",
+    "license_family",
+    "platform",
+    "purls",
+    "timestamp",
+    "track_features",
+)
 """Keys of a package's own info/index.json that go into the record where the engine left them out."""
 
 
@@ -22,9 +34,11 @@ class Recorded(NamedTuple):
     """What the records of one tree promise.
 
     `files`: path to sha256 (None where a package gives none); `links`: path to sha256 of the link's text;
-    `originals`: files of the cache (absolute path to sha256) that were copied with another prefix written into them: their
+    `originals`: files of the cache (absolute path to sha256) that were copied with another prefix written into them:
+    their
     `sha256_in_prefix` is of whatever the engine found there, so the original has to be looked at as well;
-    `content`: one digest of it all; `scripts`: whether a package has a post-link script, which may make files of its own.
+    `content`: one digest of it all; `scripts`: whether a package has a post-link script, which may make files of its
+    own.
     """
 
     files: dict[str, Optional[str]]
@@ -47,8 +61,9 @@ def read_records(new: str, plan: dict[str, Any], pkgs: str, seals: str, refetche
 
     One record at a time: those of a large environment hold hundreds of thousands of paths.
 
-    :param seals: folder of the seals: for each archive the digest of its file list when it was first seen. A cache entry
-        that was altered together with its own paths.json passes every check which believes the list in the cache.
+    :param seals: folder of the seals: for each archive the digest of its file list when it was first seen. A cache
+        entry that was altered together with its own paths.json passes every check which believes the list in the
+        cache.
     :param refetched: stems whose cache entry was made anew from a verified archive in this run, so that a seal which
         differs was the wrong one
     :raises Mistrust: where a record differs from the plan, or a file list from its seal

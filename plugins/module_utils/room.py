@@ -1,4 +1,4 @@
-"""What must hold before anything is downloaded: a local file system, and room for what comes. Python 3.9, standard library."""
+"""What must hold before anything is downloaded: a local file system, and room. Python 3.9, standard library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RESERVE = 64 << 20  # bytes left for everybody else
 
 
 def filesystem_type(path: str, mounts: str = "/proc/self/mounts") -> str:
-    """Return the type of the file system that holds a path ("ext4", "nfs4", ...), or "" where the system does not tell."""
+    """Return the type of the file system of a path ("ext4", "nfs4", ...), or "" where the system does not tell."""
     real = os.path.realpath(path)
     best, kind = "", ""
     try:
@@ -50,7 +50,7 @@ def refuse_network(path: str, mounts: str = "/proc/self/mounts") -> None:
     if kind in NETWORK:
         raise Problem(
             f"{path} is on a network file system ({kind})",
-            "hard links, locks and renames there do not protect running jobs, and every host would write to the same place",
+            "links, locks and renames there do not protect running jobs, and every host would write to the same place",
             "set lockstep_root to a folder on a local disk, the same path on every host",
         )
 
@@ -66,7 +66,7 @@ def refuse_other_filesystem(folders: list[str]) -> None:
         if device != devices[first]:
             raise Problem(
                 f"{folder} is not on the file system of {first}",
-                "files are shared by hard links between package cache and environments, which cannot cross file systems",
+                "package cache and environments share files by hard links, which cannot cross file systems",
                 "put the whole of lockstep_root on one file system",
             )
 
@@ -99,17 +99,21 @@ def need_room(root: str, plan: dict[str, Any], pkgs: str, reserve: int = RESERVE
     wanted = estimate(plan, pkgs)
     disk = os.statvfs(root)
     free, free_inodes = disk.f_bavail * disk.f_frsize, disk.f_favail
-    remedy = f"run {root}/bin/lockstep-clean, which removes retired generations and unused packages, or give {root} a larger disk"
+    remedy = (
+        f"run {root}/bin/lockstep-clean, which removes retired generations and unused packages, or give {root} a "
+        "larger disk"
+    )
     if free < wanted["bytes"] + reserve:
         raise Problem(
-            f"no room for environment {plan['name']}: about {human(wanted['bytes'])} needed and {human(reserve)} kept in "
-            f"reserve, {human(free)} free in {root}",
+            f"no room for environment {plan['name']}: about {human(wanted['bytes'])} needed and {human(reserve)} kept "
+            f"in reserve, {human(free)} free in {root}",
             f"{wanted['missing']} of {len(plan['packages'])} packages are not in the cache yet; nothing was downloaded",
             remedy,
         )
     if disk.f_files and free_inodes < wanted["inodes"]:  # file systems without a fixed number of inodes say 0
         raise Problem(
-            f"no room for environment {plan['name']}: about {wanted['inodes']} inodes needed, {free_inodes} free in {root}",
+            f"no room for environment {plan['name']}: about {wanted['inodes']} inodes needed, {free_inodes} free "
+            f"in {root}",
             "the file system can hold no more files, whatever bytes are free; nothing was downloaded",
             remedy,
         )

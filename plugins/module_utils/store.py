@@ -1,13 +1,14 @@
-"""The root on a host: where things are, who may change them now, which generation is published, and what may be removed.
+"""The root on a host: where things are, who may change them now, which generation is published, and what may be
+removed.
 
-Python 3.9, standard library. Names that begin with a dot below `generations/<env>/` are work in progress, and whoever holds
-the environment's lock may remove them; the `.lease` files apart, whose inodes are locks that shells and jobs hold shared.
+Python 3.9, standard library. Names that begin with a dot below `generations/<env>/` are work in progress, and whoever
+holds the environment's lock may remove them; the `.lease` files apart, whose inodes are locks that shells and jobs
+hold shared.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -15,9 +16,10 @@ import time
 from collections.abc import Iterator
 from typing import Any, Optional
 
+from . import locks, tree
 from . import plan as plans
-from . import tree
 from .hostroot import need_root_folder
+from .locks import reported
 from .problem import Problem
 from .room import refuse_network, refuse_other_filesystem
 
@@ -81,7 +83,8 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self, env: str, what: str = "build") -> Iterator[tuple[int, int]]:
-        """Hold an environment's lock alone and the package cache's shared; yield both descriptors, for children to inherit.
+        """Hold an environment's lock alone and the package cache's shared; yield both descriptors, for children to
+        inherit.
 
         When a builder is killed, its orphans keep the locks until they have ended too. What killed runs left of this
         environment is removed on entry.
@@ -109,60 +112,26 @@ class Store:
 
     @contextlib.contextmanager
     def _lock_pkgs_shared(self, what: str) -> Iterator[int]:
-        path = os.path.join(self.state, "pkgs.lock")
-        with reported(f"{path} cannot be opened"):
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self.sweep_pkgs()
-            except BlockingIOError:
-                pass  # another builder is at work; a later run sweeps
-            self._wait(handle, fcntl.LOCK_SH, "the package cache")
-            _sign(handle, what)
+        """Hold the package cache's lock shared; sweep the cache first if nobody else is at work."""
+        with locks.opened(os.path.join(self.state, "pkgs.lock")) as handle:
+            if locks.taken(handle):
+                with reported("what a killed run left in the package cache cannot be removed"):
+                    self.sweep_pkgs()
+            locks.wait(handle, True, "the package cache", self.lock_timeout)
+            locks.sign(handle, what)
             yield handle
-        finally:
-            os.close(handle)
 
-    @contextlib.contextmanager
-    def alone(self, name: str, label: str, what: str, timeout: Optional[float] = None) -> Iterator[int]:
+    def alone(
+        self, name: str, label: str, what: str, timeout: Optional[float] = None
+    ) -> contextlib.AbstractContextManager[int]:
         """Hold one lock file below `state/` alone; yield its descriptor.
 
         :param label: what it protects, for messages
         :param timeout: seconds, in place of `lock_timeout`
         :raises Problem: where another run keeps it for longer
         """
-        path = os.path.join(self.state, name)
-        with reported(f"{path} cannot be opened"):
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            self._wait(handle, fcntl.LOCK_EX, label, timeout)
-            _sign(handle, what)
-            yield handle
-        finally:
-            os.close(handle)
-
-    def _wait(self, handle: int, kind: int, label: str, timeout: Optional[float] = None) -> None:
-        """Wait for a lock, politely.
-
-        :raises Problem: after `lock_timeout` seconds, naming the holder
-        """
         patience = self.lock_timeout if timeout is None else timeout
-        deadline = time.monotonic() + patience
-        pause = 0.02
-        while True:
-            try:
-                fcntl.flock(handle, kind | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise Problem(
-                        f"{label} is busy: {_holder(handle)}",
-                        f"waited {patience:.0f} s for it",
-                        "let that run end, or end it, and run again",
-                    ) from None
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.5)
+        return locks.alone(os.path.join(self.state, name), label, what, patience)
 
     def sweep_pkgs(self) -> None:
         """Remove what killed extractions left in the package cache. The caller holds the cache's lock alone."""
@@ -249,7 +218,8 @@ class Store:
             os.close(handle)
 
     def make_lease(self, env: str, name: str) -> None:
-        """Make a generation's lease: readable by all, which is enough for flock; never removed, since its inode is the lock.
+        """Make a generation's lease: readable by all, which is enough for flock; never removed, since its inode is
+        the lock.
 
         :raises OSError: where it cannot be made
         """
@@ -331,14 +301,15 @@ class Store:
     def candidates(self, env: str, keep_previous: int, min_age: float, now: Optional[float] = None) -> list[str]:
         """Return the generations that may be collected unless somebody leases them.
 
-        Kept are the published one, the `keep_previous` ones published before it, and all that were retired (or built, or
-        staged again) less than `min_age` seconds ago. An unfinished tree that is not published has no age to reach.
+        Kept are the published one, the `keep_previous` ones published before it, and all that were retired (or built,
+        or staged again) less than `min_age` seconds ago. An unfinished tree that is not published has no age to
+        reach.
         """
         now = time.time() if now is None else now
         history, link = self.history(env), self.published(env)
         order = dict.fromkeys(name for name, _ in reversed(history) if name != link)
         keep = {link, *list(order)[:keep_previous]}
-        retired = {old: since for (old, _), (_, since) in zip(history, history[1:])}
+        retired = {history[i][0]: history[i + 1][1] for i in range(len(history) - 1)}
         found = []
         for name in self.names(env):
             if name in keep:
@@ -355,7 +326,8 @@ class Store:
     def collect(self, env: str, keep_previous: int = 1, min_age: float = 14 * 86400) -> dict[str, list[str]]:
         """Remove what `candidates` names and nobody leases; return the names `removed` and `leased`.
 
-        :param min_age: seconds; should be longer than the longest job, since a program started by a bare path has no lease
+        :param min_age: seconds; should be longer than the longest job, since a program started by a bare path has no
+            lease
         :raises Problem: where the lock cannot be had, or something cannot be removed
         """
         removed, leased = [], []
@@ -408,40 +380,3 @@ class Store:
                     os.unlink(path)
             tree.sync(self.envs)
         return True
-
-
-@contextlib.contextmanager
-def reported(message: str) -> Iterator[None]:
-    """Turn an OSError into a Problem that says what could not be done, and for a full disk what to do."""
-    try:
-        yield
-    except OSError as error:
-        cause = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-        remedy = ""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            remedy = "make room: bin/lockstep-clean removes retired generations and unused packages"
-        elif error.errno in (errno.EACCES, errno.EPERM):
-            remedy = "give it to the user that Ansible connects as"
-        elif error.errno == errno.EROFS:
-            remedy = "the disk was mounted read-only, perhaps after an error: see the kernel's log"
-        raise Problem(message, cause, remedy) from None
-
-
-def _sign(handle: int, what: str) -> None:
-    """Write into a lock's file who holds it. Only for messages: a full disk must not keep anybody from cleaning."""
-    with contextlib.suppress(OSError):
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps({"pid": os.getpid(), "since": int(time.time()), "what": what}).encode(), 0)
-
-
-def _holder(handle: int) -> str:
-    """Say who holds a lock, from what the holder wrote into its file."""
-    try:
-        holder = json.loads(os.pread(handle, 4096, 0).decode())
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
-        text = f"another run ({holder['what']}, pid {holder['pid']}) has held it since {since}"
-        if not os.path.exists(f"/proc/{int(holder['pid'])}") and os.path.isdir("/proc/self"):
-            text += "; that process has ended, but a child of it is still at work"
-        return text
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another run is at work"

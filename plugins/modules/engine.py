@@ -8,10 +8,10 @@ module: engine
 short_description: Install the engine that builds environments, and Lockstep's own files, on a host
 version_added: 0.1.0
 description:
-  - Has py-rattler's wheel unpacked in C(<root>/engine/rattler-<version>), where Miniconda's python runs it, and the files
-    of Lockstep itself in C(<root>/engine/tools-<digest>) and C(<root>/bin) (C(lockstep-run), C(lockstep-clean)).
-  - The controller fetches the wheel once into its own cache, C(${LOCKSTEP_CACHE:-~/.cache/lockstep}/wheels), by name, version
-    and sha256, and sends it only to hosts that lack it. The host verifies the sha256 again.
+  - Has py-rattler's wheel unpacked in C(<root>/engine/rattler-<version>), where Miniconda's python runs it, and the
+  files of Lockstep itself in C(<root>/engine/tools-<digest>) and C(<root>/bin) (C(lockstep-run), C(lockstep-clean)).
+  - The controller fetches the wheel once into its own cache, C(${LOCKSTEP_CACHE:-~/.cache/lockstep}/wheels), by name,
+  version and sha256, and sends it only to hosts that lack it. The host verifies the sha256 again.
   - Folders of former versions are removed when no build uses them.
 options:
   root:
@@ -28,33 +28,14 @@ options:
     required: true
   source:
     description:
-      - Where the controller takes the wheels from, in place of the Python package index that its pip is set up for. The url
-        of a folder, or a folder on the controller.
-    type: str
-    default: ""
-  expected:
-    description: Set by the action plugin. What the host should hold of Lockstep's own files.
-    type: str
-    default: ""
-  wheel:
-    description: Set by the action plugin. Where it has put the wheel on the host.
-    type: path
-  content:
-    description: Set by the action plugin. The files, where the host lacks some.
-    type: str
-    default: ""
-attributes:
-  check_mode:
-    support: full
-    description: Says what it would install; fetches and sends nothing.
-  diff_mode:
-    support: full
-    description: Names the folders and files that are added and removed.
-  platform:
-    support: full
-    platforms: linux
-    description: x86_64 and aarch64.
-author: The Lockstep developers (@lockstep-fleet)
+      - Where the controller takes the wheels from, in place of the Python package index that its pip is set up for.
+      The url of a folder, or a folder on the controller. type: str default: "" expected: description: Set by the
+      action plugin. What the host should hold of Lockstep's own files. type: str default: "" wheel: description: Set
+      by the action plugin. Where it has put the wheel on the host. type: path content: description: Set by the action
+      plugin. The files, where the host lacks some. type: str default: "" attributes: check_mode: support: full
+      description: Says what it would install; fetches and sends nothing. diff_mode: support: full description: Names
+      the folders and files that are added and removed. platform: support: full platforms: linux description: x86_64
+      and aarch64. author: The Lockstep developers (@lockstep-fleet)
 """
 
 EXAMPLES = r"""
@@ -129,7 +110,12 @@ def difference(wanted: Wanted, missing: dict[str, Any]) -> dict[str, str]:
     before = [f"{path}\n" for path in missing["superseded"]]
     after = [f"engine/{wanted.engine}\n"] if missing["engine"] else []
     after += [f"{path}\n" for path in files]
-    return {"before_header": wanted.root, "after_header": wanted.root, "before": "".join(before), "after": "".join(after)}
+    return {
+        "before_header": wanted.root,
+        "after_header": wanted.root,
+        "before": "".join(before),
+        "after": "".join(after),
+    }
 
 
 def main() -> None:

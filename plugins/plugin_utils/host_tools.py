@@ -12,7 +12,19 @@ PLUGINS = Path(__file__).resolve().parent.parent
 HERE = PLUGINS / "module_utils"
 FILES = Path(__file__).absolute().parent.parent.parent / "roles" / "conda_envs" / "files"
 
-MODULES = ("children", "clean", "host_main", "hostroot", "install_child", "plan", "problem", "room", "store", "tree")
+MODULES = (
+    "children",
+    "clean",
+    "host_main",
+    "hostroot",
+    "install_child",
+    "locks",
+    "plan",
+    "problem",
+    "room",
+    "store",
+    "tree",
+)
 """`host_main`, what it imports, directly or not, and the child that installs."""
 
 MAIN = """'''Starts host_main: `python <this folder> clean`.'''
@@ -52,7 +64,9 @@ def tools() -> dict[str, HostFile]:
     hooks = {f"hooks/{name}": FILES / "hooks" / name for name in HOOKS}
     found = {path: HostFile(source.read_text("utf-8"), 0o644) for path, source in (package | hooks).items()}
     found["lockstep_host/__main__.py"] = HostFile(MAIN, 0o644)
-    found["lockstep_host/__init__.py"] = HostFile('"""Lockstep\'s own files on this host; replaced as a whole."""\n', 0o644)
+    found["lockstep_host/__init__.py"] = HostFile(
+        '"""Lockstep\'s own files on this host; replaced as a whole."""\n', 0o644
+    )
     return dict(sorted(found.items()))
 
 

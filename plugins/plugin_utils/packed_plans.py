@@ -19,7 +19,13 @@ from .lockfile import Lock, LockError
 
 HERE = Path(__file__).resolve().parent
 # what the plans depend on besides their inputs: edit one, and nothing that was kept counts
-SOURCES = (HERE / "lockfile.py", HERE / "lockpackage.py", HERE / "channels.py", HERE / "packed_plans.py", Path(plans.__file__))
+SOURCES = (
+    HERE / "lockfile.py",
+    HERE / "lockpackage.py",
+    HERE / "channels.py",
+    HERE / "packed_plans.py",
+    Path(plans.__file__),
+)
 
 
 def packed_plans(

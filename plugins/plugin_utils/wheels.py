@@ -17,7 +17,9 @@ from pathlib import Path
 from ..module_utils.plan import redact
 from ..module_utils.problem import Problem
 
-FILE = re.compile(r"(?P<name>[A-Za-z0-9_]+)-(?P<version>[0-9][A-Za-z0-9.]*)-[^/-]+-[^/-]+-(?P<tags>[A-Za-z0-9_.]+)[.]whl\Z")
+FILE = re.compile(
+    r"(?P<name>[A-Za-z0-9_]+)-(?P<version>[0-9][A-Za-z0-9.]*)-[^/-]+-[^/-]+-(?P<tags>[A-Za-z0-9_.]+)[.]whl\Z"
+)
 PYTHON = "3.12"  # that of Miniconda; the wheel is abi3, good for 3.10 and later
 
 
@@ -35,7 +37,8 @@ def sha256_of(path: Path) -> str:
 def wheel(file: str, sha256: str, source: str = "", cache: Path | None = None) -> Path:
     """Return the path of a verified wheel, fetched first if the cache has none. Safe in many processes at once.
 
-    :param source: url of a folder, or a folder, that has it; "": the package index that the controller's pip is set up for
+    :param source: url of a folder, or a folder, that has it; "": the package index that the controller's pip is set
+        up for
     :raises Problem: where it cannot be had, or is not the declared one
     """
     folder = (cache or cache_dir()) / "wheels"
@@ -76,7 +79,9 @@ def _fetch(file: str, match: re.Match[str], sha256: str, source: str, to: Path) 
                 shutil.copyfileobj(answer, out)
         except (urllib.error.URLError, ValueError) as error:
             raise Problem(
-                f"the engine's wheel cannot be fetched from {redact(url)}", str(error), "check conda_envs_engine_wheel_source"
+                f"the engine's wheel cannot be fetched from {redact(url)}",
+                str(error),
+                "check conda_envs_engine_wheel_source",
             ) from None
         return path
     if source:
@@ -89,14 +94,16 @@ def _fetch(file: str, match: re.Match[str], sha256: str, source: str, to: Path) 
     wanted = to / "requirements.txt"
     wanted.write_text(f"{name}=={version} --hash=sha256:{sha256}\n", encoding="utf-8")
     platforms = [word for tag in match["tags"].split(".") for word in ("--platform", tag)]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes",
-               *platforms, "--python-version", PYTHON, "--dest", str(to), "--requirement", str(wanted)]  # fmt: skip
+    command = [
+        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes",
+        *platforms, "--python-version", PYTHON, "--dest", str(to), "--requirement", str(wanted),
+    ]  # fmt: skip
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode or not path.is_file():
         said = [line for line in (done.stderr or done.stdout).splitlines() if "notice" not in line]
         raise Problem(
             f"the engine's wheel {file} cannot be fetched",
             "pip said: " + " | ".join(redact(line) for line in said[-4:])[-700:],
-            "give the controller a package index (pip config), or set conda_envs_engine_wheel_source to a folder or url",
+            "give the controller a package index (pip config), or set conda_envs_engine_wheel_source",
         )
     return path

@@ -1,4 +1,5 @@
-"""SIGKILL to the whole group at enumerated operations and at random times: what is live stays whole, the next run heals.
+"""SIGKILL to the whole group at enumerated operations and at random times: what is live stays whole, the next run
+heals.
 
 A sample by default; LOCKSTEP_FAULTS=all takes every point.
 """
@@ -148,7 +149,9 @@ def test_killed_at_random_times(lab: Lab) -> None:
     killed = 0
     for _ in range(100 if ALL else 12):
         lab.reset()
-        child = subprocess.Popen(lab.command("build", 0), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        child = subprocess.Popen(
+            lab.command("build", 0), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         time.sleep(chance.uniform(0.1 * usual, usual))
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
@@ -167,7 +170,9 @@ def test_orphans_of_a_killed_builder_keep_the_lock(lab: Lab) -> None:
     slow.unlink()  # the copy shares nothing, but be sure
     slow.write_text(real.replace("exec ", "sleep 1.5\nexec "))
     slow.chmod(0o755)
-    child = subprocess.Popen(lab.command("build", 0), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    child = subprocess.Popen(
+        lab.command("build", 0), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     new = Path(lab.store.state, "train.lock")
     deadline = time.monotonic() + 10
     while "build" not in new.read_text() and time.monotonic() < deadline:

@@ -74,7 +74,9 @@ def test_unused_goes_and_used_stays(store: Store) -> None:
     assert Path(store.pkgs, "beta-1.0-htiny_0").is_dir()
     assert all(tree.damage(store.path("train", name), "hashes") == [] for name in store.names("train"))
     assert clean.history(store) == [entry]
-    assert Path(store.root, "conda-calls").read_text() == "clean --index-cache --tarballs --yes\nclean --packages --yes\n"
+    assert (
+        Path(store.root, "conda-calls").read_text() == "clean --index-cache --tarballs --yes\nclean --packages --yes\n"
+    )
     again = clean.clean(store, keep_previous=1, min_age=0)
     assert again["removed"] == [] and len(clean.history(store)) == 2
 
@@ -101,7 +103,9 @@ def test_no_clean_while_a_build_runs(store: Store) -> None:
     unused = plant(store)
     with store.locked("serve"):
         entry = clean.clean(store, keep_previous=1, min_age=0)
-    assert not entry["ok"] and "the package cache is busy" in entry["message"] and f"pid {os.getpid()}" in entry["message"]
+    assert (
+        not entry["ok"] and "the package cache is busy" in entry["message"] and f"pid {os.getpid()}" in entry["message"]
+    )
     assert unused.exists() and not Path(store.root, "conda-calls").exists()
 
 

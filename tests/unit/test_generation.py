@@ -119,13 +119,13 @@ def test_damage_is_found_and_repaired_under_a_running_process(channel: Channel, 
         os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
         assert generation.look(store, plan, "stats")["state"] == "complete"  # what only hashes can see
     elif how == "missing":
-        os.chmod(victim.parent, 0o755)
+        victim.parent.chmod(0o755)
         victim.unlink()
-        os.chmod(victim.parent, 0o555)
+        victim.parent.chmod(0o555)
     elif how == "extra":
-        os.chmod(final / SITE, 0o755)
+        (final / SITE).chmod(0o755)
         (final / SITE / "stray.py").write_text("")
-        os.chmod(final / SITE, 0o555)
+        (final / SITE).chmod(0o555)
     else:
         (final / tree.MARK).write_text("")
     found = generation.look(store, plan, "hashes")
@@ -155,7 +155,7 @@ def test_a_link_moved_elsewhere_is_put_back(channel: Channel, store: Store, tmp_
 
 def test_incomplete_generations_are_not_published(channel: Channel, store: Store) -> None:
     store.prepare()
-    os.makedirs(store.path("train", "0123456789ab"))
+    Path(store.path("train", "0123456789ab")).mkdir(parents=True)
     with pytest.raises(Problem, match="not complete"):
         store.activate("train", "0123456789ab")
 

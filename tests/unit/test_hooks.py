@@ -40,7 +40,9 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both generations, built once."""
     base = tmp_path_factory.mktemp("hooks")
     channel, store = make_channel(base / "channel"), make_store(base / "root")
-    extra = {"etc/conda/activate.d/zz-extra.sh": b"false\nexport EXTRA=$CONDA_PREFIX:$WHAT\n[[ -n $WHAT ]] && export BASHISM=yes\n"}
+    extra = {
+        "etc/conda/activate.d/zz-extra.sh": b"false\nexport EXTRA=$CONDA_PREFIX:$WHAT\n[[ -n $WHAT ]] && export BASHISM=yes\n"
+    }
     channel.add("extra", "1.0", extra)
     for version in ("1.0", "2.0"):
         plan = channel.plan("train", "python", f"alpha={version}", "extra", variables={"WHAT": "it's $HOME"})
@@ -95,7 +97,7 @@ VERSION = "python -c 'import alpha, sys; print(alpha.__version__, sys.prefix)'\n
 def test_an_activated_shell_keeps_its_generation_and_its_lease(two: Two, shell: str) -> None:
     pause = "read x\n" if shell != "fish" else "read -l x\n"
     script = activate(shell, two.link) + "echo ready\n" + pause + VERSION + "echo $CONDA_PREFIX $PYTHONNOUSERSITE\n"
-    script += deactivate(shell, two.link) + "echo \"[$LOCKSTEP_GENERATION$PYTHONNOUSERSITE]\"\n" + pause + ":\n"
+    script += deactivate(shell, two.link) + 'echo "[$LOCKSTEP_GENERATION$PYTHONNOUSERSITE]"\n' + pause + ":\n"
     child = start(shell, script)
     assert child.stdin and child.stdout
     assert child.stdout.readline() == "ready\n"
@@ -151,7 +153,9 @@ def test_dash_leaves_a_taken_descriptor_alone(two: Two) -> None:
 
 @pytest.mark.parametrize("shell", POSIX)
 def test_a_blocked_lease_only_warns(two: Two, shell: str) -> None:
-    with subprocess.Popen(["flock", "-x", two.store.lease("train", two.old), "sleep", "60"], start_new_session=True) as hog:
+    with subprocess.Popen(
+        ["flock", "-x", two.store.lease("train", two.old), "sleep", "60"], start_new_session=True
+    ) as hog:
         time.sleep(0.2)
         out, err = start(shell, activate(shell, two.link) + VERSION).communicate()
         os.killpg(hog.pid, 9)
@@ -163,7 +167,13 @@ class TestRun:
         return subprocess.run([two.run, *words], capture_output=True, text=True, env={}, cwd="/", **more)  # type: ignore[call-overload,no-any-return]
 
     def test_runs_without_any_environment(self, two: Two) -> None:
-        done = self.run(two, "train", "python", "-c", "import alpha, os; print(alpha.__version__, os.environ['LOCKSTEP_GENERATION'])")
+        done = self.run(
+            two,
+            "train",
+            "python",
+            "-c",
+            "import alpha, os; print(alpha.__version__, os.environ['LOCKSTEP_GENERATION'])",
+        )
         assert done.stdout == f"1.0 {two.store.path('train', two.old)}\n" and not done.stderr
 
     def test_sets_variables_and_runs_packages_hooks(self, two: Two) -> None:
@@ -180,7 +190,9 @@ class TestRun:
 
     def test_late_imports_come_from_the_first_generation(self, two: Two) -> None:
         code = "import sys; print(1, flush=True); sys.stdin.readline(); import alpha; print(alpha.__version__)"
-        child = subprocess.Popen([two.run, "train", "python", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen(
+            [two.run, "train", "python", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         assert child.stdout and child.stdout.readline() == "1\n"
         two.swap()
         assert child.communicate("\n")[0] == "1.0\n"

@@ -43,7 +43,10 @@ def test_the_digest_is_of_names_and_contents() -> None:
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.13"])
 def test_host_code_runs_under_other_pythons(tmp_path: Path, version: str) -> None:
-    candidates = [*Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python"), Path(f"/usr/bin/python{version}")]
+    candidates = [
+        *Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python"),
+        Path(f"/usr/bin/python{version}"),
+    ]
     python = next((path for path in candidates if path.exists()), None)
     if python is None:
         pytest.skip(f"no python {version} on this machine")
@@ -53,7 +56,9 @@ def test_host_code_runs_under_other_pythons(tmp_path: Path, version: str) -> Non
     for name in names:
         (package / f"{name}.py").write_text((MODULE_UTILS / f"{name}.py").read_text())
     (package / "__init__.py").write_text("")
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + "".join(f"import lockstep_host.{n}\n" for n in sorted(names))
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + "".join(
+        f"import lockstep_host.{n}\n" for n in sorted(names)
+    )
     subprocess.run([python, "-I", "-S", "-c", code], check=True, capture_output=True)
 
 
@@ -61,7 +66,9 @@ class TestEngine:
     @pytest.fixture
     def wheel(self, tmp_path: Path) -> Path:
         path = tmp_path / "py_rattler-1.0-cp310-abi3-manylinux2014_x86_64.whl"
-        path.write_bytes(zip_of({"rattler/__init__.py": b"", "rattler/rattler.abi3.so": b"ELF", "x.dist-info/RECORD": b""}))
+        path.write_bytes(
+            zip_of({"rattler/__init__.py": b"", "rattler/rattler.abi3.so": b"ELF", "x.dist-info/RECORD": b""})
+        )
         return path
 
     @pytest.fixture
