@@ -9,11 +9,11 @@ short_description: Have a shared conda environment that is exactly what its lock
 version_added: 0.1.0
 description:
   - Builds the environment of a lock aside, verifies every file by sha256, freezes it, runs C(pip check) and its smoke
-  test at its final path, and publishes it by swapping one link. What is live is never changed; whoever uses it keeps
-  it.
+    test at its final path, and publishes it by swapping one link. What is live is never changed; whoever uses it keeps
+    it.
   - Solves nothing. The lock is read on the controller; the host gets the packages' urls and hashes.
-  - A damaged environment is exchanged, whole, for a verified one, also while programs run from it. A link that was
-  moved elsewhere is put back.
+  - A damaged environment is exchanged, whole, for a verified one, also while programs run from it. A link that was moved
+    elsewhere is put back.
   - May be killed at any moment; the next run completes or heals what it finds.
 options:
   name:
@@ -36,23 +36,64 @@ options:
     description: The lock, a C(conda-lock.yml) of version 1 (CEP 37), on the controller. Needed unless O(state=absent).
     type: str
   smoke:
-    description: A python program on the controller, run by the environment's python before it counts as complete. May
-    be missing. type: str channels: description: The channels whose packages are accepted; default those that the lock
-    names. type: list elements: str channel_alias: description: Where hosts fetch packages from, in place of the
-    published address (a mirror). type: str default: https://conda.anaconda.org engine_version: description: Version
-    of the engine that M(lockstep.fleet.engine) has installed. type: str required: true verify: description:
+    description:
+      - A python program on the controller, run by the environment's python before it counts as complete. May be missing.
+    type: str
+  channels:
+    description: The channels whose packages are accepted; default those that the lock names.
+    type: list
+    elements: str
+  channel_alias:
+    description: Where hosts fetch packages from, in place of the published address (a mirror).
+    type: str
+    default: https://conda.anaconda.org
+  engine_version:
+    description: Version of the engine that M(lockstep.fleet.engine) has installed.
+    type: str
+    required: true
+  verify:
+    description:
       - How deep an existing generation is looked at. V(marks) reads its mark and manifest, V(stats) compares size and
-      time of every file, V(hashes) reads every file. type: str choices: [marks, stats, hashes] default: stats
-      pip_check: description: Whether C(pip check) must pass before the environment counts as complete. type: bool
-      default: true test_timeout: description: Seconds that the smoke test and C(pip check) may take. type: int
-      default: 600 lock_timeout: description: Seconds to wait for another run on the same host. type: int default:
-      1800 reserve_mb: description: Megabytes that a build must leave free. type: int default: 64 plans: description:
-      Set by the action plugin. What the lock says, for each platform. type: str default: "" tools: description: Set
-      by the action plugin. Name of the folder of Lockstep's own files. type: str default: "" attributes: check_mode:
-      support: full description: Says what it would do, also on a machine that has nothing yet; checks root path and
-      room. diff_mode: support: full description: Shows the packages that differ from those of the environment that is
-      live. platform: support: full platforms: linux description: x86_64 and aarch64. author: The Lockstep developers
-      (@lockstep-fleet)
+        time of every file, V(hashes) reads every file.
+    type: str
+    choices: [marks, stats, hashes]
+    default: stats
+  pip_check:
+    description: Whether C(pip check) must pass before the environment counts as complete.
+    type: bool
+    default: true
+  test_timeout:
+    description: Seconds that the smoke test and C(pip check) may take.
+    type: int
+    default: 600
+  lock_timeout:
+    description: Seconds to wait for another run on the same host.
+    type: int
+    default: 1800
+  reserve_mb:
+    description: Megabytes that a build must leave free.
+    type: int
+    default: 64
+  plans:
+    description: Set by the action plugin. What the lock says, for each platform.
+    type: str
+    default: ""
+  tools:
+    description: Set by the action plugin. Name of the folder of Lockstep's own files.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    description: Says what it would do, also on a machine that has nothing yet; checks root path and room.
+  diff_mode:
+    support: full
+    description: Shows the packages that differ from those of the environment that is live.
+  platform:
+    support: full
+    platforms: linux
+    description: x86_64 and aarch64.
+author: The Lockstep developers (@lockstep-fleet)
 """
 
 EXAMPLES = r"""

@@ -9,9 +9,9 @@ short_description: Install the engine that builds environments, and Lockstep's o
 version_added: 0.1.0
 description:
   - Has py-rattler's wheel unpacked in C(<root>/engine/rattler-<version>), where Miniconda's python runs it, and the
-  files of Lockstep itself in C(<root>/engine/tools-<digest>) and C(<root>/bin) (C(lockstep-run), C(lockstep-clean)).
+    files of Lockstep itself in C(<root>/engine/tools-<digest>) and C(<root>/bin) (C(lockstep-run), C(lockstep-clean)).
   - The controller fetches the wheel once into its own cache, C(${LOCKSTEP_CACHE:-~/.cache/lockstep}/wheels), by name,
-  version and sha256, and sends it only to hosts that lack it. The host verifies the sha256 again.
+    version and sha256, and sends it only to hosts that lack it. The host verifies the sha256 again.
   - Folders of former versions are removed when no build uses them.
 options:
   root:
@@ -29,13 +29,32 @@ options:
   source:
     description:
       - Where the controller takes the wheels from, in place of the Python package index that its pip is set up for.
-      The url of a folder, or a folder on the controller. type: str default: "" expected: description: Set by the
-      action plugin. What the host should hold of Lockstep's own files. type: str default: "" wheel: description: Set
-      by the action plugin. Where it has put the wheel on the host. type: path content: description: Set by the action
-      plugin. The files, where the host lacks some. type: str default: "" attributes: check_mode: support: full
-      description: Says what it would install; fetches and sends nothing. diff_mode: support: full description: Names
-      the folders and files that are added and removed. platform: support: full platforms: linux description: x86_64
-      and aarch64. author: The Lockstep developers (@lockstep-fleet)
+        The url of a folder, or a folder on the controller.
+    type: str
+    default: ""
+  expected:
+    description: Set by the action plugin. What the host should hold of Lockstep's own files.
+    type: str
+    default: ""
+  wheel:
+    description: Set by the action plugin. Where it has put the wheel on the host.
+    type: path
+  content:
+    description: Set by the action plugin. The files, where the host lacks some.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    description: Says what it would install; fetches and sends nothing.
+  diff_mode:
+    support: full
+    description: Names the folders and files that are added and removed.
+  platform:
+    support: full
+    platforms: linux
+    description: x86_64 and aarch64.
+author: The Lockstep developers (@lockstep-fleet)
 """
 
 EXAMPLES = r"""

@@ -335,7 +335,7 @@ def test_a_busy_environment_is_said_with_its_holder(channel: Channel, store: Sto
 
 
 def test_leases_race_the_collector(channel: Channel, store: Store) -> None:
-    """Jobs start all the time while generations are published, retired and collected at once: none may lose its files."""
+    """Jobs start all the time while generations are published, retired and collected: none may lose its files."""
     old, new = (channel.plan("train", "python", f"alpha={version}") for version in ("1.0", "2.0"))
     generation.stage(store, new, FAST)
     names = [plan["digest"][:12] for plan in (old, new)]

@@ -40,10 +40,8 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both generations, built once."""
     base = tmp_path_factory.mktemp("hooks")
     channel, store = make_channel(base / "channel"), make_store(base / "root")
-    extra = {
-        "etc/conda/activate.d/zz-extra.sh": b"false\nexport EXTRA=$CONDA_PREFIX:$WHAT\n[[ -n $WHAT ]] && export BASHISM=yes\n"
-    }
-    channel.add("extra", "1.0", extra)
+    hook = b"false\nexport EXTRA=$CONDA_PREFIX:$WHAT\n[[ -n $WHAT ]] && export BASHISM=yes\n"
+    channel.add("extra", "1.0", {"etc/conda/activate.d/zz-extra.sh": hook})
     for version in ("1.0", "2.0"):
         plan = channel.plan("train", "python", f"alpha={version}", "extra", variables={"WHAT": "it's $HOME"})
         generation.stage(store, plan, FAST)
