@@ -12,8 +12,8 @@ description:
     test at its final path, and publishes it by swapping one link. What is live is never changed; whoever uses it keeps
     it.
   - Solves nothing. The lock is read on the controller; the host gets the packages' urls and hashes.
-  - A damaged environment is exchanged, whole, for a verified one, also while programs run from it. A link that was moved
-    elsewhere is put back.
+  - A damaged environment is exchanged, whole, for a verified one, also while programs run from it. A link that was
+    moved elsewhere is put back.
   - May be killed at any moment; the next run completes or heals what it finds.
 options:
   name:
@@ -37,7 +37,8 @@ options:
     type: str
   smoke:
     description:
-      - A python program on the controller, run by the environment's python before it counts as complete. May be missing.
+      - A python program on the controller, run by the environment's python before it counts as complete. May be
+        missing.
     type: str
   channels:
     description: The channels whose packages are accepted; default those that the lock names.
