@@ -36,6 +36,8 @@ def said(lines: Iterable[str]) -> list[str]:
     """What a playbook said, without Ansible's own account of plays, tasks and hosts."""
     kept: list[str] = []
     for line in lines:
+        if line.startswith(("[ERROR]", "fatal:")) and any(k.startswith("report:") for k in kept):
+            break  # the report has said it all
         if not NOISE.match(line) and not (not line.strip() and (not kept or not kept[-1].strip())):
             kept.append(line.rstrip())
     return kept

@@ -26,7 +26,7 @@ PACKAGES = (
         "nftables",
         "zsh",
     ),
-    "fish",
+    *("fish", "cloud-init"),
 )
 LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
 IMAGE = paths.HERE / "hosts" / "image"

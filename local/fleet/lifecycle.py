@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from local.fleet.podman import Podman, write_if_changed
 Say = Callable[[str], None]
 T = TypeVar("T")
 READY_SECONDS = 90
+CONNECTIONS = Path("/run/lockstep/cp")  # as the inventories' ansible_control_path_dir says
 PORT = 8000
 SERVER = paths.HERE / "channel" / "serve.py"
 
@@ -34,7 +36,7 @@ def up(podman: Podman, fleet: Fleet, channel: Path | None, say: Say) -> int:
     podman.prepare()
     state = paths.state(fleet.name)
     state.mkdir(parents=True, exist_ok=True)
-    (paths.RUN / "cp" / fleet.name).mkdir(parents=True, exist_ok=True)
+    (CONNECTIONS / fleet.name).mkdir(parents=True, exist_ok=True)
     key = _key(state)
     # one after the other: the package archive is the bottleneck, and two at once need twice the memory
     images = {suite: image.ensure(podman, suite, say) for suite in sorted({h.suite for h in fleet.hosts})}
@@ -178,7 +180,7 @@ def _start(podman: Podman, fleet: Fleet, host: Host, tag: str, key: Path, presen
     create = ["--hostname", host.name, "--systemd=always", "--ip", host.address, "--mac-address", host.mac]
     create += ["--volume", f"{key}:/etc/ssh/fleet_authorized_keys:ro", tag]
     done = _ensure(podman, fleet, name, spec_of(create, host.linger, host.gpu, key.read_text()), create, present, say)
-    mark = paths.RUN / "provisioned" / name  # written last: a run that was interrupted provisions again
+    mark = paths.run() / "provisioned" / name  # written last: a run that was interrupted provisions again
     if not done and mark.exists():
         return False
     mark.unlink(missing_ok=True)
@@ -269,8 +271,9 @@ def down(podman: Podman, fleet: str, say: Say) -> None:
     state = paths.state(fleet)
     for name in ("id_ed25519", "id_ed25519.pub", "known_hosts", "channel.json"):
         (state / name).unlink(missing_ok=True)
-    for socket in (paths.RUN / "cp" / fleet).glob("*"):  # ssh connections that Ansible keeps open
+    for socket in (CONNECTIONS / fleet).glob("*"):  # ssh connections that Ansible keeps open
         subprocess.run(["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "gone"], capture_output=True, check=False)
+    shutil.rmtree(CONNECTIONS / fleet, ignore_errors=True)
     _cgroups()
     for path in podman.leave():
         say(f"removed {path}")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HERE = CHECKOUT / "local"
-RUN = Path("/run/lockstep")  # podman's volatile state; removed with the last fleet
 
 
 def state(fleet: str) -> Path:
@@ -21,6 +20,13 @@ def cache() -> Path:
     """The folder for what is slow to make: ``$LOCKSTEP_CACHE``, else ``~/.cache/lockstep``."""
     named = os.environ.get("LOCKSTEP_CACHE", "")
     return Path(named).resolve() if named else Path.home() / ".cache" / "lockstep"
+
+
+def run() -> Path:
+    """Podman's volatile state, removed with the last fleet; another cache is another podman with another folder."""
+    if cache() == Path.home() / ".cache" / "lockstep":
+        return Path("/run/lockstep")
+    return Path("/run/lockstep-" + hashlib.sha256(str(cache()).encode()).hexdigest()[:8])
 
 
 def digest_of(paths: Iterable[Path], *words: str) -> str:

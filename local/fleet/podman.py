@@ -13,15 +13,20 @@ from typing import Any
 from local.fleet import paths
 from local.fleet.errors import FleetError
 
-# podman 4.3 keeps these at fixed places whatever its configuration says. What was not there before us goes with us.
+# podman 4.3 keeps these at fixed places whatever its configuration says. What was not there before us goes with us,
+# unless somebody else has put something in. Inner before outer.
 OUTSIDE = (
+    "/run/containers/networks/ipam.db",
+    "/run/containers/networks",
     "/run/containers",
     "/run/netns",
     "/run/libpod",
-    "/var/lib/containers",
-    "/etc/containers/networks",
     "/run/crun",
     "/run/runc",
+    "/var/lib/containers/cache/blob-info-cache-v1.boltdb",
+    "/var/lib/containers/cache",
+    "/var/lib/containers",
+    "/etc/containers/networks",
 )
 
 
@@ -91,14 +96,14 @@ class Podman:
         for tool in ("podman", "runc"):
             if not shutil.which(tool):
                 raise FleetError(f"{tool} is not installed", "run: make setup")
-        if not paths.RUN.exists():
-            paths.RUN.mkdir(parents=True)
-            there = [p for p in OUTSIDE if Path(p).exists()]
-            (paths.RUN / "before.json").write_text(json.dumps(there))
+        before = paths.run() / "before.json"
+        if not before.exists():
+            before.parent.mkdir(parents=True, exist_ok=True)
+            before.write_text(json.dumps([p for p in OUTSIDE if Path(p).exists()]))
         for folder in ("networks", "tmp", "graph"):
             (self.base / folder).mkdir(parents=True, exist_ok=True)
-        write_if_changed(self.base / "containers.conf", containers_conf(self.base, paths.RUN, *limits()))
-        write_if_changed(self.base / "storage.conf", storage_conf(self.base, paths.RUN))
+        write_if_changed(self.base / "containers.conf", containers_conf(self.base, paths.run(), *limits()))
+        write_if_changed(self.base / "storage.conf", storage_conf(self.base, paths.run()))
 
     def run(
         self, *argv: str, check: bool = True, stdin: str | None = None, timeout: float = 600
@@ -155,17 +160,30 @@ class Podman:
         """When no container of ours is left, remove what podman keeps outside; returns what was removed."""
         if self.listed():
             return []
-        before = paths.RUN / "before.json"
-        there = json.loads(before.read_text()) if before.exists() else list(OUTSIDE)
-        gone = []
-        _unmount_below(paths.RUN)
+        before = paths.run() / "before.json"
+        there = set(json.loads(before.read_text())) if before.exists() else set(OUTSIDE)
+        gone = [path for path in OUTSIDE if path not in there and _remove(Path(path))]
         _unmount_below(self.base / "graph")
-        for path in map(Path, [*[p for p in OUTSIDE if p not in there], str(paths.RUN)]):
-            if path.exists():
-                _unmount_below(path)
-                shutil.rmtree(path, ignore_errors=True)
-                gone.append(str(path))
-        return gone
+        _unmount_below(paths.run())
+        shutil.rmtree(paths.run(), ignore_errors=True)
+        return [*gone, str(paths.run())]
+
+
+def _remove(path: Path) -> bool:
+    """Remove a file, or a folder with nothing in it; returns whether it is gone now and was there before."""
+    try:
+        if not path.exists():
+            return False
+        if path.is_dir():
+            if any(path.iterdir()):
+                return False
+            _unmount_below(path)
+            path.rmdir()
+        else:
+            path.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def _unmount_below(folder: Path) -> None:
