@@ -133,6 +133,7 @@ guard_mount_point() {
 
 mount_data_disk() {
   ! mountpoint -q "$root" || return 0
+  guard_mount_point
   local disk
   disk=$(blkid -L "$label" || true)
   if [ -z "$disk" ]; then
@@ -143,7 +144,6 @@ mount_data_disk() {
       *) die "several empty disks are attached ($(tr '\n' ' ' <<<"$disk")): name the one for $root with --device" ;;
     esac
   fi
-  guard_mount_point
   grep -q "^LABEL=$label " "$etc/fstab" ||
     echo "LABEL=$label $root ext4 defaults,noatime,nofail,x-systemd.device-timeout=30s 0 2" >>"$etc/fstab"
   mount "$root"
@@ -152,13 +152,13 @@ mount_data_disk() {
 
 mount_instance_store() {
   ! mountpoint -q "$root" || return 0
+  guard_mount_point
   local disk disks
   # AWS's Deep Learning AMIs join these disks themselves: then a folder there serves
   if systemctl cat dlami-nvme.service >/dev/null 2>&1; then
     systemctl start dlami-nvme.service || true
     if mountpoint -q /opt/dlami/nvme; then
       mkdir -p /opt/dlami/nvme/lockstep
-      guard_mount_point
       mount --bind /opt/dlami/nvme/lockstep "$root"
       say "mounted /opt/dlami/nvme/lockstep at $root"
       return 0
@@ -176,7 +176,6 @@ mount_instance_store() {
     fi
     format "$disk"
   fi
-  guard_mount_point
   mount -o noatime "$disk" "$root"
   say "mounted $disk at $root"
 }
@@ -270,8 +269,9 @@ case $root in /*) ;; *) echo "--root must be an absolute path" >&2; exit 2 ;; es
 
 mkdir -p "$state"
 rm -f "$state/ready" "$state/failed"
-exec > >(tee -a "$log") 2>&1
+touch "$log"
 chmod 0644 "$log"
+exec > >(tee -a "$log") 2>&1
 trap 'broken "$LINENO" "$BASH_COMMAND ended with $?"' ERR
 
 say "$(date -u +%Y-%m-%dT%H:%M:%SZ) provisioning for $user at $root on $storage"
