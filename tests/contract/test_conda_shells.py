@@ -189,7 +189,7 @@ def test_base_and_automatic_activation(shell: Shell) -> None:
 
 def test_prompt(shell: Shell, envs: tuple[Path, Path]) -> None:
     if shell.name == "fish":
-        pytest.skip("fish: the prompt is a function there")
+        return fish_prompt(shell)
     lines = shell.lines(
         "PS1='$ '",
         "conda activate one >/dev/null",
@@ -205,6 +205,19 @@ def test_prompt(shell: Shell, envs: tuple[Path, Path]) -> None:
     assert shell.lines("PS1='it'\\''s '", "conda activate one >/dev/null", 'echo "$PS1"') == ["[one:one] it's "]
     shell.conda.rc.write_text(shell.conda.rc.read_text() + "changeps1: false\n")
     assert shell.lines("PS1='$ '", "conda activate one >/dev/null", 'echo "$PS1"') == ["$ "]
+
+
+def fish_prompt(shell: Shell) -> None:
+    """The prompt is a function there: the name stands at the right, or at the left for those who want it."""
+    plain = "function fish_prompt; echo 'P>'; end"
+    show = ["fish_prompt", "fish_right_prompt", "echo"]
+
+    lines = shell.lines(plain, "conda activate one >/dev/null", *show)
+    assert [line.strip() for line in lines[-2:]] == ["P>", "(one)"]
+    text = "\n".join([plain, shell.hook, "set -g CONDA_LEFT_PROMPT 1", "conda activate one >/dev/null", *show])
+    command = [shell.name, *FLAGS["fish"], "-c", text]
+    done = subprocess.run(command, env=shell.conda.environ(), capture_output=True, text=True, timeout=60)
+    assert [line.strip() for line in done.stdout.splitlines()] == ["(one) P>", ""], done.stderr
 
 
 def test_the_files_of_the_package(shell: Shell, envs: tuple[Path, Path]) -> None:

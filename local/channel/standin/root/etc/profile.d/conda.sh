@@ -6,42 +6,36 @@ export _CE_CONDA=''
 export CONDA_PYTHON_EXE='@PREFIX@/bin/python'
 export _CONDA_ROOT='@PREFIX@'
 
-__conda_exe() (
-    "$CONDA_EXE" "$@"
-)
-
-__conda_activate() {
-    \local ask_conda
-    ask_conda="$(PS1="${PS1:-}" __conda_exe shell.posix "$@")" || \return
-    \eval "$ask_conda"
-    if [ -n "${ZSH_VERSION:+x}" ]; then
-        \rehash
-    else
-        \hash -r
-    fi
+__conda_change_shell() {
+    \local changes
+    # Where the prompt is no environment variable, conda is told what it is.
+    changes=$(PS1="${PS1-}" "$CONDA_EXE" shell.posix "$@") || \return
+    \eval "$changes"
+    case ${ZSH_VERSION-} in
+    '') \hash -r ;;
+    *) \rehash ;;
+    esac
 }
 
 conda() {
     case "${1-}" in
     activate | deactivate)
-        __conda_activate "$@"
+        __conda_change_shell "$@"
         ;;
     install | update | upgrade | remove | uninstall)
-        __conda_exe "$@" || \return
-        __conda_activate reactivate
+        "$CONDA_EXE" "$@" || \return
+        __conda_change_shell reactivate
         ;;
     *)
-        __conda_exe "$@"
+        "$CONDA_EXE" "$@"
         ;;
     esac
 }
 
-if [ -z "${CONDA_SHLVL+x}" ]; then
-    \export CONDA_SHLVL=0
-    PATH="@PREFIX@/condabin${PATH:+":${PATH}"}"
-    \export PATH
-    # The prompt has to be there to be put back; it is not exported, for a shell started from this one has its own.
-    if [ -z "${PS1+x}" ]; then
-        PS1=
-    fi
-fi
+case ${CONDA_SHLVL-first} in
+first)
+    export CONDA_SHLVL=0
+    export PATH="@PREFIX@/condabin${PATH:+:$PATH}"
+    PS1=${PS1-} # there has to be a prompt to put back; not exported, for a shell started from this one has its own
+    ;;
+esac

@@ -1,75 +1,59 @@
 # The function `conda` for fish, and its prompt: as conda.sh.
 set -gx CONDA_EXE "@PREFIX@/bin/conda"
 set -gx _CONDA_EXE "@PREFIX@/bin/conda"
-set -e _CE_M || true
-set -e _CE_CONDA || true
+set -e _CE_M
+set -e _CE_CONDA
 set -gx CONDA_PYTHON_EXE "@PREFIX@/bin/python"
 set -gx _CONDA_ROOT "@PREFIX@"
 
 if not set -q CONDA_SHLVL
     set -gx CONDA_SHLVL 0
-    set -gx PATH @PREFIX@/condabin $PATH
+    set -gx PATH "@PREFIX@/condabin" $PATH
+end
+
+function conda
+    switch "$argv[1]"
+        case activate deactivate
+            eval ($CONDA_EXE shell.fish $argv)
+        case install update upgrade remove uninstall
+            $CONDA_EXE $argv
+            and eval ($CONDA_EXE shell.fish reactivate)
+        case '*'
+            $CONDA_EXE $argv
+    end
+end
+
+# The environment's name stands at the right, or at the left where CONDA_LEFT_PROMPT is set; CONDA_DISABLE_FISH_PROMPT leaves prompts alone.
+function __conda_show_environment
+    set -q CONDA_PROMPT_MODIFIER
+    and printf '%s%s%s' (set_color -o green) $CONDA_PROMPT_MODIFIER (set_color normal)
+end
+
+function __conda_keep_status
+    return $argv[1]
 end
 
 if not set -q CONDA_DISABLE_FISH_PROMPT
-    function __conda_add_prompt
-        if set -q CONDA_PROMPT_MODIFIER
-            set_color -o green
-            echo -n $CONDA_PROMPT_MODIFIER
-            set_color normal
-        end
-    end
-    if not functions -q __fish_prompt_orig
-        if functions -q fish_prompt
-            functions -c fish_prompt __fish_prompt_orig
-            functions -e fish_prompt
+    for side in fish_prompt fish_right_prompt
+        functions -q __conda_before_$side
+        and continue
+        if functions -q $side
+            functions -c $side __conda_before_$side
         else
-            function __fish_prompt_orig
+            function __conda_before_$side
             end
         end
-    end
-    function __conda_status
-        return $argv
     end
     function fish_prompt
-        set -l last_status $status
-        if set -q CONDA_LEFT_PROMPT
-            __conda_add_prompt
-        end
-        __conda_status $last_status
-        __fish_prompt_orig
-    end
-    if not functions -q __fish_right_prompt_orig
-        if functions -q fish_right_prompt
-            functions -c fish_right_prompt __fish_right_prompt_orig
-            functions -e fish_right_prompt
-        else
-            function __fish_right_prompt_orig
-            end
-        end
+        set -l last $status
+        set -q CONDA_LEFT_PROMPT
+        and __conda_show_environment
+        __conda_keep_status $last
+        __conda_before_fish_prompt
     end
     function fish_right_prompt
-        if not set -q CONDA_LEFT_PROMPT
-            __conda_add_prompt
-        end
-        __fish_right_prompt_orig
-    end
-end
-
-function conda --inherit-variable CONDA_EXE
-    if test (count $argv) -lt 1
-        $CONDA_EXE
-        return
-    end
-    set -l cmd $argv[1]
-    set -e argv[1]
-    switch $cmd
-        case activate deactivate
-            eval ($CONDA_EXE shell.fish $cmd $argv)
-        case install update upgrade remove uninstall
-            $CONDA_EXE $cmd $argv
-            and eval ($CONDA_EXE shell.fish reactivate)
-        case '*'
-            $CONDA_EXE $cmd $argv
+        set -q CONDA_LEFT_PROMPT
+        or __conda_show_environment
+        __conda_before_fish_right_prompt
     end
 end
