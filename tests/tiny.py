@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 import sys
 import sysconfig
 import tarfile
@@ -22,6 +23,7 @@ from typing import Any
 
 import rattler
 from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils import tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 
 TOP = Path(__file__).resolve().parent.parent
@@ -197,9 +199,7 @@ def make_store(root: Path, lock_timeout: float = 30) -> Store:
     """A root with links to the running python and its py-rattler in the places of Miniconda and engine."""
     base = root / "miniconda" / "bin"
     base.mkdir(parents=True)
-    (base / "python").write_text(
-        f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'
-    )  # a link would lose the virtual environment
+    (base / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')  # a link would lose the venv
     (base / "python").chmod(0o755)
     engine = root / "engine" / "rattler-test"
     engine.mkdir(parents=True)
@@ -211,3 +211,16 @@ def make_store(root: Path, lock_timeout: float = 30) -> Store:
     (root / "bin").mkdir()
     shutil.copy(FILES / "lockstep-run", root / "bin")
     return Store(str(root), tools=str(tools), engine=str(engine), lock_timeout=lock_timeout)
+
+
+class Snapshot:
+    """A root as it is now, put back as often as wanted: generations hold their path, so tests share one."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.kept = root, root.with_name(root.name + ".kept")
+        subprocess.run(["cp", "-a", root, self.kept], check=True)
+
+    def restore(self) -> None:
+        """Put it back; copies, so that nothing written into one file shows in the other."""
+        tree.remove(str(self.root))
+        subprocess.run(["cp", "-a", self.kept, self.root], check=True)

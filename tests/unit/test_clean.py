@@ -13,7 +13,7 @@ from ansible_collections.lockstep.fleet.plugins.module_utils import clean, gener
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import host_tools
 
-from tests.tiny import Channel, make_channel, make_store
+from tests.tiny import Channel, Snapshot, make_channel, make_store
 
 FAST = generation.Options(pip_check=False)
 
@@ -39,16 +39,23 @@ def channel(tmp_path_factory: pytest.TempPathFactory) -> Channel:
     return make_channel(tmp_path_factory.mktemp("channel"))
 
 
-@pytest.fixture
-def store(tmp_path: Path, channel: Channel) -> Store:
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, channel: Channel) -> Snapshot:
     """Three generations of train, the last one published."""
-    store = make_store(tmp_path / "root", lock_timeout=0.3)
-    conda = tmp_path / "root/miniconda/bin/conda"
+    root = tmp_path_factory.mktemp("clean") / "root"
+    store = make_store(root)
+    conda = root / "miniconda/bin/conda"
     conda.write_text(CONDA.format(python=sys.executable))
     conda.chmod(0o755)
     for what in (("alpha=1.0", "python"), ("alpha", "python"), ("alpha", "beta", "python")):
         generation.build(store, channel.plan("train", *what), FAST)
-    return store
+    return Snapshot(root)
+
+
+@pytest.fixture
+def store(kept: Snapshot) -> Store:
+    kept.restore()
+    return Store(str(kept.root), lock_timeout=0.3)
 
 
 def plant(store: Store) -> Path:

@@ -13,9 +13,10 @@ from ansible_collections.lockstep.fleet.plugins.module_utils import generation, 
 from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 
-from tests.tiny import PY, SITE, Channel, make_channel, make_store
+from tests.tiny import PY, SITE, Channel, Snapshot, make_channel, make_store
 
 ALL = ("python", "alpha", "beta", "gamma")
+FAST = generation.Options(pip_check=False)
 
 
 @pytest.fixture(scope="module")
@@ -79,17 +80,17 @@ def test_a_build_is_whole_frozen_and_published(channel: Channel, store: Store) -
 
 def test_a_second_run_changes_nothing(channel: Channel, store: Store) -> None:
     plan = channel.plan("train", *ALL)
-    generation.build(store, plan)
+    generation.build(store, plan, FAST)
     before = {p: os.lstat(p).st_ctime_ns for p in Path(store.root).rglob("*") if "__pycache__" not in str(p)}
-    again = generation.build(store, plan)
+    again = generation.build(store, plan, FAST)
     assert not again["changed"] and again["damage"] == []
     changed = [p for p, at in before.items() if os.lstat(p).st_ctime_ns != at]
     assert {p.name for p in changed} <= {"train.lock", "pkgs.lock"}
 
 
 def test_an_update_borrows_bytecode_and_keeps_the_old_generation(channel: Channel, store: Store) -> None:
-    old = generation.build(store, channel.plan("train", "python", "alpha=1.0", "beta"))
-    staged = generation.stage(store, channel.plan("train", "python", "alpha=2.0", "beta"))
+    old = generation.build(store, channel.plan("train", "python", "alpha=1.0", "beta"), FAST)
+    staged = generation.stage(store, channel.plan("train", "python", "alpha=2.0", "beta"), FAST)
     assert store.published("train") == old["name"]  # staged only
     assert python(store, "import alpha; print(alpha.__version__)") == "1.0"
     assert staged["downloaded"] == ["alpha"] and staged["borrowed"] >= 1
@@ -98,14 +99,14 @@ def test_an_update_borrows_bytecode_and_keeps_the_old_generation(channel: Channe
     assert python(store, "import alpha; print(alpha.__version__)") == "2.0"
     assert tree.damage(store.path("train", old["name"]), "hashes") == []
     # another environment borrows from this one
-    other = generation.build(store, channel.plan("serve", "python", "alpha=2.0"))
+    other = generation.build(store, channel.plan("serve", "python", "alpha=2.0"), FAST)
     assert other["compiled"] == 0 and other["borrowed"] >= 20 and not other["downloaded"]
 
 
 @pytest.mark.parametrize("how", ["truncated", "altered in place", "missing", "extra", "mark"])
 def test_damage_is_found_and_repaired_under_a_running_process(channel: Channel, store: Store, how: str) -> None:
     plan = channel.plan("train", *ALL)
-    final = Path(store.path("train", generation.build(store, plan)["name"]))
+    final = Path(store.path("train", generation.build(store, plan, FAST)["name"]))
     running = subprocess.Popen(
         [final / "bin/python", "-I", "-c", "import sys; sys.stdin.read(1); import beta; print(beta.NAME, end='')"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -130,7 +131,7 @@ def test_damage_is_found_and_repaired_under_a_running_process(channel: Channel, 
         (final / tree.MARK).write_text("")
     found = generation.look(store, plan, "hashes")
     assert found["state"] == "damaged" and len(found["damage"]) == 1, found
-    result = generation.build(store, plan, generation.Options(verify="hashes"))
+    result = generation.build(store, plan, FAST._replace(verify="hashes"))
     assert result["changed"] and result["repaired"] and result["damage"] == found["damage"]
     assert tree.damage(str(final), "hashes") == []
     assert running.communicate(b"x")[0] == b"beta"
@@ -140,17 +141,17 @@ def test_damage_is_found_and_repaired_under_a_running_process(channel: Channel, 
 
 def test_a_link_moved_elsewhere_is_put_back(channel: Channel, store: Store, tmp_path: Path) -> None:
     plan = channel.plan("train", "python", "alpha")
-    name = generation.build(store, plan)["name"]
+    name = generation.build(store, plan, FAST)["name"]
     link = Path(store.envs, "train")
     link.unlink()
     link.symlink_to(tmp_path)
     assert store.published("train") is None
-    assert generation.build(store, plan)["changed"]
+    assert generation.build(store, plan, FAST)["changed"]
     assert store.published("train") == name
     link.unlink()
     link.mkdir()
     with pytest.raises(Problem, match="is not a link of ours"):
-        generation.build(store, plan)
+        generation.build(store, plan, FAST)
 
 
 def test_incomplete_generations_are_not_published(channel: Channel, store: Store) -> None:
@@ -160,11 +161,24 @@ def test_incomplete_generations_are_not_published(channel: Channel, store: Store
         store.activate("train", "0123456789ab")
 
 
+@pytest.fixture(scope="module")
+def kept(channel: Channel, tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, list[str]]:
+    root = tmp_path_factory.mktemp("collect") / "root"
+    store = make_store(root)
+    plans = [channel.plan("train", *what) for what in (("alpha=1.0", "python"), ("alpha", "python"), ALL)]
+    names = [generation.build(store, plan, FAST)["name"] for plan in plans]
+    return Snapshot(root), names
+
+
 class TestCollect:
     @pytest.fixture
-    def names(self, channel: Channel, store: Store) -> list[str]:
-        plans = [channel.plan("train", *what) for what in (("alpha=1.0", "python"), ("alpha", "python"), ALL)]
-        return [generation.build(store, plan)["name"] for plan in plans]
+    def store(self, kept: tuple[Snapshot, list[str]]) -> Store:
+        kept[0].restore()
+        return Store(str(kept[0].root), lock_timeout=10)
+
+    @pytest.fixture
+    def names(self, kept: tuple[Snapshot, list[str]]) -> list[str]:
+        return kept[1]
 
     def test_keeps_the_published_and_the_previous(self, store: Store, names: list[str]) -> None:
         assert store.collect("train", keep_previous=1, min_age=0) == {"removed": names[:1], "leased": []}
@@ -192,7 +206,7 @@ class TestCollect:
         state = Path(store.state, "train.json")
         state.write_text(json.dumps([[name, 1000.0 + i] for i, name in enumerate(names)]))
         assert sorted(store.candidates("train", 0, 3600)) == sorted(names[:2])
-        assert not generation.stage(store, channel.plan("train", "alpha=1.0", "python"))["changed"]
+        assert not generation.stage(store, channel.plan("train", "alpha=1.0", "python"), FAST)["changed"]
         assert store.candidates("train", 0, 3600) == [names[1]]
 
     def test_an_unfinished_tree_goes_at_once(self, store: Store, names: list[str]) -> None:
