@@ -21,6 +21,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Loc
 
 CHECKOUT = Path(__file__).parents[2]
 COMMITTED = sorted((CHECKOUT / "envs" / "locks").glob("*/*.conda-lock.yml"))
+DISTINCT = list({path.read_bytes(): path for path in reversed(COMMITTED)}.values())  # promotion moves the same bytes
 SUBSET = os.environ.get("LOCKSTEP_CONDA_FORGE_SUBSET", "")
 
 
@@ -34,7 +35,7 @@ def ids(path):
     return f"{path.parent.name}/{path.name.removesuffix(lockfile.SUFFIX)}"
 
 
-@pytest.mark.parametrize("path", COMMITTED, ids=ids)
+@pytest.mark.parametrize("path", DISTINCT, ids=ids)
 def test_committed_locks_are_sound(path):
     text = path.read_text()
     lock = Lock.loads(text, str(path), ["conda-forge"])
@@ -111,7 +112,7 @@ def test_the_committed_packages_are_genuine(metadata):
     for path in (metadata / "conda-forge").glob("*/repodata.json"):
         for files in (json.loads(path.read_text())[kind] for kind in ("packages", "packages.conda")):
             known |= {f"{path.parent.name}/{name}": record["sha256"] for name, record in files.items()}
-    for path in COMMITTED:
+    for path in DISTINCT:
         for package in Lock.loads(path.read_text(), str(path)).packages:
             assert known[f"{package.subdir}/{package.file_name}"] == package.sha256
 

@@ -368,10 +368,10 @@ def test_a_killed_run_leaves_a_whole_lock(site):
         "    print(turn, flush=True)\n"
     )
     folder, seen = site.settings.envs_dir.parent, set()
-    for turn in range(8):
+    for turn in range(5):
         child = subprocess.Popen([sys.executable, "-c", script, str(folder)], cwd=CHECKOUT, stdout=subprocess.PIPE)
         child.stdout.readline()
-        time.sleep(0.013 * turn)
+        time.sleep(0.021 * turn)
         child.kill()
         child.wait()
         child.stdout.close()
