@@ -272,6 +272,8 @@ rm -f "$state/ready" "$state/failed"
 touch "$log"
 chmod 0644 "$log"
 exec > >(tee -a "$log") 2>&1
+teeing=$!
+trap 'exec >&- 2>&-; wait "$teeing" || true' EXIT # the log is whole when this returns
 trap 'broken "$LINENO" "$BASH_COMMAND ended with $?"' ERR
 
 say "$(date -u +%Y-%m-%dT%H:%M:%SZ) provisioning for $user at $root on $storage"
