@@ -134,8 +134,8 @@ class Solver:
         """Return the channel's full records of locked packages, and those packages that it no longer has.
 
         Records made from a lock lack what a lock does not hold (constrains, say), and the solver would break rules with
-        them. It also keeps a locked record whatever its channel and age, so only those are returned that a fresh solve
-        could choose: of the first channel with the name (`wanted` has another for some), and not newer than allowed.
+        them. It also keeps a locked record whatever its channel, so only those are returned that strict priority would
+        choose from: the first channel with the name, or the one that `wanted` has for it.
         """
         specs = [f"{p.name}=={p.version}={p.build}" for p in packages]
         offers = await self.names(question)
@@ -148,8 +148,7 @@ class Solver:
             name, digest = record.name.normalized, record.sha256.hex()
             everywhere.add(digest)
             first = wanted.get(name) or next((one for one in question.channels if name in offers[one]), "")
-            late = question.exclude_newer and record.timestamp and record.timestamp > question.exclude_newer
-            if str(record.url).startswith(f"{bases.get(first)}/") and not late:
+            if str(record.url).startswith(f"{bases.get(first)}/"):
                 by_hash[digest] = record
         kept = [by_hash[p.sha256] for p in packages if p.sha256 in by_hash]
         return kept, [p for p in packages if p.sha256 not in everywhere]

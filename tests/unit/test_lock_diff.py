@@ -1,8 +1,20 @@
-"""The difference of two locks, as a person reads it."""
+"""The difference of two locks, as a person reads it, and the variants of builds."""
 
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import packagediff
+from types import SimpleNamespace
+
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import packagediff, variants
 
 from tests.unit.lock_samples import lock, package
+
+
+def record(name, build, *depends):
+    return SimpleNamespace(name=SimpleNamespace(normalized=name), build=build, depends=list(depends))
+
+
+def test_builds_without_cuda_beside_builds_with_it():
+    available = [record("torch", "cpu_0"), record("torch", "h1", "cuda-version >=12"), record("zlib", "h0")]
+    assert variants.silently_cpu([record("torch", "cpu_0"), record("zlib", "h0")], available) == ["torch"]
+    assert variants.silently_cpu([record("torch", "h1", "cuda-version >=12"), record("zlib", "h0")], available) == []
 
 
 def test_no_difference():
