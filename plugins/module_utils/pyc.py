@@ -10,7 +10,7 @@ from typing import Optional
 from . import tree
 
 TAGGED = re.compile(r"(.*/)?__pycache__/([^/]+)\.cpython-[0-9]+t?\.pyc\Z")
-WORKERS = 4  # each keeps about 40 MB
+WORKERS = 8  # each keeps about 20 MB
 
 COMPILE = """
 # Several of these run, each with its share: one process pool less to fail in a minimal environment. unchecked-hash:

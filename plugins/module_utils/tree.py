@@ -29,7 +29,7 @@ MARK = FOLDER + "/complete"
 MANIFEST = FOLDER + "/manifest"
 NOT_LISTED = frozenset((MARK, MANIFEST))
 
-WORKERS = 4  # processes that hash
+WORKERS = 8  # processes that hash
 BLOCK = 1 << 20
 
 

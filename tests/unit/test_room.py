@@ -73,7 +73,7 @@ def test_too_little_room_is_said_in_numbers(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("text", "says", "understood"),
     [
-        ("failed to fetch a-1-0.conda\nCaused by: HTTP status client error (404 Not Found) for url (x)", "not have it", True),
+        ("failed to fetch a-1-0.conda\nCaused by: HTTP status error (404 )", "not have it", True),
         ("failed to fetch a-1-0.conda\nCaused by: hash mismatch when extracting", "not the file", True),
         ("failed to fetch a-1-0.conda\nCaused by: client error (Connect)\nCaused by: dns error", "be reached", True),
         ("failed to link a-1-0\nCaused by: No space left on device (os error 28)", "disk is full", True),
