@@ -7,4 +7,4 @@ import torch_sim
 assert torch_sim.cuda_version(), f"this is the {torch_sim.build} build of the simulated torch"
 assert float(numpy.linalg.det(numpy.eye(3))) == 1.0, "linear algebra computes nonsense"
 assert pandas.DataFrame({"x": [1, 2, 3]})["x"].sum() == 6, "pandas cannot add"
-print("numpy", numpy.__version__, "pandas", pandas.__version__, "torch (simulated)", torch_sim.__version__, torch_sim.build)
+print("numpy", numpy.__version__, "pandas", pandas.__version__, "torch (simulated)", torch_sim.build)

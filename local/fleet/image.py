@@ -55,8 +55,20 @@ def ensure(podman: Podman, suite: str, say: Say) -> str:
         _bootstrap(podman, suite, base)
     say(f"image {suite}: the host's own files")
     _build(podman, base, tag)
+    _sweep(podman, suite, {base, tag})
     say(f"image {suite}: ready after {time.monotonic() - started:.0f} s")
     return tag
+
+
+def _sweep(podman: Podman, suite: str, kept: set[str]) -> None:
+    """Remove images of the same suite made from other inputs, unless a container still uses them."""
+    listed = podman.run("images", "--format", "{{.Repository}}:{{.Tag}}", check=False).stdout.split()
+    for tag in listed:
+        if (
+            tag.startswith((f"localhost/lockstep-base:{suite}-", f"localhost/lockstep-host:{suite}-"))
+            and tag not in kept
+        ):
+            podman.run("rmi", tag, check=False)
 
 
 def _exists(podman: Podman, tag: str) -> bool:
