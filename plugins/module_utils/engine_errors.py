@@ -29,6 +29,7 @@ KINDS = (
     (r"Permission denied", "a file or folder is not ours to write", "give it to the user that Ansible connects as"),
 )  # fmt: skip
 FETCHING = re.compile(r"failed to (?:fetch|link|install) (\S+)")
+WRAPPERS = re.compile(r"failed to fetch \S+\Z|failed to interact with the package cache layer\Z")
 URL = re.compile(r"(?:https?|file)://[^\s)\"']+")
 
 
@@ -44,7 +45,8 @@ def explain(text: str, package: str, plan: dict[str, Any]) -> tuple[Problem, boo
     what = f"environment {plan['name']}: " + (f"package {stem}" if stem else "its packages") + " cannot be installed"
     what += f" from {url}" if url else ""
     lines = [line.removeprefix("Caused by: ").strip().rstrip(".") for line in text.splitlines() if line.strip()]
-    cause = ": ".join(dict.fromkeys(lines))[-600:]
+    told = [line for line in lines if not WRAPPERS.match(line)] or lines  # the message says those already
+    cause = ": ".join(dict.fromkeys(told))[-600:]
     for pattern, meaning, remedy in KINDS:
         if re.search(pattern, text):
             return Problem(what, f"{meaning}: {cause}", remedy), True
