@@ -21,6 +21,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import InvalidParameterValue
 from moto.ec2.models.amis import Ami
+from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.responses import EC2Response
 from moto.iam.aws_managed_policies import aws_managed_policies_data
@@ -233,6 +234,46 @@ def _volumes(instance: Any, wanted: list[Values]) -> None:
                 setattr(volume, attribute, int(ebs[key]))
 
 
+_modify_groups = InstanceBackend.modify_instance_security_groups
+
+
+def modify_instance_security_groups(self: Any, instance_id: str, new_group_id_list: list[str]) -> Any:
+    """ModifyInstanceAttribute of groups: they are the primary interface's, which moto leaves as they were."""
+    instance = _modify_groups(self, instance_id, new_group_id_list)
+    if 0 in instance.nics:
+        instance.nics[0]._group_set = list(instance.security_groups)
+    return instance
+
+
+# --- tags of what moto does not know
+
+_create_tags, _delete_tags = EC2Response.create_tags, EC2Response.delete_tags
+
+
+def _ours(response: Any) -> tuple[list[str], list[str]]:
+    """Resource ids of a request, ours and moto's."""
+    ids = response._get_param("Resources", [])
+    known = {group["GroupId"] for group in _store(response.ec2_backend, "placement_groups").values()}
+    known |= set(_store(response.ec2_backend, "capacity_reservations"))
+    return [i for i in ids if i in known], [i for i in ids if i not in known]
+
+
+def create_tags(self: Any) -> ActionResult:
+    """CreateTags, also for placement groups and capacity reservations."""
+    ours, others = _ours(self)
+    self.ec2_backend.create_tags(ours, {tag["Key"]: tag["Value"] for tag in self._get_param("Tags", [])})
+    self.params["Resources"] = others
+    return _create_tags(self) if others else EmptyResult()
+
+
+def delete_tags(self: Any) -> ActionResult:
+    """DeleteTags, also for placement groups and capacity reservations."""
+    ours, others = _ours(self)
+    self.ec2_backend.delete_tags(ours, {tag["Key"]: tag.get("Value") for tag in self._get_param("Tags", [])})
+    self.params["Resources"] = others
+    return _delete_tags(self) if others else EmptyResult()
+
+
 # --- security group rules
 
 _modify_rules = EC2Response.modify_security_group_rules
@@ -342,6 +383,7 @@ def install() -> None:
     """Put all of it into moto; to be called before its first request."""
     from moto.ssm import models as ssm
 
+    InstanceBackend.modify_instance_security_groups = modify_instance_security_groups  # type: ignore[method-assign]
     SecurityGroupRule.__init__ = make_rule  # type: ignore[method-assign]
     SecurityGroupRule.description = property(rule_description)  # type: ignore[assignment]
     IAMBackend.attach_role_policy = attach_role_policy  # type: ignore[method-assign]
@@ -356,5 +398,7 @@ def install() -> None:
         cancel_capacity_reservation,
         run_instances,
         modify_security_group_rules,
+        create_tags,
+        delete_tags,
     ):
         setattr(EC2Response, function.__name__, function)

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
 from local.provider.wire import Values
 
-ABSENT = ("NotFound", "NoSuchEntity", "ParameterNotFound", "InvalidLaunchTemplateId", "InvalidGroup.NotFound")
+ABSENT = ("NotFound", "NoSuchEntity", "InvalidLaunchTemplateId", "InvalidPlacementGroup.Unknown")
 
 
 class Cloud:

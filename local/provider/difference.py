@@ -73,9 +73,12 @@ def at(values: Any, path: str) -> Any:
 
 
 def project(shape: Any, state: Any) -> Any:
-    """`state` reduced to the keys that `shape` has, so that what was never declared is not taken for drift."""
+    """`state` reduced to the keys that `shape` has: what was never declared is no drift, except among tags."""
     if isinstance(shape, dict) and isinstance(state, dict):
-        return {key: project(item, state[key]) if key in state else item for key, item in shape.items()}
+        return {
+            key: state[key] if key in state and "tags" in key.lower() else project(item, state.get(key))
+            for key, item in shape.items()
+        }
     if isinstance(shape, list) and isinstance(state, list) and len(shape) == len(state):
         return [project(a, b) for a, b in zip(shape, state, strict=True)]
     if state is None or same(shape, state):

@@ -410,7 +410,7 @@ def observed(kind: Kind, inputs: Values, state: Values) -> Values:
         if name.startswith("__") or name not in state:
             found[name] = value
         elif state[name] is not None or difference.same(value, None):
-            found[name] = difference.project(value, state[name])
+            found |= difference.project({name: value}, {name: state[name]})
     for name, default in kind.defaults.items():
         if name not in found and state.get(name) is not None and not difference.same(state[name], default):
             found[name] = state[name]

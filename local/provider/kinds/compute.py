@@ -257,7 +257,9 @@ class Instance(Kind):
             "publicDns": instance.get("PublicDnsName", ""),
             "associatePublicIpAddress": bool(instance.get("PublicIpAddress")),
             "primaryNetworkInterfaceId": primary.get("NetworkInterfaceId", ""),
-            "vpcSecurityGroupIds": [g["GroupId"] for g in primary.get("Groups") or instance.get("SecurityGroups", [])],
+            "vpcSecurityGroupIds": sorted(
+                g["GroupId"] for g in primary.get("Groups") or instance.get("SecurityGroups", [])
+            ),
             "sourceDestCheck": instance.get("SourceDestCheck", True),
             "keyName": instance.get("KeyName", ""),
             "iamInstanceProfile": profile.rsplit("/", 1)[-1],

@@ -426,6 +426,11 @@ class VpcEndpoint(Kind):
     defaults = {"vpcEndpointType": "Gateway"}
     unordered = names("routeTableIds subnetIds securityGroupIds")
 
+    def replacing(self, old: Values, new: Values) -> frozenset[Path]:
+        """Private names come and go in place on interfaces only, says the real provider's documentation."""
+        interface = new.get("vpcEndpointType") == "Interface"
+        return self.replaces | (frozenset() if interface else names("privateDnsEnabled"))
+
     def check(self, inputs: Values) -> list[tuple[Path, str]]:
         """Gateways hang on route tables, interfaces on subnets."""
         gateway = inputs.get("vpcEndpointType", "Gateway") == "Gateway"

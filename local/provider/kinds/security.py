@@ -156,12 +156,12 @@ class Rule(Kind):
         cloud.tag(identity, old.get("tags"), new.get("tags"))
 
     def delete(self, cloud: Cloud, identity: str, known: Values) -> None:
-        """RevokeSecurityGroupIngress or -Egress, of the rule as it is now."""
+        """RevokeSecurityGroupIngress or -Egress, by the rule's id."""
         now = self.read(cloud, identity, known)
         if now:
             way = "egress" if self.egress else "ingress"
             revoke = getattr(cloud.ec2, f"revoke_security_group_{way}")
-            revoke(GroupId=known["securityGroupId"], IpPermissions=[self._permission(now)])
+            revoke(GroupId=known["securityGroupId"], SecurityGroupRuleIds=[identity])
 
 
 class IngressRule(Rule):
