@@ -64,6 +64,16 @@ class Solver:
         """Return the addresses that metadata is read from."""
         return [chan.base_url(channel, self.alias) for channel in question.channels]
 
+    def _wishes(self, question: Question) -> list[Any]:
+        """Return what to solve for. Asked for `alpha 9.*`, py-rattler reads just those records, and takes them from a
+        later channel although the first one has alpha too: the bare name beside it makes strict priority hold.
+        """
+        wishes = [MatchSpec(text, strict=False) for text in question.dependencies]
+        if len(question.channels) > 1:
+            names = sorted({wish.name.normalized for wish in wishes if wish.name is not None and wish.channel is None})
+            wishes += [MatchSpec(name) for name in names]
+        return wishes
+
     async def solve(self, question: Question, locked: Sequence[Any] = ()) -> list[Any]:
         """Return the records of the solution; `locked` ones stay if they can. Raises Unsolvable or
         ChannelUnreadable.
@@ -73,7 +83,7 @@ class Solver:
                 return list(
                     await solve(
                         self.sources(question),
-                        [MatchSpec(text, strict=False) for text in question.dependencies],
+                        self._wishes(question),
                         gateway=self.gateway,
                         platforms=[question.platform, "noarch"],
                         locked_packages=list(locked),

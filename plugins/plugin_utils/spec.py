@@ -213,7 +213,7 @@ class _Reader:
             node.tag.endswith(":str") or (node.tag.endswith(":int") and _INTEGER.match(node.value))
         )
         if not plans.VARIABLE.match(name):
-            self.add(place, "bad-variable", f"{name[:60]!r} cannot be a variable's name", "letters, digits and _")
+            self.add(place, "bad-variable", f"{name[:60]!r} cannot be a variable's name", "A-Z, 0-9 and _")
         elif not plain:
             self.add(_place(node), "bad-variable", f"the value of {name} is not a string", "put it in quotes")
         elif plans.CONTROL.search(node.value):

@@ -277,6 +277,15 @@ def test_strict_priority(site):
     assert site.codes(channels=("conda-forge", "ml")) == [] and site.versions()["numpy"] == "2.0"
 
 
+def test_strict_priority_holds_for_pins_too(site):
+    SmallChannel(site.channel.folder, "ml").add("numpy", "1.0", "own_0")
+    site.spec("numpy 2.*", "python")
+    assert "unsolvable" in site.codes(channels=("ml", "conda-forge")), "the first channel with the name is the only one"
+    site.spec("numpy 1.0", "python")
+    site.one(channels=("ml", "conda-forge"))
+    assert site.versions()["numpy"] == "1.0"
+
+
 def test_what_is_locked_does_not_outlive_the_rules(site):
     SmallChannel(site.channel.folder, "ml").add("numpy", "1.0", "own_0")
     site.spec("python", "numpy")
