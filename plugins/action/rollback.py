@@ -1,0 +1,111 @@
+"""Action plugin: declare a tier's previous lock again; works on the controller."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import ansible.constants as C
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ..plugin_utils import evidence, handover, rollback
+from ..plugin_utils.channels import PUBLISHED_ALIAS
+from ..plugin_utils.compare import plain
+from ..plugin_utils.lockfile import LockError
+from ..plugin_utils.settings import data_of
+from .observe import settings_of
+from .promote import channels_of, hosts_of, locks_of
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Reads and writes the tier's locks and evidence; connects to no host."""
+
+    _supports_check_mode = True
+    _requires_connection = False
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Look where the lock to go back to is, or declare it."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        _, options = self.validate_argument_spec(
+            argument_spec={
+                "state": {"type": "str", "choices": ["looked", "declared"], "required": True},
+                "env": {"type": "str", "required": True},
+                "tier": {"type": "str", "required": True},
+                "tiers": {"type": "list", "elements": "str", "required": True},
+                "reason": {"type": "str", "default": ""},
+                "to": {"type": "list", "elements": "str", "default": []},
+                "records": {"type": "dict", "default": {}},
+            }
+        )
+        options = data_of(options)
+        if variables.get("ansible_limit"):
+            raise AnsibleActionFail(
+                "a rollback is of a whole tier, whose lock is declared for all of its hosts: leave --limit out"
+            )
+        settings, _ = settings_of(self, variables)
+        alias = settings.get("condarc_channel_alias") or PUBLISHED_ALIAS
+        asked = rollback.Settings(
+            locks_dir=locks_of(settings),
+            tiers=tuple(options["tiers"]),
+            tier=options["tier"],
+            env=options["env"],
+            hosts=hosts_of(variables),
+            channels=channels_of(settings),
+            channel_alias=str(alias),
+            reason=plain(options["reason"], 300),
+            to=tuple(options["to"]),
+        )
+        try:
+            looked = rollback.look(asked)
+            if options["state"] == "looked":
+                told = {"source": looked.source, "hosts": looked.hosts, "why": looked.why, "declared": looked.digests}
+                return {**result, "changed": False, **told}
+            return {**result, **self._declare(asked, looked, options["records"])}
+        except (rollback.RollbackError, handover.HandoverError, LockError) as error:
+            raise AnsibleActionFail(f"rollback refused, nothing was changed: {error}") from None
+        except OSError as error:
+            raise AnsibleActionFail(f"{error.filename}: {error.strerror}; run it again to complete it") from None
+
+    def _declare(self, asked: rollback.Settings, looked: rollback.Looked, records: dict[str, Any]) -> dict[str, Any]:
+        """Declare the lock; in check mode put it where the tasks that follow can read it, and nothing in the fleet's
+        files.
+        """
+        warnings = list(looked.warnings)
+        target, rebuilt = looked.target, looked.source == "hosts"
+        if rebuilt:
+            target, lost = rollback.rebuild(asked, looked, records)
+            warnings += lost
+        if target is None:
+            raise rollback.RollbackError(f"{asked.tier} has no lock of {asked.env}, and none to go back to")
+        write = not self._task.check_mode
+        made = rollback.declare(asked, looked, target, rebuilt, datetime.datetime.now(datetime.UTC), write)
+        folder = asked.locks_dir
+        if not write:
+            folder = Path(C.DEFAULT_LOCAL_TMP) / "lockstep-rollback"  # goes with the run
+            place = folder / evidence.lock_path(asked.tier, asked.env)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(made.data)
+        now = ", ".join(f"{digest[:12]} ({platform})" for platform, digest in made.digests.items())
+        was = ", ".join(dict.fromkeys(digest[:12] for digest in made.left.values())) or "nothing"
+        what = "made again from the hosts' own records" if looked.source == "hosts" else "kept beside the lock"
+        if made.changed:
+            verb = "goes back" if made.returns else "is rolled back"
+            said = f"{asked.tier}'s {asked.env} {verb} to {now}, {what}; it was {was}"
+        else:
+            said = f"{asked.tier}'s {asked.env} is {now}: {looked.why}"
+        lines = [f"{asked.tier}/{asked.env}", *(f"  {line}" for line in made.difference), ""]
+        return {
+            "changed": made.changed,
+            "msg": said,
+            "source": looked.source,
+            "hosts": looked.hosts,
+            "locks_dir": str(folder),
+            "digests": made.digests,
+            "returns": made.returns,
+            **({"warnings": warnings} if warnings else {}),
+            **({"diff": {"prepared": "\n".join(lines)}} if made.changed else {}),
+        }
