@@ -12,7 +12,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..plugin_utils import declare, lockfile
+from ..plugin_utils import declare, evidence, lockfile
 from ..plugin_utils.report import Run, build, cross, failure, headline, load, render_html, terminal
 from ..plugin_utils.settings import data_of, observation_file, reports_dir
 from .observe import run_id, settings_of
@@ -57,7 +57,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             locks = self._locks(settings, tiers, envs, reports)
         except (declare.DeclareError, OSError):
             locks = {}  # each host says so by itself; the comparison of tiers is information
-        run = Run(run_id(self), now, options["depth"], tiers, fleet, locks)
+        folder = settings.get("conda_envs_locks_dir") or settings.get("lockstep_locks_dir")
+        back = evidence.rollbacks(Path(str(folder)), tiers, envs) if folder else []
+        run = Run(run_id(self), now, options["depth"], tiers, fleet, locks, back)
         report = build(hosts, run)
         dest = Path(options["dest"]) if options["dest"] else reports
         try:

@@ -178,7 +178,9 @@ def differences(tiers: Sequence[str], locks: Locks) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Run:
-    """What this audit was: its id and time (UTC, ISO), depth, tiers in order, hosts of the fleet by tier, locks."""
+    """What this audit was: its id and time (UTC, ISO), depth, tiers in order, hosts of the fleet by tier, locks, and
+    which of those a tier was rolled back to.
+    """
 
     run: str
     at: str
@@ -186,6 +188,7 @@ class Run:
     tiers: Sequence[str]
     fleet: Mapping[str, str]
     locks: Locks = field(default_factory=dict)
+    rollbacks: Sequence[Mapping[str, Any]] = ()
 
 
 def build(hosts: Sequence[Host], run: Run) -> dict[str, Any]:
@@ -214,6 +217,7 @@ def build(hosts: Sequence[Host], run: Run) -> dict[str, Any]:
         "differences": [
             item for item in differences(run.tiers, run.locks) if not platforms or item["platform"] in platforms
         ],
+        "rollbacks": [dict(item) for item in run.rollbacks],
         "simulated": sorted(host.name for host in hosts if host.facts.get("simulated")),
         "results": [_result(host) for host in ordered],
     }
@@ -383,8 +387,18 @@ def terminal(report: Mapping[str, Any], rows: int = 60, lines: int = 40) -> str:
         out.append(
             f"declared: {item['env']} ({item['platform']}) in {item['to']} is not {item['from']}'s: {changes}{more}"
         )
+    for item in report["rollbacks"]:
+        out += ["", rolled_back(item)]
     out += ["", headline(report)]
     return "\n".join(out)
+
+
+def rolled_back(item: Mapping[str, Any]) -> str:
+    """A tier's lock that is older than the one it had: when, from what, and why."""
+    new, old = (", ".join(dict.fromkeys(str(digest)[:12] for digest in item[key].values())) for key in ("to", "from"))
+    why = f": {plain(item['reason'], 120)}" if item["reason"] else ""
+    where = f"{item['env']} in {item['tier']}"
+    return plain(f"rolled back: {where}, {item['at'][:10]}, to {new} from {old or 'nothing'}{why}")
 
 
 def hue(digest: str) -> int:
@@ -409,7 +423,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         loader=jinja2.FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    environment.filters.update(hue=hue, size=size)
+    environment.filters.update(hue=hue, size=size, rolled_back=rolled_back)
     about = {kind.value: about for kind, about in ABOUT.items()}
     template = environment.get_template(TEMPLATE.name)
     return template.render(report=report, headline=headline(report), about=about)

@@ -224,7 +224,7 @@ def _lock(settings: Settings, current: Lock | None, chosen: Mapping[str, Mapping
         variables.append(plan["variables"])
     if any(item != variables[0] for item in variables):
         raise RollbackError(f"the hosts' records of {settings.env} have different variables for different platforms")
-    custom: dict[str, Any] = {"download_bytes": sizes}
+    custom: dict[str, Any] = {"download_bytes": sizes} if any(sizes.values()) else {}
     lost = []
     if current and "floor" in current.custom:
         custom["floor"] = current.value("floor")
