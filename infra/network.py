@@ -136,8 +136,10 @@ class Network(pulumi.ComponentResource):
                 subnet_id=publics[zone].id,
                 allocation_id=address.id,
                 tags=self._tags(f"nat-{zone}"),
-                # without the gateway's attachment, AWS refuses to make it
-                opts=pulumi.ResourceOptions.merge(self._opts, pulumi.ResourceOptions(depends_on=[gateway])),
+                # AWS refuses to make it before the internet gateway is attached, and while its address is another's
+                opts=pulumi.ResourceOptions.merge(
+                    self._opts, pulumi.ResourceOptions(depends_on=[gateway], delete_before_replace=True)
+                ),
             )
         return made
 
