@@ -56,7 +56,8 @@ def playbook(name: str, *arguments: str, show: bool = False) -> int:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+            # else a task's name comes with its first result, not when it starts
+            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "1"},
         )
         assert process.stdout
         lines = []

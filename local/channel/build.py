@@ -146,6 +146,10 @@ def build(out: Path, prefix: Path, minor: str, say: Say) -> None:
     name = f"py{minor.replace('.', '')}_26.5.3-1+standin"
     installer = out / "miniconda" / f"Miniconda3-{name}-Linux-x86_64.sh"
     installers.make(channel, URL, installer)
+    (out / "engine").mkdir()
+    for wheel in pinned:  # py-rattler as the roles unpack it, so that a converge needs no package index
+        if wheel.name.startswith("py_rattler-"):
+            shutil.copy(wheel, out / "engine" / wheel.name)
     problems = verify.channel(channel)
     if problems:
         raise FleetError("the channel that was built is wrong:\n  " + "\n  ".join(problems[:10]))

@@ -162,7 +162,8 @@ class Podman:
             return []
         before = paths.run() / "before.json"
         there = set(json.loads(before.read_text())) if before.exists() else set(OUTSIDE)
-        gone = [path for path in OUTSIDE if path not in there and _remove(Path(path))]
+        others = any(Path("/run/netns").glob("netns-*"))  # containers of another podman: these are theirs as well now
+        gone = [path for path in OUTSIDE if path not in there and not others and _remove(Path(path))]
         _unmount_below(self.base / "graph")
         _unmount_below(paths.run())
         shutil.rmtree(paths.run(), ignore_errors=True)
