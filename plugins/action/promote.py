@@ -102,7 +102,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise AnsibleActionFail(f"{error.filename}: {error.strerror}; run it again to complete it") from None
         if made.warnings:
             result["warnings"] = made.warnings
-        result["refusals"] = [vars(refusal) for refusal in made.refusals]
         if made.refusals:
             what = f"promotion from {asked.former or '?'} to {asked.latter or '?'}"
             return {**result, "failed": True, "changed": False, "msg": promotion.refused(made.refusals, what)}

@@ -82,9 +82,8 @@ summary:
   type: list
   elements: str
   returned: success
-refusals:
-  description: What is against it, each with C(subject), C(why) and C(remedy).
-  type: list
-  elements: dict
-  returned: always
+msg:
+  description: What is against it, a line for each host or environment with the reason and the remedy.
+  type: str
+  returned: when it refuses
 """
