@@ -174,6 +174,19 @@ def test_a_failure_in_the_middle_heals(project: ClusterProject) -> None:
     assert project.steps() == {}
 
 
+def test_another_way_out_touches_no_machine_and_another_network_replaces_all(project: ClusterProject) -> None:
+    before = project.machines()
+    project.values["lockstep:network"]["egress"] = "endpoints"
+    project.go()
+    assert project.machines() == before
+    project.values["lockstep:network"]["cidr"] = "10.30.0.0/16"
+    project.go()
+    after = project.machines()
+    assert set(after) == set(before)
+    assert all(host["private_ip"].startswith("10.30.") for host in after.values())
+    assert project.steps() == {}
+
+
 def test_protection_refuses_and_can_be_lifted(project: ClusterProject) -> None:
     project.values["lockstep:protect"] = True
     project.go()
