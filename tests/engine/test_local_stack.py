@@ -1,0 +1,255 @@
+"""The local stack as a whole: instances of the emulated EC2 become hosts, and whatever is cut off heals.
+
+Real containers with systemd and cloud-init: needs root and podman, and takes minutes the first time (images).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from local.ec2.endpoint import Endpoint
+from local.ec2.stack import Stack
+from local.engine.ensure import ensure
+from local.engine.places import EngineError
+from local.fleet import paths
+from local.fleet.podman import Podman
+
+NAME = "enginetest"
+BOOKWORM = "/aws/service/debian/release/12/latest/amd64"
+CONFIG: dict[str, Any] = {
+    "aws:region": "us-east-1",
+    "lockstep:tier": "dev",
+    "lockstep:host_prefix": "",
+    "lockstep:protect": "false",
+    "lockstep:network": {"cidr": "10.98.0.0/16", "zones": ["us-east-1a"], "egress": "none"},
+    "lockstep:access": {
+        "ssm": False,
+        "connection": "private",
+        "ssh_from": ["10.98.0.0/16"],
+        "ssh_key_files": [str(paths.state(NAME) / "id_ed25519.pub")],
+    },
+    "lockstep:groups": {"a": {"instance_type": "c7i.large", "count": 1, "ami": BOOKWORM}},
+}
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("podman"), reason="container hosts need root and podman"
+)
+
+
+class Local:
+    """`python -m local.ec2` on a stack of its own."""
+
+    def __init__(self, project: Path) -> None:
+        self.project, self.podman, self.stack = project, Podman(), Stack(NAME, project)
+        self.podman.prepare()
+        for name in ("infra", "__main__.py", ".venv"):
+            (project / name).symlink_to(paths.CHECKOUT / name)
+        shutil.copy(paths.CHECKOUT / "Pulumi.yaml", project)
+
+    def configure(self, **group: Any) -> None:
+        values = json.loads(json.dumps(CONFIG))
+        values["lockstep:groups"]["a"] |= group
+        (self.project / f"Pulumi.{NAME}.yaml").write_text(yaml.safe_dump({"config": values}))
+
+    def command(self, *argv: str) -> list[str]:
+        return [sys.executable, "-m", "local.ec2", "--stack", NAME, "--project", str(self.project), *argv]
+
+    def run(self, *argv: str, check: bool = True) -> str:
+        done = subprocess.run(
+            self.command(*argv), cwd=paths.CHECKOUT, capture_output=True, text=True, check=False, timeout=900
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{argv}: {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        return done.stdout + done.stderr
+
+    def up(self) -> str:
+        return self.run("up", "--no-channel")
+
+    def cut_off(self, seconds: float, *argv: str) -> None:
+        """Run a command and kill it with all below it after some time."""
+        process = subprocess.Popen(
+            self.command(*argv),
+            cwd=paths.CHECKOUT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def hosts(self) -> dict[str, tuple[str, str]]:
+        """Host to container id and state."""
+        found = self.podman.listed(NAME)
+        return {c["Names"][0].removeprefix(f"lockstep-{NAME}-"): (c["Id"], c["State"]) for c in found}
+
+    def ssh(self, host: str, command: str) -> str:
+        inventory = json.loads(self.stack.inventory.read_text())
+        state, address = paths.state(NAME), inventory["hosts"][host]["private_ip"]
+        options = ["-F", "/dev/null", "-i", str(state / "id_ed25519"), "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
+        options += ["-o", f"UserKnownHostsFile={state / 'known_hosts'}", "-o", "StrictHostKeyChecking=yes"]
+        done = subprocess.run(
+            ["ssh", *options, f"ml@{address}", command], capture_output=True, text=True, check=False, timeout=30
+        )
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+    try:
+        ensure()
+    except EngineError as error:
+        pytest.skip(f"no Pulumi engine: {error}")
+    made = Local(tmp_path_factory.mktemp("local"))
+    try:
+        made.configure()
+        yield made
+    finally:
+        made.run("down", check=False)
+        shutil.rmtree(paths.state(NAME), ignore_errors=True)
+
+
+def test_instances_become_hosts(local: Local) -> None:
+    local.up()
+    assert set(local.hosts()) == {"a-01"}
+    said = local.ssh("a-01", "hostname; id -un; test -w /opt/lockstep && echo writable; cat /var/lib/lockstep/ready")
+    assert said.startswith("a-01\nml\nwritable\n{")
+    assert "sudo" not in local.ssh("a-01", "id -Gn; sudo -n true 2>&1 | head -1").partition("\n")[0]
+
+
+def test_again_changes_nothing(local: Local) -> None:
+    before = local.hosts()
+    said = local.up()
+    assert "no hosts made, changed or removed" in said
+    assert " created" not in said
+    assert local.hosts() == before
+
+
+def test_one_more_and_one_less(local: Local) -> None:
+    before = local.hosts()
+    local.configure(count=2)
+    local.up()
+    both = local.hosts()
+    assert set(both) == {"a-01", "a-02"}
+    assert both["a-01"] == before["a-01"]
+    local.configure(count=1)
+    local.up()
+    assert local.hosts() == before
+    assert set(json.loads(local.stack.inventory.read_text())["hosts"]) == {"a-01"}
+
+
+def test_a_stopped_host_is_started(local: Local) -> None:
+    local.podman.run("kill", f"lockstep-{NAME}-a-01")
+    before = local.hosts()
+    assert before["a-01"][1] == "exited"
+    local.run("reconcile", "--no-channel")
+    assert local.hosts() == {"a-01": (before["a-01"][0], "running")}
+    assert local.ssh("a-01", "hostname") == "a-01\n"
+
+
+def test_a_killed_endpoint_remembers(local: Local) -> None:
+    before, process = local.hosts(), local.stack.endpoint.process()
+    assert process
+    os.kill(process.pid, signal.SIGKILL)
+    time.sleep(0.3)
+    said = local.run("reconcile", "--no-channel")
+    assert "started (restored)" in said
+    assert "no hosts made" in said
+    assert local.hosts() == before
+
+
+def test_an_emptied_cloud_is_noticed_and_made_again(local: Local) -> None:
+    before, endpoint = local.hosts(), Endpoint(local.stack.folder / "ec2")
+    endpoint.down()
+    endpoint.state.unlink()
+    said = local.up()
+    assert "does not have what the stack's state says" in said
+    assert set(local.hosts()) == {"a-01"}
+    assert local.hosts()["a-01"][0] != before["a-01"][0]  # another instance is another machine
+    assert local.ssh("a-01", "hostname") == "a-01\n"
+
+
+def test_instances_that_no_state_knows_are_ended(local: Local) -> None:
+    process = local.stack.endpoint.process()
+    assert process
+    cloud = local.stack.cloud(process.url)
+    there = cloud.ec2.describe_instances()["Reservations"]
+    known = next(i for r in there for i in r["Instances"] if i["State"]["Name"] == "running")
+    cloud.ec2.run_instances(  # what an update leaves that was killed between making and remembering
+        ImageId=known["ImageId"],
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=known["SubnetId"],
+        TagSpecifications=[{"ResourceType": "instance", "Tags": known["Tags"]}],
+    )
+    assert "two instances have the name a-01" in local.run("reconcile", "--no-channel", check=False)
+    before = local.hosts()
+    assert "is in no stack's state" in local.up()
+    assert local.hosts() == before
+
+
+def test_cut_off_anywhere_it_is_finished_by_the_next(local: Local) -> None:
+    for seconds in (2.0, 6.0, 9.0, 12.0, 16.0):
+        local.run("down")
+        local.cut_off(seconds, "up", "--no-channel")
+        local.up()
+        assert {name: state for name, (_, state) in local.hosts().items()} == {"a-01": "running"}, seconds
+        assert local.ssh("a-01", "hostname") == "a-01\n", seconds
+
+
+def test_user_data_that_fails_is_told_with_the_logs_end(local: Local) -> None:
+    process = local.stack.endpoint.process()
+    assert process
+    cloud = local.stack.cloud(process.url)
+    there = [i for r in cloud.ec2.describe_instances()["Reservations"] for i in r["Instances"]]
+    known = next(i for i in there if i["State"]["Name"] == "running")
+    tags = [{"Key": "Name", "Value": "broken"}, {"Key": "lockstep:stack", "Value": NAME}]
+    made = cloud.ec2.run_instances(
+        ImageId=known["ImageId"],
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=known["SubnetId"],
+        UserData="#cloud-config\nruncmd:\n  - set -eu\n  - echo about to fail\n  - /bin/false\n  - touch /never\n",
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+    )
+    said = local.run("reconcile", "--no-channel", check=False)
+    assert "error: broken (i-" in said
+    assert "about to fail" in said
+    assert "Traceback" not in said
+    cloud.ec2.terminate_instances(InstanceIds=[made["Instances"][0]["InstanceId"]])
+    local.run("reconcile", "--no-channel")
+    assert set(local.hosts()) == {"a-01"}
+
+
+def test_containers_of_others_are_not_seen(local: Local) -> None:
+    other = f"lockstep-{NAME}-stranger"  # even by a name like ours
+    image = local.podman.listed(NAME)[0]["Image"]
+    local.podman.run("create", "--name", other, "--network", "none", image, "true")
+    try:
+        local.run("reconcile", "--no-channel")
+        assert local.podman.run("container", "exists", other, check=False).returncode == 0
+    finally:
+        local.podman.run("rm", "--force", other)
+
+
+def test_down_leaves_nothing(local: Local) -> None:
+    process = local.stack.endpoint.process()
+    local.run("down")
+    assert process and not Path(f"/proc/{process.pid}").exists()
+    assert local.hosts() == {}
+    assert local.podman.run("network", "exists", f"lockstep-{NAME}", check=False).returncode == 1
+    assert not local.stack.inventory.exists()
