@@ -293,4 +293,3 @@ def test_what_does_not_fit_the_schema_never_leaves(path: tuple[str, ...], value:
 def test_a_preview_runs_to_its_end() -> None:
     recorder, _ = make(preview=True, groups__fast=P5)
     assert len(recorder.of(INSTANCE)) == 4
-
