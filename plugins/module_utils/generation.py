@@ -27,9 +27,8 @@ from .locks import reported
 from .problem import Problem
 from .store import Store
 
-
 THRIFTY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
-"""For the engine: glibc's malloc then gives large buffers back at once, which halves the peak (measured), at no cost."""
+"""For the engine: glibc's malloc then gives large buffers back at once, which halves the peak and costs no time."""
 
 
 class Options(NamedTuple):
