@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..module_utils import plan as plans
 from . import evidence, handover, packagediff, proof
+from .compare import plain
 from .lockfile import Lock, LockError
 from .proof import Refusal
 
@@ -175,6 +176,15 @@ def _outcome(settings: Settings, env: str, result: Result) -> Outcome | None:
         return None
     old = evidence.read(settings.locks_dir, evidence.lock_path(settings.latter, env))
     outcome = Outcome(env, data, digests, old)
+    known = evidence.loads(evidence.read(settings.locks_dir, evidence.path(settings.latter, env)), old)
+    if known and evidence.demoted(known) and known["rollback"]["left"].get("sha256") == evidence.sha256(data):
+        back = known["rollback"]
+        why = f": {plain(str(back['reason']), 120)}" if back.get("reason") else ""
+        result.refusals.append(
+            Refusal(env, f"{settings.latter} was rolled back from this very lock on {plain(back['at'])[:10]}{why}",
+                    "lock a better one; or return to it: playbooks/rollback.yml "
+                    f"-e env={env} -e tier={settings.latter}")
+        )  # fmt: skip
     if old != data:
         outcome.difference = packagediff.diff(sound(old), lock) or ["the same packages, written otherwise"]
     return outcome

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.modules.env_record import find
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import evidence, handover, lockfile, report, rollback
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promotion import HostOf, promote
@@ -87,10 +89,23 @@ def test_other_environments_and_tiers_stay(site: Site) -> None:
                        for end in (".conda-lock.yml", ".evidence.json")}  # fmt: skip
 
 
-def test_a_promotion_after_a_rollback(site: Site) -> None:
+def test_the_lock_that_was_left_is_not_promoted_again(site: Site) -> None:
     back(site)
+    before = site.files()
+    made = promote(site.settings(), NOW, write=True)
+    assert site.files() == before and [str(refusal) for refusal in made.refusals] == [
+        "train: test was rolled back from this very lock on 2026-05-04: loss diverges -> lock a better one; or return "
+        "to it: playbooks/rollback.yml -e env=train -e tier=test"
+    ]
+
+
+def test_a_better_lock_is_promoted_after_a_rollback(site: Site) -> None:
+    back(site)
+    better = text("1.5")
+    site.put("dev", "train", better)
+    site.write(site.audit())
     assert not promote(site.settings(), NOW, write=True).refusals
-    assert site.has("test") == site.new and site.has("test", previous=True) == site.old
+    assert site.has("test") == better and site.has("test", previous=True) == site.old
     known = site.evidence("test")
     assert known and known["rollback"] is None and known["promotion"]["from"] == "dev"
 
@@ -181,6 +196,20 @@ def test_a_record_of_a_channel_that_is_not_allowed(site: Site) -> None:
     asked = settings(site, tier="dev")
     with pytest.raises(RollbackError, match="is not one of the allowed ones"):
         rebuild(asked, look(asked), {"dev-1": record(other)})
+
+
+def test_a_host_finds_the_generation_that_was_live_before(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    (tmp_path / "state").mkdir()
+    names = [character * 12 for character in "abcd"]
+    for name in names[:3]:
+        store.write_state(f"locks/train/{name}.json", {"name": name})
+    history = [*names, names[2]]
+    store.write_state("train.json", [[name, 1.0 * at] for at, name in enumerate(history)])
+    assert find(store, "train", names[2], []) == names[1], "d is newer, and its plan is not kept"
+    assert find(store, "train", "", []) == names[2]
+    assert find(store, "train", names[2], [names[0] * 5]) == find(store, "train", names[2], ["aaaaaaaa"]) == names[0]
+    assert find(store, "train", names[2], ["ffffffff"]) == find(store, "serve", "", []) == ""
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
