@@ -22,6 +22,7 @@ from moto.core.utils import utcnow
 from moto.ec2.exceptions import InvalidParameterValue
 from moto.ec2.models.amis import Ami
 from moto.ec2.models.instances import InstanceBackend
+from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.responses import EC2Response
 from moto.iam.aws_managed_policies import aws_managed_policies_data
@@ -245,6 +246,24 @@ def modify_instance_security_groups(self: Any, instance_id: str, new_group_id_li
     return instance
 
 
+# --- NAT gateways
+
+_delete_nat_gateway = NatGatewayBackend.delete_nat_gateway
+
+
+def delete_nat_gateway(self: Any, nat_gateway_id: str) -> Any:
+    """DeleteNatGateway; its address is free and its interface gone afterwards, which moto forgets."""
+    gateway = self.nat_gateways.get(nat_gateway_id)
+    if gateway is None:
+        raise Refused("NatGatewayNotFound", f"The Nat Gateway {nat_gateway_id} was not found")
+    if gateway.state != "deleted":
+        for address in list(self.addresses):
+            if address.eni is gateway._eni and address.association_id:
+                self.disassociate_address(association_id=address.association_id)
+        self.enis.pop(gateway._eni.id, None)
+    return _delete_nat_gateway(self, nat_gateway_id)
+
+
 # --- tags of what moto does not know
 
 _create_tags, _delete_tags = EC2Response.create_tags, EC2Response.delete_tags
@@ -384,6 +403,7 @@ def install() -> None:
     from moto.ssm import models as ssm
 
     InstanceBackend.modify_instance_security_groups = modify_instance_security_groups  # type: ignore[method-assign]
+    NatGatewayBackend.delete_nat_gateway = delete_nat_gateway  # type: ignore[method-assign]
     SecurityGroupRule.__init__ = make_rule  # type: ignore[method-assign]
     SecurityGroupRule.description = property(rule_description)  # type: ignore[assignment]
     IAMBackend.attach_role_policy = attach_role_policy  # type: ignore[method-assign]

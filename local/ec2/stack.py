@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.ec2.endpoint import REGION, Endpoint
+from local.ec2.endpoint import REGION, Endpoint, start_time
 from local.ec2.machines import STACK_TAG
 from local.engine.ensure import ensure as ensure_engine
 from local.engine.environment import settings
@@ -157,7 +157,7 @@ class Pulumi:
         """Whether every lock of the stack is of a process on this machine that is gone."""
         locks = list((self.stack.folder / "pulumi" / "stacks" / ".pulumi" / "locks").rglob("*.json"))
         pids = [json.loads(lock.read_text()).get("pid") for lock in locks if self.stack.name in lock.parts]
-        return all(isinstance(pid, int) and not Path(f"/proc/{pid}").exists() for pid in pids)
+        return all(isinstance(pid, int) and not _runs_pulumi(pid) for pid in pids)
 
     def select(self) -> None:
         """Have the stack, made where it is not."""
@@ -179,6 +179,14 @@ class Pulumi:
         """One stack output, None when it is not there."""
         done = self.quiet("stack", "output", name, "--json", "--stack", self.stack.name, check=False)
         return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+def _runs_pulumi(pid: int) -> bool:
+    """Whether a process id is a living pulumi; ids are used again, and the dead may wait to be collected."""
+    try:
+        return start_time(pid) is not None and Path(f"/proc/{pid}/comm").read_text().strip() == "pulumi"
+    except OSError:
+        return False
 
 
 def _ends(text: str) -> str:

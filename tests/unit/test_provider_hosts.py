@@ -6,6 +6,8 @@ import ipaddress
 import json
 import os
 import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +211,15 @@ Diagnostics:
 def test_progress_lines(line: str, name: str | None) -> None:
     found = stack.LINE.match(line)
     assert (found["name"] if found else None) == name
+
+
+def test_a_lock_of_the_dead_is_told_from_one_of_the_living() -> None:
+    child = subprocess.Popen(["true"])
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":  # dead, not yet collected
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert not stack._runs_pulumi(child.pid)
+    child.wait()
+    assert not stack._runs_pulumi(child.pid)
+    assert not stack._runs_pulumi(os.getpid())  # alive, but another program under an id used again

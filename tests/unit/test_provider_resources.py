@@ -303,6 +303,17 @@ def test_instances_from_a_template_with_efa(world: World, base: dict[str, str]) 
         world.delete(PLACEMENT, group, {})
 
 
+def test_an_address_is_free_again_after_its_nat_gateway(world: World, base: dict[str, str]) -> None:
+    token = EC2 + "natGateway:NatGateway"
+    given = {"allocationId": base["eip"], "subnetId": base["subnet"]}
+    identity, state, _ = world.create(token, given)
+    with pytest.raises(Aborted, match="AlreadyAssociated"):
+        world.create(token, given)
+    world.delete(token, identity, state)
+    identity, state, _ = world.create(token, given)
+    world.delete(token, identity, state)
+
+
 def test_termination_protection(world: World, base: dict[str, str]) -> None:
     identity, state, inputs = world.create(INSTANCE, machine(base, disableApiTermination=True))
     with pytest.raises(Aborted, match="OperationNotPermitted"):
