@@ -33,6 +33,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("endpoint", help="start the emulated EC2 only, and print where it is")
     commands.add_parser("status", help="instances and their hosts")
     commands.add_parser("env", help='settings for pulumi by hand: eval "$(python -m local.ec2 env)"')
+    other = commands.add_parser(
+        "preview", help="pulumi preview of another stack (dev, test, prod), here; more goes to pulumi"
+    )
+    other.add_argument("other")
+    other.add_argument("argv", nargs=argparse.REMAINDER)
     commands.add_parser("down", help="remove the hosts, the emulated EC2 and the stack's state")
     return parser
 
@@ -54,6 +59,8 @@ def main() -> int:
             print(it.endpoint.up()[0].url)
         elif arguments.command == "env":
             print(stack.shell(it))
+        elif arguments.command == "preview":
+            return stack.preview(it, arguments.other, arguments.argv, say)
         elif arguments.command == "status":
             _status(podman, it)
         else:
@@ -97,7 +104,7 @@ def _down(podman: Podman, it: stack.Stack) -> None:
     if it.endpoint.down():
         say("emulated EC2 ended")
     it.endpoint.forget()
-    for folder in ("ec2", "pulumi"):
+    for folder in ("ec2", "pulumi", "preview"):
         shutil.rmtree(it.folder / folder, ignore_errors=True)
     it.inventory.unlink(missing_ok=True)
 

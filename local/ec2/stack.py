@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from local.ec2.endpoint import REGION, Endpoint, start_time
 from local.ec2.machines import STACK_TAG
@@ -252,6 +255,39 @@ def provision(stack: Stack, say: Say) -> Cloud:
         if not stack.inventory.exists() or stack.inventory.read_text() != text:
             stack.inventory.write_text(text)
     return cloud
+
+
+def preview(stack: Stack, other: str, argv: list[str], say: Say) -> int:
+    """`pulumi preview` of another of the project's stacks (dev, test, prod) on this stack's emulated EC2.
+
+    In a copy of the project, because Pulumi writes into the configuration file of a stack that it makes. Key files that
+    are not on this machine are replaced by the local fleet's.
+    """
+    source = stack.project / f"Pulumi.{other}.yaml"
+    if not source.exists():
+        raise FleetError(f"there is no {source.name}", f"it would be in {stack.project}")
+    engine = stack.engine()
+    stack.folder.mkdir(parents=True, exist_ok=True)
+    key = lifecycle._key(stack.folder)
+    process, _ = stack.endpoint.up()
+    state = stack.folder / "preview"
+    project = state / "project"
+    project.mkdir(parents=True, exist_ok=True)
+    for name in ("infra", "__main__.py", ".venv"):
+        (project / name).unlink(missing_ok=True)
+        (project / name).symlink_to(stack.project / name)
+    shutil.copy(stack.project / "Pulumi.yaml", project)
+    config = yaml.safe_load(source.read_text(encoding="utf-8"))
+    access = config["config"].get("lockstep:access") or {}
+    files = access.get("ssh_key_files") or []
+    if any(not Path(file).expanduser().exists() for file in files):
+        say(f"{', '.join(files)}: not on this machine, shown with the local fleet's key")
+        access["ssh_key_files"] = [str(key)]
+    (project / source.name).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    pulumi = Pulumi(Stack(other, project, state), engine, process.url, say)
+    pulumi.select()
+    command = ["pulumi", "preview", "--stack", other, "--non-interactive", *argv]
+    return subprocess.run(command, cwd=project, env=pulumi.environment, check=False).returncode
 
 
 def shell(stack: Stack) -> str:
