@@ -98,9 +98,8 @@ def main() -> int:
     parser.add_argument("counts", type=int, nargs="*", default=[200, 1000])
     counts = parser.parse_args().counts
     engine = Path(ensure())
-    print(
-        f"{'machines':>8}  {'program':<20} {'seconds':>8} {'ms each':>8}  peak memory (MiB)   load {os.getloadavg()[0]:.1f}"
-    )
+    print(f"load {os.getloadavg()[0]:.1f}")
+    print(f"{'machines':>8}  {'program':<20} {'seconds':>8} {'ms each':>8}  peak memory (MiB)")
     with tempfile.TemporaryDirectory() as folder:
         endpoint = Endpoint(Path(folder) / "ec2", 5690)
         try:
