@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, evidence, handover, promotion
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, evidence, handover, promotion, proof
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promotion import HostOf, promote, refused
 from promotion_samples import NOW, P, Site, digest, text
 
@@ -211,6 +211,37 @@ def test_a_malformed_report(site: Site, what: str) -> None:
     site.write(MALFORMED[what](site.audit()))
     said = told(site)
     assert "it is no report that this version reads" in said and "run playbooks/audit.yml again" in said
+
+
+def altered(data: Any, odd: Any) -> Iterator[Any]:
+    """The same data with one value after the other replaced."""
+    items = data.items() if isinstance(data, dict) else enumerate(data)
+    for key, value in items:
+        parts: list[Any] = [odd]
+        if isinstance(value, (dict, list)):
+            parts += altered(value, odd)
+        for part in parts:
+            if isinstance(data, dict):
+                yield {**data, key: part}
+            else:
+                yield [*data[:key], part, *data[key + 1 :]]
+
+
+@pytest.mark.parametrize("odd", [None, "", "parity", "maintenance", 3, -1, True, [], ["x"], {}, {"x": 1}], ids=repr)
+def test_no_value_of_a_report_is_trusted(site: Site, odd: Any) -> None:
+    """Whatever stands in a report: a proof or a refusal, never an exception, and never more hosts than there are."""
+    good = site.audit()
+    hosts = {name: host.envs for name, host in site.hosts.items() if host.tier == "dev"}
+    locks = {env: {P: digest(site.new, env=env)} for env in ("train", "serve")}
+    asked = proof.Asked("dev", hosts, locks, datetime.timedelta(hours=24))
+    for report in altered(good, odd):
+        site.write(report)
+        try:
+            found = proof.judge(proof.read(site.report), asked, NOW)
+        except proof.ProofError:
+            continue
+        if not found.refusals:
+            assert found.held["train"].get(P, 0) + found.away.get("train", 0) == 2, report
 
 
 def test_a_host_that_drifted(site: Site) -> None:
