@@ -9,6 +9,8 @@ export LOCKSTEP_CACHE ?= $(HOME)/.cache/lockstep
 # What tools would keep in the home of whoever runs this goes to the ignored folder and the cache.
 export ANSIBLE_HOME := $(CURDIR)/.lockstep/ansible
 export PIP_CACHE_DIR := $(LOCKSTEP_CACHE)/pip
+# The fleet of `make up`: its Pulumi stack where there is one, else the saved hosts.
+INVENTORY = $(if $(wildcard .lockstep/local/inventory.json),inventory/stack,inventory/local)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help
@@ -33,20 +35,21 @@ hosts: setup ## The local fleet's bare hosts and channel only
 
 .PHONY: converge
 converge: setup ## site.yml on the local fleet
-	@ansible-playbook -i inventory/local site.yml
+	@ansible-playbook -i $(INVENTORY) site.yml
 
 .PHONY: audit
 audit: setup ## Audit of the local fleet: exit 0 only on proven parity
-	@ansible-playbook -i inventory/local playbooks/audit.yml
+	@ansible-playbook -i $(INVENTORY) playbooks/audit.yml
 
 .PHONY: down
 down: ## Remove every container, network and key of the fleets made from this checkout
-	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local.fleet down --all; else echo "no .venv, so nothing was made from here"; fi
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local.ec2 down && $(PYTHON) -m local.fleet down --all; else echo "no .venv, so nothing was made from here"; fi
 
 .PHONY: env
 env: ## Settings for running tools by hand, to be eval-ed
 	@printf 'export %s=%s\n' PATH '$(CURDIR)/.venv/bin:'"$$(printf %s '$$PATH')" \
 	  ANSIBLE_HOME '$(ANSIBLE_HOME)' LOCKSTEP_CACHE '$(LOCKSTEP_CACHE)' PIP_CACHE_DIR '$(PIP_CACHE_DIR)'
+	@if [ -e .lockstep/local/inventory.json ]; then $(PYTHON) -m local.ec2 env; fi
 
 .PHONY: lint
 lint: setup ## ruff, mypy, yamllint, ansible-lint, shellcheck

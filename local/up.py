@@ -14,12 +14,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from local.ec2 import reconcile, stack
 from local.fleet import image, lifecycle, model, paths
 from local.fleet.__main__ import locked, say
 from local.fleet.errors import FleetError
 from local.fleet.podman import Podman, write_if_changed
 
-INVENTORY = paths.CHECKOUT / "inventory" / "local"
+SAVED = paths.CHECKOUT / "inventory" / "local"  # hosts without an engine that would make them
 LOCKS = paths.state("local") / "locks"
 NOISE = re.compile(
     r"^(PLAY|TASK|RUNNING HANDLER|ok:|changed:|skipping:|included:|\S+ +: ok=|\[WARNING\]: Could not match supplied)"
@@ -47,7 +48,7 @@ def playbook(name: str, *arguments: str, show: bool = False) -> int:
     """Run a playbook on the local fleet, all of it into a log; its tasks as progress, or with `show` what it said."""
     log = paths.CHECKOUT / ".lockstep" / "log" / (Path(name).stem + ".log")
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(INVENTORY), name, *arguments]
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(paths.inventory()), name, *arguments]
     with log.open("w") as file:
         process = subprocess.Popen(
             command,
@@ -78,13 +79,18 @@ def playbook(name: str, *arguments: str, show: bool = False) -> int:
 
 
 def make_images_and_channel(podman: Podman, fleet: model.Fleet) -> Path:
-    """Both side by side: one waits for the archive of packages while the other packs; returns the channel's folder."""
+    """Side by side, since each waits for something else: images, channel, and the engine; the channel's folder."""
     podman.prepare()
+    # what it comes to is asked later: without an engine the fleet comes up all the same
+    engine = subprocess.Popen(
+        [sys.executable, "-m", "local.engine", "ensure"], cwd=paths.CHECKOUT, stdout=subprocess.DEVNULL
+    )
     with ThreadPoolExecutor(1) as pool:
         images = pool.submit(_images, podman, fleet)
         # a process of its own: it forks workers, which a process with threads must not
         code = subprocess.run([sys.executable, "-m", "local.channel"], cwd=paths.CHECKOUT, check=False).returncode
         images.result()
+    engine.wait()
     if code:
         raise FleetError("there is no channel", "what failed is said above")
     return (paths.cache() / "channel" / "current").resolve()
@@ -96,9 +102,27 @@ def _images(podman: Podman, fleet: model.Fleet) -> None:
             image.ensure(podman, suite, say)
 
 
+def make_hosts(podman: Podman, fleet: model.Fleet, channel: Path) -> int:
+    """The hosts that `pulumi up -s local` asks for, or those of the saved inventory; how many were made or changed."""
+    heading("pulumi up -s local, and a container host for each machine")
+    local = stack.Stack("local", paths.CHECKOUT)
+    try:
+        cloud = stack.provision(local, say)
+    except stack.NoEngine as error:
+        say(f"no Pulumi engine can be had here: {error}")
+        say(f"going on with the {len(fleet.hosts)} hosts of {SAVED.relative_to(paths.CHECKOUT)}, without Pulumi")
+        with locked(podman):
+            made = lifecycle.up(podman, fleet, channel, say)
+    else:
+        with locked(podman):
+            made = reconcile.reconcile(podman, cloud, local.name, channel, say)
+    say(f"{made or 'no'} hosts made or changed")
+    return made
+
+
 def make_locks(channel: Path) -> int:
     """Lock dev from the specs when they or the channel changed; first locks go forward to test and prod as they are."""
-    variables = (INVENTORY / "group_vars" / "all.yml").read_text()
+    variables = (SAVED / "group_vars" / "all.yml").read_text()
     specs = paths.digest_of([p for p in (paths.HERE / "envs").iterdir() if p.suffix == ".yml"], variables)
     index = [channel / "local-forge" / subdir / "repodata.json" for subdir in ("linux-64", "noarch")]
     now = {"channel": paths.digest_of([p for p in index if p.exists()]), "specs": specs}
@@ -138,15 +162,12 @@ def main() -> int:
     started = time.monotonic()
     podman = Podman()
     try:
-        fleet = model.load(INVENTORY)
-        heading("images of the hosts, and an offline channel with its installer")
+        fleet = model.load(SAVED)
+        heading("images of the hosts, an offline channel with its installer, and the Pulumi engine")
         channel = make_images_and_channel(podman, fleet)
         if only == "artefacts":
             return 0
-        heading(f"hosts: {len(fleet.hosts)} and a channel server on {fleet.subnet}")
-        with locked(podman):
-            made = lifecycle.up(podman, fleet, channel, say)
-        say(f"{made or 'nothing'} made or started")
+        made = make_hosts(podman, fleet, channel)
         if only == "hosts":
             return 0
         if code := make_locks(channel):

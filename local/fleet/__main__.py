@@ -21,8 +21,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--inventory",
         type=Path,
-        default=paths.CHECKOUT / "inventory/local",
-        help="what the hosts are (default: inventory/local)",
+        default=paths.inventory(),
+        help="what the hosts are (default: that of `make up`)",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="make and start what is missing")

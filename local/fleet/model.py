@@ -96,8 +96,11 @@ def _host(name: str, variables: dict[str, Any], subnet: ipaddress.IPv4Network, s
     where = f"{source}: {name}"
     if not NAME.fullmatch(name):
         raise FleetError(f"{where}: not a host name (lower case, digits, hyphens)")
+    given = variables.get("ansible_host", "")
+    if isinstance(given, dict):  # how ansible-inventory shows a string that an inventory plugin made
+        given = given.get("__ansible_unsafe", "")
     try:
-        address = ipaddress.IPv4Address(str(variables.get("ansible_host", "")))
+        address = ipaddress.IPv4Address(str(given))
     except ValueError:
         raise FleetError(f"{where}: ansible_host must be an address in {subnet}") from None
     if address not in subnet or int(address) - int(subnet.network_address) < 3 or address == subnet.broadcast_address:

@@ -45,3 +45,8 @@ def digest_of(paths: Iterable[Path], *words: str) -> str:
     for word in words:
         total.update(f"\0{word}".encode())
     return total.hexdigest()
+
+
+def inventory() -> Path:
+    """What Ansible reads for the fleet of `make up`: its Pulumi stack where there is one, else the saved hosts."""
+    return CHECKOUT / "inventory" / ("stack" if (state("local") / "inventory.json").exists() else "local")

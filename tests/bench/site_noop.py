@@ -33,7 +33,7 @@ def remote_tasks(envs: int) -> int:
 
 def main() -> None:
     """Alternate both, take medians, print the ratio; the start of ansible-playbook itself is shown apart."""
-    inventory = sys.argv[1] if len(sys.argv) > 1 else "inventory/local"
+    inventory = sys.argv[1] if len(sys.argv) > 1 else "inventory/stack"
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     listing = json.loads(
         subprocess.run(
