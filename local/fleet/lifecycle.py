@@ -260,8 +260,16 @@ def status(podman: Podman, fleet: Fleet) -> list[tuple[str, str, str, str]]:
 
 
 def down(podman: Podman, fleet: str, say: Say) -> None:
-    """Remove a fleet's containers, network and keys; what podman left elsewhere goes with the last fleet."""
-    names = [c["Names"][0] for c in podman.listed(fleet)]
+    """Remove a fleet's containers, network and keys; what podman left elsewhere goes with the last fleet.
+
+    A fleet of the same name that another checkout made is left alone.
+    """
+    there = podman.listed(fleet)
+    others = {c["Labels"].get("lockstep.checkout", "?") for c in there} - {str(paths.CHECKOUT)}
+    if others:
+        say(f"fleet {fleet} was made from {', '.join(sorted(others))}: left alone")
+        return
+    names = [c["Names"][0] for c in there]
     if names:
         say(f"removing {len(names)} containers of fleet {fleet}")
         podman.run("rm", "--force", "--volumes", "--time", "2", *names)
