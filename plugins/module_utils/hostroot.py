@@ -53,7 +53,12 @@ def need_root_folder(root: str) -> None:
             os.makedirs(root, 0o755)
         except OSError as error:
             raise Problem(f"{root} is not there and cannot be made", str(error), PROVISION) from None
-    if not os.access(root, os.W_OK | os.X_OK):
+    if os.statvfs(root).f_flag & os.ST_RDONLY:
         raise Problem(
-            f"{root} is not writable by uid {os.geteuid()}", f"it belongs to uid {os.stat(root).st_uid}", PROVISION
+            f"{root} is on a file system that is mounted read-only",
+            "somebody mounted it so, or the kernel did after an error",
+            "look at `dmesg`, have the disk mended and mounted for writing, then run again",
         )
+    if not os.access(root, os.W_OK | os.X_OK):
+        owner = os.stat(root).st_uid
+        raise Problem(f"{root} is not writable by uid {os.geteuid()}", f"it belongs to uid {owner}", PROVISION)

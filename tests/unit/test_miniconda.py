@@ -198,3 +198,10 @@ def test_root_is_refused() -> None:
     with pytest.raises(Problem, match="does not run as root"):
         hostroot.refuse_root(uid=0)
     hostroot.refuse_root(uid=1001)
+
+
+def test_a_read_only_disk_is_named_as_such(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.statvfs(root)
+    monkeypatch.setattr(os, "statvfs", lambda _: type("Disk", (), {"f_flag": real.f_flag | os.ST_RDONLY}))
+    with pytest.raises(Problem, match=r"mounted read-only.*dmesg"):
+        hostroot.need_root_folder(str(root))
