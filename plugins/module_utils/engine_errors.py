@@ -17,7 +17,7 @@ KINDS = (
      "if the channel's file was replaced, lock again; if a mirror or proxy damages it, mend that"),
     (r"40[47] |410 |cannot read .*: No such file|No such file or directory",
      "the channel does not have it",
-     "if it was withdrawn, lock again; if this is a mirror, complete it (playbooks/mirror.yml)"),
+     "if it was withdrawn, lock again; if this is a mirror, complete it"),
     (r"401 |403 ", "the channel refuses access", "give this host's user the channel's credentials (~/.netrc)"),
     (r"50\d ", "the channel's server fails", "run again later"),
     (r"certificate|tls|TLS|SSL", "the channel's certificate is not trusted",
