@@ -5,6 +5,7 @@ Real containers with systemd and cloud-init: needs root and podman, and takes mi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -91,6 +92,15 @@ class Local:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            self._end_orphans()
+
+    def _end_orphans(self) -> None:
+        """End the engine's language hosts, which have process groups of their own and name the project's folder."""
+        for line in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                text = line.read_bytes()
+                if b"pulumi-language-python" in text and os.fsencode(self.project) in text:
+                    os.kill(int(line.parent.name), signal.SIGKILL)
 
     def hosts(self) -> dict[str, tuple[str, str]]:
         """Host to container id and state."""
