@@ -46,11 +46,11 @@ def host_tag(suite: str) -> str:
 def ensure(podman: Podman, suite: str, say: Say) -> str:
     """Have the image of a suite; returns its tag. Slow only the first time (about a minute and the network)."""
     tag = host_tag(suite)
-    if _exists(podman, tag):
+    if exists(podman, tag):
         return tag
     started = time.monotonic()
     base = base_tag(suite)
-    if not _exists(podman, base):
+    if not exists(podman, base):
         say(f"image {suite}: Debian's packages (about a minute)")
         _bootstrap(podman, suite, base)
     say(f"image {suite}: the host's own files")
@@ -71,7 +71,8 @@ def _sweep(podman: Podman, suite: str, kept: set[str]) -> None:
             podman.run("rmi", tag, check=False)
 
 
-def _exists(podman: Podman, tag: str) -> bool:
+def exists(podman: Podman, tag: str) -> bool:
+    """Whether podman has an image."""
     return podman.run("image", "exists", tag, check=False).returncode == 0
 
 
