@@ -66,16 +66,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except OSError as error:
             raise AnsibleActionFail(f"{error.filename}: {error.strerror}; no lock was left half-written") from None
         found = sorted(finding for outcome in outcomes for finding in outcome.findings)
-        if failures := findings.errors(found):
-            warned = findings.warnings(found)
+        failures, warned = findings.errors(found), findings.warnings(found)
+        if failures and any(outcome.new_text is None for outcome in outcomes):
             result["failed"] = True
             result["msg"] = "\n".join(
                 ["no lock was written:", *(item.text() for item in failures), *(item.text() for item in warned)]
             )
             return result
         result["findings"] = [finding.text() for finding in found]
-        if found:
-            result["warnings"] = [item.text() for item in found]
+        result["unsettled"] = [item.text() for item in failures]
+        if warned:
+            result["warnings"] = [item.text() for item in warned]
         result["changed"] = any(outcome.changed for outcome in outcomes)
         result["summary"] = [line for outcome in outcomes for line in locking.lines(outcome)]
         result["locks"] = [

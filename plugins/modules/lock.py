@@ -76,7 +76,8 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Solves and compares, writes nothing. RV(changed) then means that a lock is stale.
+    description:
+      - Solves and compares, writes nothing. RV(changed) then means that a lock is stale; see also RV(unsettled).
   diff_mode:
     support: full
     description: Shows packages, and changes of CUDA, BLAS and CPU or GPU builds by name.
@@ -132,7 +133,16 @@ locks:
       type: list
       elements: dict
 findings:
-  description: Warnings as C(file:line:column), severity, code, cause and remedy. Errors are in the failure's message.
+  description:
+    - All findings as C(file:line:column), severity, code, cause and remedy. Errors that forbid a lock are in the
+      failure's message instead.
+  returned: success
+  type: list
+  elements: str
+unsettled:
+  description:
+    - Errors that do not keep a lock from being made, and that the lock would settle. In check mode these are fuzzy pins
+      of a spec whose lock is missing or stale. There are none outside of check mode.
   returned: success
   type: list
   elements: str

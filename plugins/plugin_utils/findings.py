@@ -8,6 +8,9 @@ from dataclasses import dataclass
 ERROR = "error"
 WARNING = "warning"
 
+FUZZY_PIN = "fuzzy-pin"
+"""The one code whose severity hangs on whether there is a current lock."""
+
 CODES = frozenset({
     # of a spec
     "bad-dependency", "bad-pip-line", "bad-variable", "bad-variables", "channel-not-allowed", "conda-and-pip",

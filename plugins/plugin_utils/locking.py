@@ -20,7 +20,7 @@ from typing import Any
 from ..module_utils import plan as plans
 from . import channels as chan
 from . import habits, packagediff, relax, spec, variants
-from .findings import ERROR, WARNING, Finding, errors
+from .findings import ERROR, FUZZY_PIN, WARNING, Finding, errors
 from .floor import Floor
 from .lockfile import SUFFIX, Lock
 from .lockpackage import LockError, Package
@@ -70,13 +70,34 @@ class SettingsError(ValueError):
 
 
 def run(settings: Settings, write: bool) -> list[Outcome]:
-    """Make all locks; `write` them if there is no error. Raises SettingsError."""
+    """Make all locks; `write` them if there is no error. Raises SettingsError.
+
+    Where nothing is written, findings are judged by the locks that are there: see `_insist`.
+    """
     outcomes = asyncio.run(_make(settings))
-    if write and not any(errors(outcome.findings) for outcome in outcomes):
+    if not write:
+        for outcome in outcomes:
+            outcome.findings = _insist(outcome)
+    elif not any(errors(outcome.findings) for outcome in outcomes):
         for outcome in outcomes:
             if outcome.changed and outcome.new_text is not None:
                 write_atomically(outcome.path, outcome.new_text)
     return outcomes
+
+
+def _insist(outcome: Outcome) -> list[Finding]:
+    """Return the findings, with fuzzy pins as errors where no current lock says what they came to.
+
+    A run that writes locks leaves them warnings: it makes the lock that says so.
+    """
+    if outcome.old_text is not None and not outcome.changed:
+        return outcome.findings
+    return [
+        replace(f, severity=ERROR, message=f"{f.message}, and no current lock says which that is")
+        if f.code == FUZZY_PIN
+        else f
+        for f in outcome.findings
+    ]
 
 
 async def _make(settings: Settings) -> list[Outcome]:

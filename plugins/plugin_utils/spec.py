@@ -16,7 +16,7 @@ import yaml
 from ..module_utils import plan as plans
 from . import channels as chan
 from . import habits, matchspec, pipsection, yaml_guard
-from .findings import ERROR, WARNING, Finding, errors
+from .findings import ERROR, FUZZY_PIN, WARNING, Finding, errors
 
 KEYS = ("name", "channels", "dependencies", "variables", "platforms")
 
@@ -284,7 +284,7 @@ class _Reader:
         if match.fuzzy:
             self.add(
                 place,
-                "fuzzy-pin",
+                FUZZY_PIN,
                 f"{text[:80]!r} accepts every {match.fuzzy}.*",
                 f"say what is meant: "
                 f"`{match.name} {match.fuzzy}.*`, or `{match.name} =={match.fuzzy}` for that one version",

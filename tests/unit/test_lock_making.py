@@ -317,6 +317,30 @@ def test_all_findings_of_all_specs_at_once(site):
     assert site.codes() == ["fuzzy-pin", "channel-not-allowed", "wrong-name"]
 
 
+def test_a_fuzzy_pin_without_a_current_lock_is_an_error_unless_that_lock_is_being_made(site):
+    def severity(**changes):
+        (finding,) = site.one(**changes).findings
+        assert finding.code == "fuzzy-pin" and finding.line == 3
+        return finding.severity
+
+    site.spec("python 3.12.*", "numpy=1")
+    assert severity(write=False) == "error" and not site.settings.locks_dir.exists()
+    assert severity(write=True) == "warning" and site.versions()["numpy"] == "1.26"
+    assert severity(write=False) == "warning", "the lock says what it came to"
+    site.spec("python 3.12.*", "numpy=2")
+    assert severity(write=False) == "error", "the lock is another spec's"
+
+
+def test_a_fuzzy_pin_where_other_errors_hide_whether_the_lock_is_current(site):
+    site.spec("python 3.12.*", "numpy=1")
+    site.one()
+    site.spec("python 3.12.*", "numpy=1", "defaults::six")
+    assert [(f.code, f.severity) for f in site.one(write=False).findings] == [
+        ("fuzzy-pin", "warning"),
+        ("channel-not-allowed", "error"),
+    ]
+
+
 @pytest.mark.parametrize("missing", ["sha256", "md5"])
 def test_a_channel_without_hashes(site, missing):
     site.channel.add("bare", "1", "0", **{missing: None})

@@ -72,6 +72,18 @@ def test_findings_end_the_run_and_change_nothing(play):
     assert code == 2 and "did you mean numpy?" in output and not (play.folder / "envs" / "locks").exists()
 
 
+def test_a_fuzzy_pin_is_held_against_a_spec_until_it_is_locked(play):
+    (play.folder / "envs" / "train.yml").write_text("dependencies:\n  - python 3.12.*\n  - numpy=1\n")
+    arguments = ("-e", "env=train", "--diff")
+    code, output = play("--check", *arguments)
+    assert code == 2 and "envs/train.yml:3:5: error fuzzy-pin: 'numpy=1' accepts every 1.*" in output
+    assert "Stale: " in output and "linux-64: new, 3 packages" in output, "what it would come to is shown all the same"
+    code, output = play(*arguments)
+    assert code == 0 and "warning fuzzy-pin" in output
+    code, output = play("--check", *arguments)
+    assert code == 0 and "warning fuzzy-pin" in output and "error" not in output
+
+
 def test_wrong_words_on_the_command_line(play):
     code, output = play("-e", "env=trian")
     assert code == 2 and "no spec for trian" in output and "Traceback" not in output
