@@ -21,6 +21,7 @@ _ARGUMENTS = {
     "floor": {"type": "raw"},
     "platforms": {"type": "list", "elements": "str", "default": ["linux-64"]},
     "exclude_newer": {"type": "raw"},
+    "pip_index": {"type": "str", "default": ""},
     "update": {"type": "list", "elements": "str", "default": []},
     "upgrade": {"type": "bool", "default": False},
 }
@@ -58,6 +59,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             update=tuple(arguments["update"]),
             upgrade=arguments["upgrade"],
             cache=_cache(),
+            pip_index=arguments["pip_index"],
         )
         try:
             outcomes = locking.run(settings, write=not self._task.check_mode)

@@ -518,7 +518,7 @@ def plan_digest(plan: Obs) -> str:
         "layout": plan["layout"],
         "platform": plan["platform"],
         "packages": sorted([p["name"], p["version"], p["build"], p["subdir"], p["sha256"]] for p in plan["packages"]),
-        "pip": plan["pip"],
+        "pip": sorted([w["name"], w["version"], w["sha256"]] for w in plan["pip"]),
         "variables": plan["variables"],
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True, separators=(",", ":")).encode("utf-8")).hexdigest()

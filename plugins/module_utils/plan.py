@@ -31,7 +31,9 @@ _MD5 = re.compile(r"([0-9a-f]{32})?\Z")
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,127}\Z")  # conda makes names upper-case when it activates
 _SITE_PACKAGES = re.compile(r"lib/python[0-9]+[.][0-9]+t?/site-packages\Z")
 _URL = re.compile(r"(https?|file)://[^\s#?\\]+\Z")
-_WHEEL = re.compile(r"[A-Za-z0-9_.+!-]{1,250}[.]whl\Z")
+_WHEEL = re.compile(r"(?P<name>[A-Za-z0-9_.]{1,128})-[A-Za-z0-9_.+!]{1,128}(-[A-Za-z0-9_.]{1,128}){3,4}[.]whl\Z")
+_WHEEL_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
+_WHEEL_URL = re.compile(r"https?://[^\s@#?%\\]+/[^/]+\Z")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 _TOP: dict[str, type] = {
@@ -63,15 +65,15 @@ _FIELDS: dict[str, type] = {
 def digest(plan: dict[str, Any]) -> str:
     """Return the sha256 (64 hex digits) of what makes two environments the same.
 
-    That is layout, platform, the packages' (name, version, build, subdir, sha256), pip's wheels and the variables; not
-    where the packages are fetched from, and not the smoke test. Raises KeyError or TypeError for data that `check`
-    would refuse.
+    That is layout, platform, the packages' (name, version, build, subdir, sha256), the wheels' (name, version, sha256)
+    and the variables; not where they are fetched from, and not the smoke test. Raises KeyError or TypeError for data
+    that `check` would refuse.
     """
     identity = {
         "layout": plan["layout"],
         "platform": plan["platform"],
         "packages": sorted([p["name"], p["version"], p["build"], p["subdir"], p["sha256"]] for p in plan["packages"]),
-        "pip": plan["pip"],
+        "pip": sorted([w["name"], w["version"], w["sha256"]] for w in plan["pip"]),
         "variables": plan["variables"],
     }
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
@@ -120,6 +122,8 @@ def check(plan: Any) -> list[str]:
     if not plan["packages"]:
         problems.append("plan: no packages")
     problems += _check_pip(plan["pip"])
+    if plan["pip"] and "python" not in seen:
+        problems.append("plan: wheels, and no python to put them into")
     if not problems and digest(plan) != plan["digest"]:
         problems.append("plan: the digest is not that of its contents: the plan was altered, or is of another layout")
     return problems
@@ -191,19 +195,34 @@ def _check_variables(variables: dict[Any, Any]) -> list[str]:
 
 def _check_pip(wheels: list[Any]) -> list[str]:
     problems = []
+    seen: set[str] = set()
     for index, wheel in enumerate(wheels):
         where = f"wheel {index + 1}"
         if not isinstance(wheel, dict):
             problems.append(f"{where}: not a mapping")
             continue
-        found = _types(wheel, {"name": str, "version": str, "sha256": str}, where)
-        problems += found
-        if found:
-            continue
-        if not _PACKAGE.match(wheel["name"]) or not _VERSION.match(wheel["version"]):
-            problems.append(f"{where}: name or version is not acceptable")
-        if not _SHA256.match(wheel["sha256"]):
-            problems.append(f"{where}: no sha256 (64 hex digits), so what is downloaded could not be verified")
-        if "file_name" in wheel and not (isinstance(wheel["file_name"], str) and _WHEEL.match(wheel["file_name"])):
-            problems.append("{}: file name {!r} is not acceptable".format(where, str(wheel["file_name"])[:80]))
+        if isinstance(wheel.get("name"), str):
+            where = "wheel {}".format(wheel["name"][:80])
+            if wheel["name"] in seen:
+                problems.append(f"{where}: listed twice")
+            seen.add(wheel["name"])
+        problems += check_wheel(wheel, where)
+    return problems
+
+
+def check_wheel(wheel: dict[str, Any], where: str) -> list[str]:
+    """Return what is wrong with one wheel of a plan; `where` begins each sentence."""
+    problems = _types(wheel, dict.fromkeys(("name", "version", "file_name", "url", "sha256"), str), where)
+    if problems:
+        return problems
+    for key, pattern in (("name", _WHEEL_NAME), ("version", _VERSION)):
+        if not pattern.match(wheel[key]):
+            problems.append(f"{where}: {key} {wheel[key][:80]!r} is not acceptable")
+    if not _SHA256.match(wheel["sha256"]):
+        problems.append(f"{where}: no sha256 (64 hex digits), so what is downloaded could not be verified")
+    file, url = _WHEEL.match(wheel["file_name"]), wheel["url"]
+    if not file or re.sub(r"[-_.]+", "-", file["name"]).lower() != wheel["name"]:
+        problems.append("{}: file name {!r} is not that of its wheel".format(where, wheel["file_name"][:120]))
+    if not _WHEEL_URL.match(url) or "/../" in url or "/./" in url or not url.endswith("/" + wheel["file_name"]):
+        problems.append(f"{where}: url {redact(url)[:120]!r} is not a wheel's")
     return problems

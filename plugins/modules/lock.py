@@ -17,7 +17,8 @@ description:
   - All specs are judged before anything is written, and locks are written only if none of them has an error. A lock is
     replaced as a whole, so that a killed run leaves the old one.
   - The same specs, floor, locks and channel metadata give the same bytes.
-  - Runs on the controller, with the Python that runs Ansible, which needs py-rattler (C(requirements/controller.txt)).
+  - Runs on the controller, with the Python that runs Ansible, which needs py-rattler and, for C(pip) sections, uv
+    (C(requirements/controller.txt)).
 options:
   envs:
     description: Names of the environments. All specs in O(envs_dir) if left out.
@@ -63,6 +64,13 @@ options:
   exclude_newer:
     description: Ignore packages newer than this date or time (UTC unless it names a zone).
     type: raw
+  pip_index:
+    description:
+      - The index (PEP 503) that the C(pip) sections' wheels are chosen from. Left out, the one that uv's environment
+        variables (C(UV_DEFAULT_INDEX)) name, else the Python package index.
+      - Credentials belong into C(~/.netrc) or a keyring, not here.
+    type: str
+    default: ""
   update:
     description:
       - Packages that may move although what the lock holds still satisfies the spec. Others move only if they must.

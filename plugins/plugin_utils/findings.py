@@ -14,12 +14,14 @@ FUZZY_PIN = "fuzzy-pin"
 CODES = frozenset({
     # of a spec
     "bad-dependency", "bad-pip-line", "bad-variable", "bad-variables", "channel-not-allowed", "conda-and-pip",
-    "cudatoolkit", "defaults", "duplicate-channel", "duplicate-package", "environment-name", "fuzzy-pin",
+    "cudatoolkit", "defaults", "duplicate-channel", "duplicate-package", "environment-name",
+    "exact-python", "fuzzy-pin",
     "name-differs", "no-dependencies", "nodefaults", "not-a-list", "not-a-spec", "not-a-string", "not-yaml",
-    "package-url", "pip-section", "prefix", "risky-variable", "secret-variable", "unknown-key",
+    "package-url", "prefix", "risky-variable", "secret-variable", "selector", "unknown-key",
     "unknown-platform", "unknown-section", "unreadable", "wrong-name",
     # of a lock in the making
-    "channel", "cpu-build", "no-platform", "old-lock", "unsolvable", "unusable-lock", "withdrawn",
+    "channel", "cpu-build", "no-platform", "old-lock", "pip-from-channel", "pip-unsolvable", "unsolvable", "unusable-lock", "withdrawn",
+    "unknown-package",
 })  # fmt: skip
 """Every code there is; docs/lock-findings.md has a row for each."""
 

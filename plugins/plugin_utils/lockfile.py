@@ -302,11 +302,7 @@ def plan(
                 key=lambda package: str(package["name"]),
             ),
             "channel": chan.base_url(lock.channels[0], channel_alias),
-            "pip": [
-                {"name": p.name, "version": p.version, "file_name": p.file_name, "sha256": p.sha256}
-                for p in lock.of(platform)
-                if p.manager == "pip"
-            ],
+            "pip": [package.wheel() for package in lock.of(platform) if package.manager == "pip"],
             "variables": dict(sorted(lock.variables.items())),
             "smoke": smoke,
             "download_bytes": lock.download_bytes(platform),

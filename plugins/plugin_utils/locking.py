@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from typing import Any
 
 from ..module_utils import plan as plans
 from . import channels as chan
-from . import habits, packagediff, relax, spec, variants
+from . import habits, packagediff, pipsolver, pypi_names, relax, spec, variants
 from .findings import ERROR, FUZZY_PIN, WARNING, Finding, errors
 from .floor import Floor
 from .lockfile import SUFFIX, Lock
@@ -45,6 +46,7 @@ class Settings:
     update: tuple[str, ...] = ()
     upgrade: bool = False
     cache: Path | None = None
+    pip_index: str = ""  # of the pip sections' wheels; "": the one that uv is set up for
 
 
 @dataclass
@@ -168,14 +170,24 @@ class _Environment:
             return
         wanted, self.outcome.findings = spec.read(text, self.source, self.outcome.name, self.settings.channels)
         old = self._old()
-        self.known = {d.match.name for d in wanted.dependencies} | {p.name for p in (old.packages if old else ())}
+        self.known = {d.match.name for d in wanted.dependencies} | {r.name for r in wanted.pip}
+        self.known |= {p.name for p in (old.packages if old else ())}
         platforms = self._platforms(wanted)
+        if not errors(self.outcome.findings):
+            await self._unknown(wanted, platforms)
         if errors(self.outcome.findings):
             return
         made = await asyncio.gather(*(self._platform(wanted, platform, old) for platform in platforms))
         if errors(self.outcome.findings):
+            self._solvable_elsewhere([platform for platform, found in zip(platforms, made, strict=True) if found])
             return
         packages = [package for found in made for package in found]
+        if wanted.pip:
+            self._advise(wanted, packages)
+            wheels = await asyncio.gather(*(self._wheels(wanted, platform, packages, old) for platform in platforms))
+            if errors(self.outcome.findings):
+                return
+            packages += [package for found in wheels for package in found]
         new = Lock(
             tuple(packages),
             tuple(platforms),
@@ -223,10 +235,44 @@ class _Environment:
             )
         return found
 
-    async def _platform(self, wanted: spec.Spec, platform: str, old: Lock | None) -> list[Package]:
-        """Return the packages for one platform; whatever goes wrong is a finding."""
+    async def _unknown(self, wanted: spec.Spec, platforms: list[str]) -> None:
+        """Name the packages that no channel has, for all platforms at once."""
+        offers: dict[str, set[str]] = {}
+        for platform in platforms:
+            try:
+                found = await self.solver.names(self._question(wanted, platform))
+                offers[platform] = set().union(*found.values())
+            except ChannelUnreadable as error:
+                self.find("channel", str(error), "nothing was changed")
+                return
+        channels = ", ".join(wanted.channels)
+        for name, place in ((d.match.name, d.place) for d in wanted.dependencies):
+            lacking = [platform for platform in platforms if name not in offers[platform]]
+            if not lacking or name.startswith("__"):
+                continue
+            having = [platform for platform in platforms if platform not in lacking]
+            message = f"{name} does not exist in {channels} for {', '.join(lacking)}"
+            if having:
+                message += f", only for {', '.join(having)}"
+                remedy = f"leave it out, or make the environment for those alone: `platforms: [{', '.join(having)}]`"
+            elif close := habits.nearest(name, set().union(*offers.values())):
+                remedy = f"did you mean {close}?"
+            else:
+                remedy = "look for its name there; what no channel has can be built and put into one of your own"
+            self.find("unknown-package", message, remedy, place=place)
+
+    def _solvable_elsewhere(self, platforms: list[str]) -> None:
+        """Say with what is unsolvable on some platforms that it is solvable on these."""
+        if platforms:
+            hint = f"\n    solvable for {', '.join(platforms)}: `platforms: [{', '.join(platforms)}]`, if those will do"
+            self.outcome.findings = [
+                replace(finding, remedy=finding.remedy + hint) if finding.code == "unsolvable" else finding
+                for finding in self.outcome.findings
+            ]
+
+    def _question(self, wanted: spec.Spec, platform: str) -> Question:
         one_channel = len(wanted.channels) == 1
-        question = Question(
+        return Question(
             platform,
             tuple(
                 d.match.for_channel(
@@ -243,8 +289,11 @@ class _Environment:
             tuple(self.floor.constraints(platform)),
             self.cutoff,
         )
+
+    async def _platform(self, wanted: spec.Spec, platform: str, old: Lock | None) -> list[Package]:
+        """Return the packages for one platform; whatever goes wrong is a finding."""
+        question = self._question(wanted, platform)
         try:
-            await self.solver.names(question)
             locked = await self._locked(question, old, wanted)
             records = await self.solver.solve(question, locked)
             if self.floor.cuda_on(platform) and not wanted.wants_cpu:
@@ -252,25 +301,82 @@ class _Environment:
             self.sizes[platform] = sum(record.size or 0 for record in records)
             return self.solver.packages(question, records)
         except Unsolvable as error:
-            hints = await self._hints(question, str(error))
+            hints, about = await self._hints(question, str(error))
             self.find(
                 "unsolvable",
                 f"no solution for {platform}, assuming {relax.assumed(question)}",
-                "it is" + "".join(f"\n    {hint}" for hint in hints),
+                "found by trying:" + "".join(f"\n    {hint}" for hint in hints),
+                place=wanted.dependencies[about].place if about is not None else None,
             )
         except (ChannelUnreadable, LockError) as error:
             self.find("channel", str(error), "nothing was changed")
         return []
 
-    async def _hints(self, question: Question, failure: str) -> list[str]:
-        """Return what would help, with channels by their names: addresses may hold a password."""
+    async def _wheels(
+        self, wanted: spec.Spec, platform: str, packages: Sequence[Package], old: Lock | None
+    ) -> tuple[Package, ...]:
+        """Return what the pip section adds on one platform; whatever goes wrong is a finding."""
+        conda = tuple(package for package in packages if package.platform == platform)
+        moving = {pypi_names.normal(name) for name in self.settings.update}
+        kept = () if old is None or self.settings.upgrade else old.of(platform)
         try:
-            hints = await relax.explain(self.solver, question, failure)
+            answer = await pipsolver.solve(
+                pipsolver.PipQuestion(
+                    platform,
+                    tuple(requirement.text for requirement in wanted.pip),
+                    conda,
+                    tuple(p for p in kept if p.manager == "pip" and p.name not in moving),
+                    self.floor.glibc,
+                    self.floor.osx,
+                    self.cutoff,
+                    self.settings.pip_index,
+                )
+            )
+        except pipsolver.PipUnsolvable as error:
+            place = min(wanted.pip_places.values(), key=lambda place: place.line)
+            for name, where in wanted.pip_places.items():
+                if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", error.cause):
+                    place = where
+                    break
+            self.find("pip-unsolvable", error.cause, error.remedy, place=place)
+            return ()
+        except LockError as error:
+            self.find("pip-unsolvable", str(error), "this is the index's fault: name another version")
+            return ()
+        self.sizes[platform] += answer.size
+        return answer.packages
+
+    def _advise(self, wanted: spec.Spec, conda: Sequence[Package]) -> None:
+        """Name the pip lines that conda's packages make needless."""
+        brought = {
+            name: package
+            for package in conda
+            if pypi_names.is_python(package)
+            for name in pypi_names.pypi_names(package.name)
+        }
+        for requirement in wanted.pip:
+            if package := brought.get(requirement.name):
+                self.find(
+                    "pip-from-channel",
+                    f"{requirement.name} comes with the channel's packages ({package.name} {package.version} for "
+                    f"{package.platform}), so pip adds nothing",
+                    "move the line to the conda packages, or remove it",
+                    WARNING,
+                    wanted.pip_places[requirement.name],
+                )
+
+    async def _hints(self, question: Question, failure: str) -> tuple[list[str], int | None]:
+        """Return what would help, with channels by their names (addresses may hold a password), and which of the
+        dependencies that is about.
+        """
+        about = None
+        try:
+            hints, about = await relax.explain(self.solver, question, failure)
         except ChannelUnreadable as error:
             hints = [f"not known how to mend: {error}"]
         for channel, source in zip(question.channels, self.solver.sources(question), strict=True):
             hints = [hint.replace(source, channel) for hint in hints]
-        return [plans.redact(hint) for hint in hints]
+        return [plans.redact(hint) for hint in hints], about
 
     async def _locked(self, question: Question, old: Lock | None, wanted: spec.Spec) -> list[Any]:
         """Return the records that should stay if they can: those of the old lock, but for what is to be updated."""

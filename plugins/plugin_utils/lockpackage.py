@@ -11,9 +11,7 @@ from ..module_utils import plan as plans
 from . import channels as chan
 
 _ENTRY_KEYS = {"name", "version", "manager", "platform", "dependencies", "url", "hash", "build", "category", "optional"}
-_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _MD5 = re.compile(r"[0-9a-f]{32}\Z")
-_PIP_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 _NOT_YAML = re.compile(r"[^\x20-\x7e]")
 
 
@@ -102,12 +100,11 @@ class Package:
             return found if _MD5.match(self.md5) else [*found, f"{where}: no md5, which other readers need"]
         if self.manager != "pip":
             return [f"{where}: manager {self.manager[:40]!r} is neither conda nor pip"]
-        found = [] if _PIP_NAME.match(self.name) else [f"{where}: not a normalised name"]
-        if not _SHA256.match(self.sha256):
-            found.append(f"{where}: no sha256 (64 hex digits), so what is downloaded could not be verified")
-        if not re.match(r"https?://[^\s@#?%\\]+/[A-Za-z0-9_.+!-]+[.]whl\Z", self.url) or "/../" in self.url:
-            found.append(f"{where}: url {plans.redact(self.url)[:120]!r} is not a wheel's")
-        return found
+        return plans.check_wheel(self.wheel(), where)
+
+    def wheel(self) -> dict[str, Any]:
+        """Return a wheel as a plan has it."""
+        return {key: getattr(self, key) for key in ("name", "version", "file_name", "url", "sha256")}
 
     def planned(self, channel_alias: str = chan.PUBLISHED_ALIAS) -> dict[str, Any]:
         """Return the package as a plan has it; what a lock does not hold (noarch, build number) follows the build

@@ -29,9 +29,9 @@ def diff(old: Lock | None, new: Lock | None) -> list[str]:
             lines += [f"  ! {line}" for line in _variants(before, after)]
         for name in sorted({*changed, *added, *removed}):
             if name in added:
-                lines.append(f"  + {name} {after[name].version} {after[name].build}".rstrip())
+                lines.append(f"  + {name} {_shown(after[name])}")
             elif name in removed:
-                lines.append(f"  - {name} {before[name].version} {before[name].build}".rstrip())
+                lines.append(f"  - {name} {_shown(before[name])}")
             else:
                 lines.append(f"  ~ {name} {_change(before[name], after[name])}")
     return lines
@@ -67,7 +67,13 @@ def _variants(before: Mapping[str, Package], after: Mapping[str, Package]) -> li
     return lines
 
 
+def _shown(package: Package) -> str:
+    return f"{package.version} {package.build}" if package.manager == "conda" else f"{package.version} (pip)"
+
+
 def _change(old: Package, new: Package) -> str:
+    if old.manager != new.manager:
+        return f"{_shown(old)} -> {_shown(new)}: from {old.manager} to {new.manager}"
     if old.version != new.version:
         return f"{old.version} -> {new.version}"
     if old.build != new.build:

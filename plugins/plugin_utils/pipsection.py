@@ -5,30 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from . import pypi_names
+
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?P<extras>\[[^\]]*\])?\s*(?P<rest>.*)\Z")
 _VERSIONS = re.compile(r"\(?\s*((===|==|!=|~=|<=|>=|<|>)\s*[A-Za-z0-9_.*+!-]+\s*,?\s*)*\)?\s*(;.*)?\Z")
-
-# Conda packages whose Python distribution has another name; all others keep theirs.
-_PYPI_NAMES = {
-    "pytorch": "torch",
-    "pytorch-gpu": "torch",
-    "pytorch-cpu": "torch",
-    "brotli-python": "brotli",
-    "py-opencv": "opencv-python",
-    "opencv": "opencv-python",
-    "matplotlib-base": "matplotlib",
-    "faiss": "faiss-cpu",
-    "msgpack-python": "msgpack",
-    "python-tzdata": "tzdata",
-    "tzdata": "",
-    "py-xgboost": "xgboost",
-    "pytables": "tables",
-    "python-duckdb": "duckdb",
-    "ray-default": "ray",
-    "ray-core": "ray",
-    "huggingface_hub": "huggingface-hub",
-    "protobuf": "protobuf",
-}
 
 
 @dataclass(frozen=True)
@@ -50,19 +30,14 @@ def parse(text: str) -> tuple[Requirement | None, tuple[str, str] | None]:
         return None, ("is an option of pip, not a requirement", "indexes are configured by the site, not in a spec")
     if re.match(r"(git|hg|svn|bzr)\+|[a-z]+://", line) or re.search(r"\s@\s", line):
         return None, ("is a url, whose content can change", "name a published version: `name==1.2.3`")
-    if line.startswith((".", "/", "~")) or line.endswith((".whl", ".tar.gz", ".zip")):
-        return None, ("is a file of one machine", "name a published version: `name==1.2.3`")
+    if line.startswith((".", "~")) or "/" in line.split(";")[0] or line.endswith((".whl", ".tar.gz", ".zip")):
+        return None, ("is a file or a folder of one machine", "name a published version: `name==1.2.3`")
     found = _LINE.match(line)
     if not found:
         return None, ("is not a requirement", "write `name==1.2.3`")
-    requirement = Requirement(re.sub(r"[-_.]+", "-", found["name"]).lower(), line)
+    requirement = Requirement(pypi_names.normal(found["name"]), line)
     if not _VERSIONS.match(found["rest"]):
         if re.match(r"=[^=]", found["rest"]):
             return requirement, ("has conda's `=`", "pip's is `==`")
         return requirement, ("is not a requirement", "write `name==1.2.3`")
     return requirement, None
-
-
-def pypi_name(conda_name: str) -> str:
-    """Return the normalised name that pip knows a conda package by."""
-    return re.sub(r"[-_.]+", "-", _PYPI_NAMES.get(conda_name, conda_name)).lower()

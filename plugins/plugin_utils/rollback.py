@@ -208,11 +208,6 @@ def _lock(settings: Settings, current: Lock | None, chosen: Mapping[str, Mapping
     variables: list[Mapping[str, str]] = []
     channels: dict[str, None] = {}
     for platform, plan in sorted(chosen.items()):
-        if plan["pip"]:
-            raise RollbackError(
-                f"the hosts' records of {settings.env} do not say where its pip packages come from; restore the lock "
-                "from version control"
-            )
         channels[_published(plan["channel"] + "/", alias).rstrip("/")] = None
         for item in plan["packages"]:
             url = _published(item["url"], alias)
@@ -220,6 +215,9 @@ def _lock(settings: Settings, current: Lock | None, chosen: Mapping[str, Mapping
             depends = merge_depends(item["depends"])
             packages.append(Package("conda", item["name"], platform, item["version"], item["build"], url, item["md5"],
                                     item["sha256"], depends))  # fmt: skip
+        packages += [
+            Package("pip", w["name"], platform, w["version"], "", w["url"], "", w["sha256"]) for w in plan["pip"]
+        ]
         sizes[platform] = plan["download_bytes"]
         variables.append(plan["variables"])
     if any(item != variables[0] for item in variables):

@@ -15,7 +15,7 @@ import yaml
 
 from ..module_utils import plan as plans
 from . import channels as chan
-from . import habits, matchspec, pipsection, yaml_guard
+from . import habits, matchspec, pipsection, pypi_names, selectors, yaml_guard
 from .findings import ERROR, FUZZY_PIN, WARNING, Finding, errors
 
 KEYS = ("name", "channels", "dependencies", "variables", "platforms")
@@ -52,6 +52,7 @@ class Spec:
     channels: list[str] = field(default_factory=list)
     dependencies: list[Dependency] = field(default_factory=list)
     pip: list[pipsection.Requirement] = field(default_factory=list)
+    pip_places: dict[str, Place] = field(default_factory=dict)  # by normalised name
     variables: dict[str, str] = field(default_factory=dict)
     platforms: list[str] | None = None
 
@@ -69,6 +70,7 @@ def read(text: str, source: str, name: str, allowed: Sequence[str]) -> tuple[Spe
     reader = _Reader(Spec(name, source), allowed)
     try:
         reader.document(yaml_guard.compose(text))
+        reader.selectors(text)
     except yaml_guard.YamlError as error:
         reader.add(Place(error.line, error.column), "not-yaml", error.message, "correct the file's syntax")
     if not plans.NAME.match(name):
@@ -88,7 +90,6 @@ class _Reader:
         self.spec, self.allowed = spec, list(allowed)
         self.permitted = {chan.published(channel) for channel in allowed}
         self.findings: list[Finding] = []
-        self.pip_places: dict[str, Place] = {}
 
     def add(self, place: Place, code: str, message: str, remedy: str, severity: str = ERROR) -> None:
         self.findings.append(Finding(self.spec.source, place.line, place.column, code, severity, message, remedy))
@@ -109,6 +110,7 @@ class _Reader:
             "variables": self.variables,
             "platforms": self.platforms,
             "prefix": self.prefix,
+            "category": lambda _: None,  # CEP 24: a label for tools that join several files
         }
         seen = set()
         for key, value in root.value:
@@ -132,6 +134,18 @@ class _Reader:
             )
         if not self.spec.channels:
             self.spec.channels = [chan.short_name(channel) for channel in self.allowed]
+
+    def selectors(self, text: str) -> None:
+        for line, column, selector in selectors.comments(text):
+            self._selector(Place(line, column), selector)
+
+    def _selector(self, place: Place, selector: str) -> None:
+        self.add(
+            place,
+            "selector",
+            f"`{selector[:60]}` is a selector, and the line would be locked for every platform",
+            "limit the whole environment with `platforms:`, or make one environment for each kind of host",
+        )
 
     def prefix(self, key: Any) -> None:
         self.add(
@@ -180,8 +194,8 @@ class _Reader:
             place,
             "channel-not-allowed",
             message,
-            f"allowed are {', '.join(self.allowed)} (lockstep_channels); most "
-            "packages of other channels are on conda-forge, sometimes by another name",
+            f"allowed are {', '.join(self.allowed)} (lockstep_channels); "
+            f"{habits.instead_of_channel(channel, self.allowed)}",
         )
         return False
 
@@ -282,18 +296,30 @@ class _Reader:
         if match.channel is not None and not self._permitted(match.channel, place):
             return None
         if match.fuzzy:
+            series = ".".join(match.fuzzy.split(".")[:2])
             self.add(
                 place,
                 FUZZY_PIN,
                 f"{text[:80]!r} accepts every {match.fuzzy}.*",
                 f"say what is meant: "
-                f"`{match.name} {match.fuzzy}.*`, or `{match.name} =={match.fuzzy}` for that one version",
+                f"`{match.name} {series}.*`, or `{match.name} =={match.fuzzy}` for that one version",
+                WARNING,
+            )
+        if first := habits.exact_python(match.name, match.version):
+            self.add(
+                place,
+                "exact-python",
+                f"{text[:80]!r} is {first} alone, without the fixes of its series",
+                f"write `python {first.removesuffix('.0')}.*`, or `python =={first}` if that one is meant",
                 WARNING,
             )
         return match
 
     def _section(self, node: Any) -> None:
         for key, value in node.value:
+            if selectors.is_key(key.value):
+                self._selector(_place(key), key.value)
+                continue
             if key.value != "pip":
                 self.add(
                     _place(key),
@@ -302,12 +328,6 @@ class _Reader:
                     "packages are lines of their own; only `pip:` has a list",
                 )
                 continue
-            self.add(
-                _place(key),
-                "pip-section",
-                "packages from pip cannot be locked by this version",
-                "take them from the channel (most are there), or publish them in a channel of your own",
-            )
             for item in self._items(value, "pip"):
                 text = self._text(item, "a pip requirement")
                 if text is None:
@@ -323,15 +343,15 @@ class _Reader:
             self.add(place, "duplicate-package", f"{requirement.name} is asked for twice under pip", "remove one")
         else:
             self.spec.pip.append(requirement)
-        self.pip_places.setdefault(requirement.name, place)
+        self.spec.pip_places.setdefault(requirement.name, place)
 
     def _pip_against_conda(self, seen: dict[str, Place]) -> None:
-        conda = {pipsection.pypi_name(name): name for name in seen}
+        conda = {known: name for name in seen for known in pypi_names.pypi_names(name)}
         for requirement in self.spec.pip:
             if requirement.name in conda:
                 name = conda[requirement.name]
                 self.add(
-                    self.pip_places[requirement.name],
+                    self.spec.pip_places[requirement.name],
                     "conda-and-pip",
                     f"{requirement.name} is asked for from pip, and as "
                     f"{name} from the channel in line {seen[name].line}: pip would overwrite conda's files",

@@ -58,7 +58,12 @@ def test_the_digest_ignores_where_packages_come_from_and_their_order():
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("variables", {"A": "2"}), ("platform", "linux-aarch64"), ("layout", 2), ("pip", [{"name": "x"}])],
+    [
+        ("variables", {"A": "2"}),
+        ("platform", "linux-aarch64"),
+        ("layout", 2),
+        ("pip", [{"name": "x", "version": "1", "sha256": "a" * 64}]),
+    ],
 )
 def test_the_digest_covers(key, value):
     plan = make_plan()
@@ -109,6 +114,9 @@ def test_a_package_is_refused_for(key, value, message):
     assert "secret" not in " ".join(problems)
 
 
+WHEEL = {"name": "x", "version": "1", "sha256": "a" * 64, "file_name": "x-1-py3-none-any.whl",
+         "url": "https://h.example/x-1-py3-none-any.whl"}  # fmt: skip
+
 TOP_FAULTS = [
     ("name", "../x", "cannot be called"),
     ("name", "a..b", "cannot be called"),
@@ -123,9 +131,17 @@ TOP_FAULTS = [
     ("digest", "0" * 64, "digest"),
     ("smoke", "a\x00b", "NUL"),
     ("download_bytes", -1, "negative"),
-    ("pip", [{"name": "x", "version": "1", "sha256": ""}], "no sha256"),
+    ("pip", [WHEEL | {"sha256": ""}], "no sha256"),
+    ("pip", [WHEEL | {"name": "X_y"}], "name 'X_y'"),
+    ("pip", [WHEEL, WHEEL], "listed twice"),
+    ("pip", [{key: value for key, value in WHEEL.items() if key != "url"}], "url is missing"),
+    ("pip", [WHEEL | {"url": "file:///etc/x-1-py3-none-any.whl"}], "not a wheel's"),
+    ("pip", [WHEEL | {"url": "https://user:word@h.example/x-1-py3-none-any.whl"}], "not a wheel's"),
+    ("pip", [WHEEL | {"url": "https://h.example/../x-1-py3-none-any.whl"}], "not a wheel's"),
+    ("pip", [WHEEL | {"url": "https://h.example/y-1-py3-none-any.whl"}], "not a wheel's"),
+    ("pip", [WHEEL | {"file_name": "y-1-py3-none-any.whl"}], "not that of its wheel"),
     ("pip", [3], "wheel 1"),
-    ("pip", [{"name": "x", "version": "1", "sha256": "a" * 64, "file_name": "../x.whl"}], "file name"),
+    ("pip", [WHEEL | {"file_name": "../x-1-py3-none-any.whl"}], "not that of its wheel"),
 ]
 
 

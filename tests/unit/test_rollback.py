@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 from ansible_collections.lockstep.fleet.plugins.modules.env_record import find
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import evidence, handover, lockfile, report, rollback
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, Package
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promotion import HostOf, promote
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.rollback import RollbackError, look, rebuild
 from lock_samples import lock, package
@@ -181,13 +182,14 @@ def test_hosts_that_disagree_name_the_remedy(site: Site) -> None:
     assert site.has("dev") == one
 
 
-def test_a_record_with_pip_packages_cannot_be_made_a_lock(site: Site) -> None:
-    wheel = {"name": "x", "version": "1", "file_name": "x-1-py3-none-any.whl", "sha256": "ab" * 32}
-    made = lockfile.plan(Lock.loads(site.old, "x"), "train", P) | {"pip": [wheel]}
-    made["digest"] = lockfile.plans.digest(made)
+def test_a_record_with_wheels_becomes_a_lock_with_them(site: Site) -> None:
+    wheel = Package("pip", "x", P, "1", "", "https://pip.example/x-1-py3-none-any.whl", "", "ab" * 32)
+    old = Lock.loads(site.old, "x")
+    python = package("python", "3.12.1", "h1_0_cp312", P)
+    with_wheel = replace(old, packages=(*old.packages, python, wheel)).dumps()
     asked = settings(site, tier="dev")
-    with pytest.raises(RollbackError, match="do not say where its pip packages come from"):
-        rebuild(asked, look(asked), {"dev-1": record(site.old, pip=[wheel], digest=made["digest"])})
+    made, _ = rebuild(asked, look(asked), {"dev-1": record(with_wheel)})
+    assert wheel in Lock.loads(made.decode(), "made").packages
 
 
 def test_a_record_of_a_channel_that_is_not_allowed(site: Site) -> None:
