@@ -20,8 +20,8 @@ CODES = frozenset({
     "package-url", "prefix", "risky-variable", "secret-variable", "selector", "unknown-key",
     "unknown-platform", "unknown-section", "unreadable", "wrong-name",
     # of a lock in the making
-    "channel", "cpu-build", "no-platform", "old-lock", "pip-from-channel", "pip-unsolvable", "unsolvable", "unusable-lock", "withdrawn",
-    "unknown-package",
+    "channel", "cpu-build", "no-platform", "old-lock", "pip-from-channel", "pip-unsolvable", "unknown-package",
+    "unsolvable", "unusable-lock", "withdrawn",
 })  # fmt: skip
 """Every code there is; docs/lock-findings.md has a row for each."""
 

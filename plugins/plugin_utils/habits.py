@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from .findings import ERROR, WARNING
@@ -24,6 +25,35 @@ _WRONG = {
     "faiss-gpu": ("that is a package of the pytorch channel", "write `faiss=*=*cuda*`"),
     "pytorch-nightly": ("that is a channel's word", "write `pytorch`"),
 }
+
+_CHANNELS = {
+    "pytorch": "on conda-forge it is `pytorch-gpu` (or `pytorch-cpu`), `torchvision` and `torchaudio`",
+    "pytorch-nightly": "conda-forge has releases only: `pytorch-gpu`",
+    "nvidia": "conda-forge has CUDA's parts: `cuda-version 12.*` with `cuda-nvcc`, `cuda-toolkit` or what is needed",
+    "xformers": "conda-forge has `xformers`",
+    "pyg": "on conda-forge it is `pytorch_geometric`",
+    "fastai": "conda-forge has `fastai`",
+    "huggingface": "conda-forge has `transformers`, `datasets` and `tokenizers`",
+    "anaconda": "it is Anaconda's own, as `defaults`; conda-forge has nearly all of it",
+    "main": "it is Anaconda's own, as `defaults`; conda-forge has nearly all of it",
+    "bioconda": "its packages are nowhere else: the site would have to allow it, after conda-forge",
+    "rapidsai": "its packages are nowhere else: the site would have to allow it, before conda-forge",
+}
+
+
+def instead_of_channel(channel: str, allowed: Iterable[str]) -> str:
+    """Return what to do about a channel (a name or a url) that is not allowed."""
+    last = channel.rstrip("/").rsplit("/", 1)[-1]
+    if "://" in channel and last in allowed:
+        return f"write `{last}`; from which mirror it is fetched is the site's affair (lockstep_channel_alias)"
+    known = _CHANNELS.get(last if "://" in channel else channel.split("/label/")[0])
+    return known or "most packages of other channels are on conda-forge, sometimes by another name"
+
+
+def exact_python(name: str, constraint: str | None) -> str | None:
+    """Return the first release that `python ==3.12` (or `python 3.12`) comes to; None if no series is pinned so."""
+    found = re.fullmatch(r"==(3[.][0-9]+)", constraint or "")
+    return f"{found[1]}.0" if found and name == "python" else None
 
 
 def check(names: set[str]) -> list[tuple[str, str, str, str, str]]:

@@ -7,11 +7,11 @@ a time tells more: whichever relaxation makes the environment solvable is someth
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import habits
 from .matchspec import parse
 from .solver import Question, Solver, Unsolvable
 
@@ -19,6 +19,7 @@ _CUDA = ("12.0", "12.2", "12.4", "12.6", "12.8", "12.9", "13.0", "13.1", "13.2",
 _GLIBC = ("2.17", "2.28", "2.31", "2.34", "2.35", "2.36", "2.39", "2.41")
 _OSX = ("11.0", "12.0", "13.0", "14.0", "15.0", "26.0")
 _SHOWN = 8
+_EXACT_BUILD = re.compile(r"[^*^$]+\Z")
 _PATIENCE = 60.0  # seconds; on a whole channel each attempt costs about as much as the solve that failed
 
 
@@ -31,18 +32,16 @@ class Relaxed:
     question: Question
     about: str = ""  # the package whose version is worth telling
     series: str = ""  # of several with one series only the first that helps is told
+    index: int | None = None  # of the dependency that is relaxed
 
 
-async def explain(solver: Solver, question: Question, failure: str) -> list[str]:
-    """Return lines: names that the channel does not have, else which single changes would help, then the solver's last
-    words.
+async def explain(solver: Solver, question: Question, failure: str) -> tuple[list[str], int | None]:
+    """Return lines: which single changes would help, then the solver's last words; and the number of the dependency
+    that the first of them changes, if it is one.
     """
-    missing = await _missing(solver, question)
-    if missing:
-        return missing
     tries = list(_relaxations(question))
     answers, skipped = await _attempts(solver, tries)
-    helped: list[str] = []
+    helped: list[tuple[str, int | None]] = []
     series: set[str] = set()
     for attempt, records in sorted(zip(tries, answers, strict=True), key=lambda pair: pair[0].rank):
         if not records or attempt.series in series:
@@ -51,15 +50,17 @@ async def explain(solver: Solver, question: Question, failure: str) -> list[str]
         found = next(
             (f" (then {attempt.about} {r.version})" for r in records if r.name.normalized == attempt.about), ""
         )
-        helped.append(f"solvable {attempt.words}{found}")
-    if len(helped) > _SHOWN:
-        helped = [*helped[:_SHOWN], f"and by {len(helped) - _SHOWN} other single changes"]
-    if not helped and not skipped:
-        helped = await _alone(solver, question)
+        helped.append((f"solvable {attempt.words}{found}", attempt.index))
+    lines = [line for line, _ in helped]
+    about = helped[0][1] if helped else None
+    if len(lines) > _SHOWN:
+        lines = [*lines[:_SHOWN], f"and by {len(lines) - _SHOWN} other single changes"]
+    if not lines and not skipped:
+        lines, about = await _alone(solver, question)
     if skipped:
-        helped.append(f"{skipped} of {len(tries)} single changes were not tried, for lack of time")
+        lines.append(f"{skipped} of {len(tries)} single changes were not tried, for lack of time")
     tail = [line for line in failure.splitlines() if line.strip()][-6:]
-    return [*helped, *(f"solver: {line.strip()[:300]}" for line in tail)]
+    return [*lines, *(f"solver: {line.strip()[:300]}" for line in tail)], about
 
 
 def assumed(question: Question) -> str:
@@ -72,31 +73,26 @@ def assumed(question: Question) -> str:
     return ", ".join([*virtual, *question.constraints, *extra])
 
 
-async def _missing(solver: Solver, question: Question) -> list[str]:
-    """Return a line for each package that no channel has for this platform, with what was probably meant."""
-    by_channel = await solver.names(question)
-    known = set().union(*by_channel.values())
-    lines = []
-    for text in question.dependencies:
-        name = parse(text).name
-        if name in known or name.startswith("__"):
-            continue
-        close = habits.nearest(name, known)
-        lines.append(
-            f"{name} does not exist in {', '.join(question.channels)} for {question.platform}"
-            + (f": did you mean {close}?" if close else ", or not for this platform")
-        )
-    return lines
-
-
-async def _alone(solver: Solver, question: Question) -> list[str]:
+async def _alone(solver: Solver, question: Question) -> tuple[list[str], int | None]:
     """Return what to say when more than one thing stands in the way: which entries cannot be had even on their own."""
-    attempts = [Relaxed(0, text, replace(question, dependencies=(text,))) for text in question.dependencies]
+    attempts = [
+        Relaxed(0, text, replace(question, dependencies=(text,)), index=index)
+        for index, text in enumerate(question.dependencies)
+    ]
     answers, _ = await _attempts(solver, attempts)
-    hopeless = [attempt.words for attempt, records in zip(attempts, answers, strict=True) if records == []]
-    if hopeless:
-        return [f"not to be had even alone: {', '.join(f'`{text}`' for text in hopeless)}"]
-    return ["no single change makes it solvable: take packages out until it is"]
+    hopeless = [attempt for attempt, records in zip(attempts, answers, strict=True) if records == []]
+    if not hopeless:
+        return ["no single change makes it solvable: take packages out until it is"], None
+    shown = ", ".join(f"`{attempt.words}`" for attempt in hopeless[:_SHOWN])
+    more = f" and {len(hopeless) - _SHOWN} more" if len(hopeless) > _SHOWN else ""
+    lines = [f"not to be had even alone: {shown}{more}"]
+    builds = [attempt.words for attempt in hopeless if _EXACT_BUILD.match(parse(attempt.words).build or "")]
+    if builds:
+        lines.append(
+            f"{len(builds)} of those name one build, as exports do: of another channel, another platform, or gone; "
+            "write the version alone, or just the name"
+        )
+    return lines, hopeless[0].index
 
 
 async def _attempts(solver: Solver, attempts: Sequence[Relaxed]) -> tuple[list[list[Any] | None], int]:
@@ -129,8 +125,10 @@ def _relaxations(question: Question) -> Iterable[Relaxed]:
                 f"with `{match.name}` in place of `{text}`",
                 replace(question, dependencies=(*others[0], match.name, *others[1])),
                 match.name,
+                index=index,
             )
-        yield Relaxed(5, f"without `{text}`", replace(question, dependencies=(*others[0], *others[1])))
+        without = replace(question, dependencies=(*others[0], *others[1]))
+        yield Relaxed(5, f"without `{text}`", without, index=index)
     if question.exclude_newer:
         yield Relaxed(2, "without lockstep_exclude_newer", replace(question, exclude_newer=None))
     yield from _floors(question)

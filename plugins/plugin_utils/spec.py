@@ -110,7 +110,7 @@ class _Reader:
             "variables": self.variables,
             "platforms": self.platforms,
             "prefix": self.prefix,
-            "category": lambda _: None,  # CEP 24: a label for tools that join several files
+            "category": self.label,
         }
         seen = set()
         for key, value in root.value:
@@ -146,6 +146,9 @@ class _Reader:
             f"`{selector[:60]}` is a selector, and the line would be locked for every platform",
             "limit the whole environment with `platforms:`, or make one environment for each kind of host",
         )
+
+    def label(self, node: Any) -> None:
+        """Let `category` pass (CEP 24): other tools join files by it, here each file is an environment of its own."""
 
     def prefix(self, key: Any) -> None:
         self.add(
@@ -301,8 +304,7 @@ class _Reader:
                 place,
                 FUZZY_PIN,
                 f"{text[:80]!r} accepts every {match.fuzzy}.*",
-                f"say what is meant: "
-                f"`{match.name} {series}.*`, or `{match.name} =={match.fuzzy}` for that one version",
+                f"say what is meant: `{match.name} {series}.*`, or `{match.name} =={match.fuzzy}` for that one version",
                 WARNING,
             )
         if first := habits.exact_python(match.name, match.version):

@@ -223,7 +223,15 @@ def test_unsolvable_says_what_would_help(site):
 
 def test_unsolvable_for_several_reasons(site):
     site.spec("numpy ==9", "six ==9", "python")
-    assert "not to be had even alone: `numpy ==9`, `six ==9`" in explained(site)
+    text = explained(site)
+    assert "not to be had even alone: `numpy ==9`, `six ==9`" in text and "train.yml:2:5: " in text
+    assert "name one build" not in text
+
+
+def test_the_builds_of_an_export_from_elsewhere(site):
+    site.spec("python=3.12.1=h5eee18b_0", "numpy=2.0=py312hf6e8229_1", "six")
+    text = explained(site)
+    assert "even alone: `python=3.12.1=h5eee18b_0`, `numpy" in text and "2 of those name one build" in text
 
 
 def test_channels_in_explanations_go_by_their_names(site):
@@ -243,14 +251,36 @@ def test_a_channel_that_fails_while_explaining(site, monkeypatch):
     async def gone(*_):
         raise ChannelUnreadable("gone away")
 
-    monkeypatch.setattr(relax, "_missing", gone)
+    monkeypatch.setattr(relax, "_attempts", gone)
     site.spec("numpy ==9", "python")
     assert "not known how to mend: gone away" in explained(site)
 
 
 def test_a_name_that_does_not_exist(site):
     site.spec("numpi", "python")
-    assert "numpi does not exist in conda-forge for linux-64: did you mean numpy?" in explained(site)
+    (finding,) = site.one().findings
+    assert finding.code == "unknown-package" and (finding.line, finding.column) == (2, 5)
+    assert "numpi does not exist in conda-forge for linux-64; did you mean numpy?" in finding.text()
+    site.spec("python", "six", "zzz")
+    (finding,) = site.one(platforms=("linux-64", "osx-arm64")).findings
+    assert "zzz does not exist in conda-forge for linux-64, osx-arm64; look for" in finding.text() and finding.line == 4
+
+
+def test_a_name_that_exists_for_other_platforms(site):
+    site.spec("python", "new-glibc")
+    (finding,) = site.one(platforms=("linux-64", "osx-arm64")).findings
+    assert "new-glibc does not exist in conda-forge for osx-arm64, only for linux-64; " in finding.text()
+    assert finding.remedy.endswith("`platforms: [linux-64]`") and finding.line == 3
+    site.spec("python", "new-glibc", more="platforms: [linux-64]\n")
+    assert site.codes(platforms=("linux-64", "osx-arm64"), floor={"glibc": "2.35"}) == []
+
+
+def test_what_is_unsolvable_on_one_platform_only(site):
+    site.channel.add("numpy", "3.0", "py312_0", ["python 3.12.*"])
+    site.spec("python", "numpy 3.*")
+    text = explained(site, platforms=("linux-64", "osx-arm64"))
+    assert "no solution for osx-arm64" in text and "train.yml:3:5: " in text
+    assert text.endswith("solvable for linux-64: `platforms: [linux-64]`, if those will do")
 
 
 def test_exclude_newer(site):

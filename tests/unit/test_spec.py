@@ -113,7 +113,11 @@ CASES = [
     (with_dependencies("python", "cudatoolkit=11.8", "pytorch"), "cudatoolkit"),
     (with_dependencies("pytorch-cuda=12.1"), "wrong-name"),
     (with_dependencies("torch"), "wrong-name"),
-    (with_dependencies("sel(linux): x"), "unknown-section"),
+    (with_dependencies("sel(linux): x"), "selector"),
+    (with_dependencies("x  # [linux and (x86_64 or arm64)]"), "selector"),
+    (with_dependencies("x: [y]"), "unknown-section"),
+    (with_dependencies("python ==3.12"), "exact-python"),
+    (with_dependencies("python 3.12"), "exact-python"),
     ("platforms: [win-64]\n", "unknown-platform"),
     ("channels: [conda-forge, conda-forge]\n", "duplicate-channel"),
     ("channels: [conda-forge, 'https://conda.anaconda.org/conda-forge/']\n", "duplicate-channel"),
@@ -139,6 +143,22 @@ def test_findings(text, code):
     assert code in [f.code for f in problems], problems
     assert all(f.message and f.remedy and "hunter2" not in f.text() for f in problems)
     assert all(f.line for f in problems), problems
+
+
+def test_what_to_do_about_a_channel():
+    def remedy(channel: str) -> str:
+        (finding,) = read(f"channels: ['{channel}']\n" + with_dependencies("python"))[1]
+        return finding.remedy
+
+    assert "`pytorch-gpu`" in remedy("pytorch") and "`cuda-nvcc`" in remedy("nvidia/label/cuda-12.1.0")
+    assert "write `conda-forge`; from which mirror" in remedy("https://mirror.example/cloud/conda-forge/")
+    assert "write `conda-forge`" in remedy("http://conda.anaconda.org/conda-forge")
+    assert "Anaconda's own" in remedy("https://repo.anaconda.com/pkgs/main") and "most packages" in remedy("somebody")
+
+
+def test_comments_that_are_no_selectors():
+    text = with_dependencies("python 3.12.*  # [sic]", "numpy # [1]", "pandas # []", "'six' # [not windows]")
+    assert codes(text + "  # - pywin32  # [win]\ncategory: dev\n") == []
 
 
 def test_not_findings():
