@@ -1,0 +1,93 @@
+"""Action plugin: make a mirror of the locked packages, on the controller."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils.problem import Problem
+
+_ARGUMENTS = {
+    "dest": {"type": "path", "required": True},
+    "locks_dir": {"type": "path", "required": True},
+    "all_tiers": {"type": "list", "elements": "str", "default": ["dev", "test", "prod"]},
+    "tiers": {"type": "list", "elements": "str"},
+    "envs": {"type": "list", "elements": "str"},
+    "platforms": {"type": "list", "elements": "str"},
+    "channels": {"type": "list", "elements": "str"},
+    "source": {"type": "str", "default": "https://conda.anaconda.org"},
+    "miniconda_source": {"type": "str", "default": "https://repo.anaconda.com/miniconda"},
+    "miniconda_versions": {"type": "list", "elements": "str", "default": []},
+    "miniconda_installers": {"type": "dict", "default": {}},
+    "engine_source": {"type": "str", "default": ""},
+    "engine_wheels": {"type": "list", "elements": "dict", "default": []},
+    "prune": {"type": "bool", "default": False},
+    "verify": {"type": "bool", "default": False},
+    "parallel": {"type": "int", "default": 4},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Downloads, checks and indexes here; connects to no host."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Make the mirror, or in check mode say what that would do."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(argument_spec=_ARGUMENTS)
+        arguments = json.loads(json.dumps(arguments, default=str))  # without Ansible's tags
+        try:
+            from ..plugin_utils import mirror_fetch, mirror_plan, mirroring
+        except ImportError as error:
+            raise AnsibleActionFail(
+                f"{error}: the Python that runs Ansible ({sys.executable}) lacks what this needs; install "
+                "requirements/controller.txt into it"
+            ) from None
+
+        def some(name: str) -> tuple[str, ...] | None:
+            return tuple(arguments[name]) if arguments[name] else None
+
+        settings = mirroring.Settings(
+            dest=Path(arguments["dest"]).absolute(),
+            locks_dir=Path(arguments["locks_dir"]),
+            choice=mirror_plan.Choice(
+                tuple(arguments["all_tiers"]), some("tiers"), some("envs"), some("platforms"), some("channels")
+            ),
+            extras=mirror_plan.Extras(
+                tuple(dict.fromkeys(arguments["miniconda_versions"])),
+                arguments["miniconda_installers"],
+                tuple(arguments["engine_wheels"]),
+            ),
+            sources=mirror_plan.Sources(arguments["source"], arguments["miniconda_source"], arguments["engine_source"]),
+            prune=arguments["prune"],
+            verify=arguments["verify"],
+            parallel=max(1, arguments["parallel"]),
+        )
+        parent = os.getppid()
+        try:
+            made = mirroring.run(
+                settings, not self._task.check_mode, Display().display, alive=lambda: os.getppid() == parent
+            )
+        except Problem as problem:
+            raise AnsibleActionFail(str(problem)) from None
+        except mirror_fetch.Stopped:
+            raise AnsibleActionFail("the run was ended; what has arrived is kept, the next run goes on there") from None
+        result.update(
+            changed=made.changed, summary=made.summary, fetched=sorted(made.fetched),
+            fetched_bytes=sum(max(size, 0) for size in made.fetched.values()), pruned=made.pruned,
+            prunable=sorted(made.prunable), seconds=round(made.seconds, 1),
+        )  # fmt: skip
+        if made.notes:
+            result["warnings"] = made.notes
+        if lines := made.difference():
+            result["diff"] = [{"prepared": "\n".join([f"{settings.dest}", *(f"  {line}" for line in lines), ""])}]
+        return result
