@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from .findings import ERROR, WARNING
 
@@ -56,15 +56,24 @@ def exact_python(name: str, constraint: str | None) -> str | None:
     return f"{found[1]}.0" if found and name == "python" else None
 
 
-def check(names: set[str]) -> list[tuple[str, str, str, str, str]]:
-    """Return (code, severity, package, message, remedy) for each habit found among the names that a spec asks for."""
+def held_back(constraint: str | None) -> bool:
+    """Whether a version constraint keeps the newest versions away."""
+    return bool(constraint) and not re.fullmatch(r"[*\s]*|(>=?|!=)[^,|<=>]*(,(>=?|!=)[^,|<=>]*)*", constraint or "")
+
+
+def check(versions: Mapping[str, str | None]) -> list[tuple[str, str, str, str, str]]:
+    """Return (code, severity, package, message, remedy) for each habit found in what a spec asks for.
+
+    :param versions: the constraint on each package's version, if there is one, by name
+    """
+    names = set(versions)
     found = [
         ("wrong-name", ERROR, name, f"{name} does not exist on conda-forge as meant: {why}", remedy)
         for name, (why, remedy) in _WRONG.items()
         if name in names
     ]
     if "cudatoolkit" in names:
-        with_framework = sorted(names & GPU_FRAMEWORKS)
+        with_framework = sorted(name for name in names & GPU_FRAMEWORKS if not held_back(versions[name]))
         message = "cudatoolkit ended with CUDA 11.8"
         if with_framework:
             message += f", and today's {with_framework[0]} is not built for it"

@@ -297,7 +297,7 @@ class _Environment:
             locked = await self._locked(question, old, wanted)
             records = await self.solver.solve(question, locked)
             if self.floor.cuda_on(platform) and not wanted.wants_cpu:
-                await self._refuse_silent_cpu(question, records)
+                await self._refuse_silent_cpu(question, records, wanted)
             self.sizes[platform] = sum(record.size or 0 for record in records)
             return self.solver.packages(question, records)
         except Unsolvable as error:
@@ -396,19 +396,23 @@ class _Environment:
             )
         return records
 
-    async def _refuse_silent_cpu(self, question: Question, records: Sequence[Any]) -> None:
+    async def _refuse_silent_cpu(self, question: Question, records: Sequence[Any], wanted: spec.Spec) -> None:
         suspects = [r for r in records if r.subdir != "noarch" and not variants.is_cuda(str(r.build), r.depends)]
         available = await self.solver.records(question, [r.name.normalized for r in suspects], [question.platform])
-        for name in variants.silently_cpu(suspects, available):
-            if not await self._cuda_by_default(question, name):
-                continue
+        names = [n for n in variants.silently_cpu(suspects, available) if await self._cuda_by_default(question, n)]
+        places = {d.match.name: d.place for d in wanted.dependencies}
+        for name in [n for n in names if n in places] or names:  # what they bring follows them
+            hints, about = await relax.towards_cuda(self.solver, question, name)
+            place = places.get(name) if about is None else wanted.dependencies[about].place
             build = next(str(r.build) for r in suspects if r.name.normalized == name)
             self.find(
                 "cpu-build",
                 f"{name} would be a CPU build ({build}) on {question.platform}, although the floor has CUDA "
                 f"{self.floor.cuda} and the channel has CUDA builds of it",
-                "raise the floor's cuda if all hosts have newer drivers, loosen what keeps the CUDA build away, or say "
-                f"that the CPU is meant: `{name}=*=cpu*`",
+                "found by trying:"
+                + "".join(f"\n    {hint}" for hint in hints)
+                + f"\n    if the CPU is meant, say so: `{name}=*=cpu*`",
+                place=place,
             )
 
     async def _cuda_by_default(self, question: Question, name: str) -> bool:

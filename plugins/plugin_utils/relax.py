@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from . import variants
 from .matchspec import parse
 from .solver import Question, Solver, Unsolvable
 
@@ -39,28 +40,48 @@ async def explain(solver: Solver, question: Question, failure: str) -> tuple[lis
     """Return lines: which single changes would help, then the solver's last words; and the number of the dependency
     that the first of them changes, if it is one.
     """
+    lines, about, late = await _helpful(solver, question, "solvable", bool)
+    if not lines and not late:
+        lines, about = await _alone(solver, question)
+    tail = [line for line in failure.splitlines() if line.strip()][-6:]
+    return [*lines, *late, *(f"solver: {line.strip()[:300]}" for line in tail)], about
+
+
+async def towards_cuda(solver: Solver, question: Question, name: str) -> tuple[list[str], int | None]:
+    """Return which single changes would give a CUDA build of the package, and the number of the dependency that the
+    first of them changes, if it is one.
+    """
+
+    def good(records: list[Any]) -> bool:
+        return any(r.name.normalized == name and variants.is_cuda(str(r.build), r.depends) for r in records)
+
+    lines, about, late = await _helpful(solver, question, "a CUDA build", good)
+    return [*lines, *late], about
+
+
+async def _helpful(
+    solver: Solver, question: Question, outcome: str, good: Callable[[list[Any]], bool]
+) -> tuple[list[str], int | None, list[str]]:
+    """Return lines on the single changes whose solution is good, the dependency of the first, and a line if some were
+    not tried.
+    """
     tries = list(_relaxations(question))
     answers, skipped = await _attempts(solver, tries)
     helped: list[tuple[str, int | None]] = []
     series: set[str] = set()
     for attempt, records in sorted(zip(tries, answers, strict=True), key=lambda pair: pair[0].rank):
-        if not records or attempt.series in series:
+        if not records or not good(records) or attempt.series in series:
             continue
         series |= {attempt.series} - {""}
         found = next(
             (f" (then {attempt.about} {r.version})" for r in records if r.name.normalized == attempt.about), ""
         )
-        helped.append((f"solvable {attempt.words}{found}", attempt.index))
+        helped.append((f"{outcome} {attempt.words}{found}", attempt.index))
     lines = [line for line, _ in helped]
-    about = helped[0][1] if helped else None
     if len(lines) > _SHOWN:
         lines = [*lines[:_SHOWN], f"and by {len(lines) - _SHOWN} other single changes"]
-    if not lines and not skipped:
-        lines, about = await _alone(solver, question)
-    if skipped:
-        lines.append(f"{skipped} of {len(tries)} single changes were not tried, for lack of time")
-    tail = [line for line in failure.splitlines() if line.strip()][-6:]
-    return [*lines, *(f"solver: {line.strip()[:300]}" for line in tail)], about
+    late = [f"{skipped} of {len(tries)} single changes were not tried, for lack of time"] if skipped else []
+    return lines, helped[0][1] if helped else None, late
 
 
 def assumed(question: Question) -> str:

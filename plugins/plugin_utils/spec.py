@@ -274,7 +274,8 @@ class _Reader:
         if not self.spec.dependencies and not errors(self.findings):
             self.add(_place(node), "no-dependencies", "no conda package is asked for", "name at least one package")
         self._pip_against_conda(seen)
-        for code, severity, name, message, remedy in habits.check(set(seen)):
+        versions = {dependency.match.name: dependency.match.version for dependency in self.spec.dependencies}
+        for code, severity, name, message, remedy in habits.check(versions):
             self.add(seen[name], code, message, remedy, severity)
 
     def _dependency(self, text: str, place: Place) -> matchspec.Match | None:

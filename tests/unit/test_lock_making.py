@@ -182,6 +182,17 @@ def test_a_gpu_environment_that_would_become_a_cpu_build_is_an_error(site):
     assert outcome.new_text is None
 
 
+def test_what_keeps_the_cuda_build_away_is_named(site):
+    site.spec("python", "torch-like 2.*", "cuda-version 12.6.*")
+    (finding,) = site.one(floor={"cuda": "12.9"}).findings
+    assert finding.code == "cpu-build" and finding.line == 4
+    assert "a CUDA build with `cuda-version` in place of `cuda-version 12.6.*`" in finding.remedy
+    assert "`torch-like=*=cpu*`" in finding.remedy
+    site.spec("torch-like 2.*")
+    (finding,) = site.one(floor={"cuda": "12.8"}).findings
+    assert "a CUDA build with floor cuda 12.9 in place of 12.8" in finding.remedy
+
+
 def test_a_cpu_build_that_is_meant_or_usual_is_none(site):
     site.spec("torch-like=*=cpu*")
     assert site.codes(floor={"cuda": "12.8"}) == []
