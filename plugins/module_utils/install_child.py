@@ -69,6 +69,7 @@ async def install(request: dict[str, Any], reporter: Reporter) -> None:
     """Link the packages into the staging folder as if it were at its final path."""
     from rattler import BuildString, PackageRecord, RepoDataRecord
     from rattler import install as link
+    from rattler.networking import AuthenticationMiddleware, Client
     from rattler.package_cache import PackageCache, ValidationMode
 
     records = [
@@ -99,6 +100,7 @@ async def install(request: dict[str, Any], reporter: Reporter) -> None:
         package_cache=PackageCache.new_layered([request["pkgs"]], validation_mode=mode),
         show_progress=False,
         execute_link_scripts=True,
+        client=Client([AuthenticationMiddleware()]),  # the default one reads no netrc and no RATTLER_AUTH_FILE
         reporter=reporter,
     )
 

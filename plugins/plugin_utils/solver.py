@@ -22,6 +22,7 @@ from rattler import (
     Version,
     solve,
 )
+from rattler.networking import AuthenticationMiddleware, Client
 
 from ..module_utils import plan as plans
 from . import channels as chan
@@ -57,7 +58,8 @@ class Solver:
 
     def __init__(self, repodata_alias: str = chan.PUBLISHED_ALIAS, cache: Path | None = None) -> None:
         self.alias = folder_url(repodata_alias)
-        self.gateway = Gateway(cache_dir=str(cache)) if cache else Gateway()
+        client = Client([AuthenticationMiddleware()])  # the default one reads no netrc and no RATTLER_AUTH_FILE
+        self.gateway = Gateway(cache_dir=str(cache), client=client) if cache else Gateway(client=client)
         self._turns = asyncio.Semaphore(os.cpu_count() or 2)  # each solve holds a channel's records of its own
 
     def sources(self, question: Question) -> list[str]:
