@@ -145,8 +145,10 @@ def test_findings(text, code):
     assert all(f.line for f in problems), problems
 
 
-@pytest.mark.parametrize(("framework", "severity"), [("pytorch", "error"), ("pytorch >=2", "error"),
-                                                     ("pytorch <2.4", "warning"), ("pytorch 2.1.*", "warning")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("framework", "severity"),
+    [("pytorch", "error"), ("pytorch >=2", "error"), ("pytorch <2.4", "warning"), ("pytorch 2.1.*", "warning")],
+)
 def test_cudatoolkit_beside_a_framework(framework, severity):
     (finding,) = read(with_dependencies("python 3.11.*", "cudatoolkit 11.8.*", f"'{framework}'"))[1]
     assert (finding.code, finding.severity, finding.line) == ("cudatoolkit", severity, 3)
