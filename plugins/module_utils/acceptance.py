@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .children import clean_environment
-from .layout import library
+from .layout import library, pip_command
 from .problem import Problem
 
 
@@ -36,9 +36,7 @@ def tests_of(plan: dict[str, Any], place: str, miniconda: str, pip_check: bool) 
     python = os.path.join(place, "bin", "python")
     tests = [Test("smoke test", [python, "-I", "-B", "-"], plan["smoke"] or "import sys\n")]
     if pip_check:
-        own = any(package["name"] == "pip" for package in plan["packages"])
-        runner = [python, "-I", "-B", "-m", "pip"] if own else [miniconda, "-I", "-B", "-m", "pip", "--python", python]
-        tests.append(Test("pip check", [*runner, "check"], ""))
+        tests.append(Test("pip check", [*pip_command(plan, place, miniconda), "check"], ""))
     return tests
 
 

@@ -6,6 +6,7 @@ just extracted by a build still running. So it runs while nobody builds, and not
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import subprocess
 import time
 from typing import Any, Optional
 
-from . import tree
+from . import tree, wheels
 from .children import clean_environment
 from .locks import reported
 from .problem import Problem
@@ -97,7 +98,7 @@ def clean(store: Store, keep_previous: int, min_age: float, dry_run: bool = Fals
     :param min_age: seconds since a generation was retired
     """
     began = time.time()
-    folders = [store.pkgs, store.generations]
+    folders = [store.pkgs, store.generations, store.wheels]
     before = usage(folders)
     removed: list[str] = []
     failures: list[str] = []
@@ -145,7 +146,13 @@ def _clean_cache(store: Store, notes: list[str]) -> list[str]:
             lock = os.path.join(store.pkgs, stem + ".lock")
             if os.path.exists(lock):
                 os.unlink(lock)
-        return sorted(f"pkgs/{stem}" for stem in gone)
+        removed = sorted(f"pkgs/{stem}" for stem in gone)
+        for sha256 in wheels.unused(store):
+            path = os.path.join(store.wheels, sha256)
+            with contextlib.suppress(OSError):
+                removed += sorted(f"wheels/{name}" for name in os.listdir(path) if not sha256.startswith("."))
+            tree.remove(path)
+        return removed
 
 
 def remember(store: Store, entry: dict[str, Any]) -> None:

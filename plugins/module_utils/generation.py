@@ -1,7 +1,7 @@
 """Immutable generations of conda environments: built aside, verified, frozen, marked; repaired by exchange.
 
-The order survives a kill at any moment: locks, room, install aside, modes, records and files verified, history and
-hooks, byte-code, manifest, empty mark, rename to the final path, folders frozen, smoke test and `pip check` on the
+The order survives a kill at any moment: locks, room, install aside, modes, records and files verified, wheels, history
+and hooks, byte-code, manifest, empty mark, rename to the final path, folders frozen, smoke test and `pip check` on the
 frozen tree, everything written to disk, mark written. Only then may `Store.activate` publish it, by one link.
 Whatever a killed run leaves, the next one removes. Python 3.9, standard library; linking is done by a child
 (install_child.py) with Miniconda's python.
@@ -10,6 +10,7 @@ Whatever a killed run leaves, the next one removes. Python 3.9, standard library
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ import time
 from typing import Any, NamedTuple, Optional
 
 from . import plan as plans
-from . import pyc, records, room, tree
+from . import pyc, records, room, tree, wheels
 from .acceptance import accepted
 from .children import clean_environment
 from .engine_errors import explain
@@ -36,13 +37,15 @@ class Options(NamedTuple):
 
     `verify`: how deep an existing generation is looked at ("marks", "stats", "hashes"); `reserve`: bytes that stay
     free;
-    `pip_check`: whether `pip check` must pass; `test_seconds`: limit of smoke test and pip check.
+    `pip_check`: whether `pip check` must pass; `test_seconds`: limit of smoke test and pip check; `pip_index`: url of
+    the index that wheels come from, "" for the one that this host's pip is set up for.
     """
 
     verify: str = "stats"
     reserve: int = room.RESERVE
     pip_check: bool = True
     test_seconds: float = 600
+    pip_index: str = ""
 
 
 DEFAULTS = Options()
@@ -125,12 +128,6 @@ def checked(plan: dict[str, Any]) -> None:
             f"the plan of environment {str(plan.get('name'))[:80]} is refused" if isinstance(plan, dict) else "no plan",
             "; ".join(wrong[:5]),
             "make the lock again with playbooks/lock.yml",
-        )
-    if plan["pip"]:
-        raise Problem(
-            f"environment {plan['name']} has pip packages, which cannot be installed yet",
-            ", ".join(str(wheel.get("name")) for wheel in plan["pip"][:5]),
-            "take them from conda-forge, or let users add them in a venv on top of the environment",
         )
 
 
@@ -326,6 +323,11 @@ class _Making:
         entries = records.verify(self.new, found, promised)
         records.list_urls(self.store.pkgs, self.plan)
         self.clock.lap("verify")
+        content = promised.content
+        if self.plan["pip"]:
+            added = self._wheels(found)
+            entries.update(added)
+            content = hashlib.sha256((content + wheels.content(added)).encode("utf-8", "surrogateescape")).hexdigest()
         entries.update(self._bytecode(found))
         self.clock.lap("bytecode")
         ours = [
@@ -336,7 +338,18 @@ class _Making:
         tree.write_file(os.path.join(self.new, tree.MANIFEST), tree.manifest_text(entries))
         tree.write_file(os.path.join(self.new, tree.MARK), "")  # its folder will be frozen
         self.clock.lap("manifest")
-        return len(entries), promised.content
+        return len(entries), content
+
+    def _wheels(self, found: dict[str, os.stat_result]) -> dict[str, tree.Entry]:
+        """Install what the lock has from pip; return the entries of its files, which are added to `found`."""
+        runner = wheels.Runner(self.store, self.plan, self.new, self.final, self.fds)
+        fetched = wheels.fetch(runner, self.options.pip_index)
+        self.downloaded |= set(fetched.downloaded)
+        self.downloaded_bytes += fetched.size
+        self.clock.lap("wheels")
+        added = wheels.install(runner, fetched, found)
+        self.clock.lap("pip")
+        return added
 
     def _siblings(self) -> list[str]:
         """Return generations that may share modules: this environment's first; the published, then the newest."""

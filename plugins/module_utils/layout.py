@@ -33,6 +33,18 @@ def library(plan: dict[str, Any]) -> str:
     return ""
 
 
+def pip_command(plan: dict[str, Any], place: str, miniconda: str) -> list[str]:
+    """Return the command that runs pip for an environment: its own, else Miniconda's.
+
+    :param place: where the environment is
+    :param miniconda: interpreter whose pip is used where the environment has none of its own
+    """
+    python = os.path.join(place, "bin", "python")
+    if any(package["name"] == "pip" for package in plan["packages"]):
+        return [python, "-I", "-B", "-m", "pip"]
+    return [miniconda, "-I", "-B", "-m", "pip", "--python", python]
+
+
 def files_of(plan: dict[str, Any], hooks: str) -> dict[str, str]:
     """Return what is written into a generation, path to text.
 

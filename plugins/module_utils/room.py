@@ -79,8 +79,10 @@ def cached(pkgs: str, package: dict[str, Any]) -> bool:
 
 def estimate(plan: dict[str, Any], pkgs: str) -> dict[str, int]:
     """Estimate what a build takes: `missing` packages, and `bytes` and `inodes` to be written."""
-    total = len(plan["packages"])
+    total = len(plan["packages"]) + len(plan["pip"])
     missing = sum(not cached(pkgs, package) for package in plan["packages"])
+    wheels = os.path.join(os.path.dirname(pkgs), "wheels")
+    missing += sum(not os.path.exists(os.path.join(wheels, w["sha256"], w["file_name"])) for w in plan["pip"])
     packed = plan["download_bytes"] or total * UNKNOWN_PACKAGE
     share = missing / total if total else 0
     return {
@@ -107,7 +109,8 @@ def need_room(root: str, plan: dict[str, Any], pkgs: str, reserve: int = RESERVE
         raise Problem(
             f"no room for environment {plan['name']}: about {human(wanted['bytes'])} needed and {human(reserve)} kept "
             f"in reserve, {human(free)} free in {root}",
-            f"{wanted['missing']} of {len(plan['packages'])} packages are not in the cache yet; nothing was downloaded",
+            f"{wanted['missing']} of {len(plan['packages']) + len(plan['pip'])} packages are not in the cache yet; "
+            "nothing was downloaded",
             remedy,
         )
     if disk.f_files and free_inodes < wanted["inodes"]:  # file systems without a fixed number of inodes say 0

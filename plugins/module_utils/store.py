@@ -46,6 +46,7 @@ class Store:
     ) -> None:
         self.root = root
         self.pkgs, self.envs = os.path.join(root, "pkgs"), os.path.join(root, "envs")
+        self.wheels = os.path.join(root, "wheels")
         self.state, self.generations = os.path.join(root, "state"), os.path.join(root, "generations")
         self.tools = tools
         self.python = python or os.path.join(root, "miniconda", "bin", "python")

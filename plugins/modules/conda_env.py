@@ -59,6 +59,12 @@ options:
     type: str
     choices: [marks, stats, hashes]
     default: stats
+  pip_index:
+    description:
+      - Url of the package index (PEP 503) that the lock's wheels come from, each by its sha256. Left out, the one that
+        pip is set up for on the host (C(pip.conf), C(PIP_INDEX_URL)).
+    type: str
+    default: ""
   pip_check:
     description: Whether C(pip check) must pass before the environment counts as complete.
     type: bool
@@ -235,7 +241,8 @@ def have(p: dict[str, Any], store: Store, check_mode: bool) -> dict[str, Any]:
             if did[0].startswith(("build", "repair")):
                 room.need_room(store.root, made, store.pkgs, p["reserve_mb"] * 1000000)
         return result
-    options = generation.Options(p["verify"], p["reserve_mb"] * 1000000, p["pip_check"], p["test_timeout"])
+    options = generation.Options(p["verify"], p["reserve_mb"] * 1000000, p["pip_check"], p["test_timeout"],
+                                 p["pip_index"])  # fmt: skip
     if p["state"] == "staged":
         done = generation.stage(store, made, options)
     else:
@@ -268,6 +275,7 @@ def main() -> None:
             "engine_version": {"type": "str", "required": True},
             "verify": {"type": "str", "choices": ["marks", "stats", "hashes"], "default": "stats"},
             "pip_check": {"type": "bool", "default": True},
+            "pip_index": {"type": "str", "default": ""},
             "test_timeout": {"type": "int", "default": 600},
             "lock_timeout": {"type": "int", "default": 1800},
             "reserve_mb": {"type": "int", "default": 64},

@@ -18,12 +18,14 @@ MODULES = (
     "host_main",
     "hostroot",
     "install_child",
+    "layout",
     "locks",
     "plan",
     "problem",
     "room",
     "store",
     "tree",
+    "wheels",
 )
 """`host_main`, what it imports, directly or not, and the child that installs."""
 

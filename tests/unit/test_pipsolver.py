@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,42 +11,11 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils import locking, pyp
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, plan
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.pipsolver import PipQuestion, PipUnsolvable, solve
 from lock_samples import package
+from package_index import Index
 from small_channel import usual
 
 PYTHON = package("python", "3.12.1", "h1_0_cpython")
 NEEDS_PYTHON = (("python", "3.12.*"),)
-
-
-class Index:
-    """A package index (PEP 503) in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-
-    @property
-    def url(self) -> str:
-        return self.folder.as_uri()
-
-    def add(self, name: str, version: str, *requires: str, tag: str = "py3-none-any") -> None:
-        here = self.folder / pypi_names.normal(name)
-        here.mkdir(exist_ok=True)
-        stem = f"{name.replace('-', '_')}-{version}"
-        with zipfile.ZipFile(here / f"{stem}-{tag}.whl", "w") as wheel:
-            lines = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
-            lines += [f"Requires-Dist: {line}" for line in requires]
-            wheel.writestr(f"{stem}.dist-info/METADATA", "\n".join(lines) + "\n")
-            wheel.writestr(f"{stem}.dist-info/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n")
-            wheel.writestr(f"{stem}.dist-info/RECORD", "")
-            wheel.writestr(f"{name.replace('-', '_')}.py", f"tag = {tag!r}\n")
-        files = sorted(path.name for path in here.glob("*.whl"))
-        (here / "index.html").write_text(
-            "".join(f'<a href="{file}{self._hash(here / file)}">x</a>\n' for file in files)
-        )
-
-    @staticmethod
-    def _hash(path: Path) -> str:
-        return "#sha256=" + hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.fixture
