@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import rattler
 import rattler.index
+from packaging.utils import canonicalize_name
 
 from local.channel import condapkg, installers, interpreter, own, verify, wheels
 from local.fleet import paths
@@ -123,6 +125,17 @@ def timeless(subdir: Path) -> None:
     (subdir / "repodata.json.zst").unlink(missing_ok=True)  # a few kilobytes need no second form
 
 
+def simple_index(out: Path, found: list[Path]) -> None:
+    """Lay wheels out as a package index (PEP 503), for pip sections."""
+    for wheel in found:
+        folder = out / canonicalize_name(wheel.name.split("-")[0])
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(wheel, folder)
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        with (folder / "index.html").open("a") as page:
+            page.write(f'<a href="{wheel.name}#sha256={digest}">{wheel.name}</a><br>\n')
+
+
 def build(out: Path, prefix: Path, minor: str, say: Say) -> None:
     """Make channel, index and installer in an empty folder, and verify them."""
     channel = out / CHANNEL
@@ -150,6 +163,7 @@ def build(out: Path, prefix: Path, minor: str, say: Say) -> None:
     for wheel in pinned:  # py-rattler as the roles unpack it, so that a converge needs no package index
         if wheel.name.startswith("py_rattler-"):
             shutil.copy(wheel, out / "engine" / wheel.name)
+    simple_index(out / "simple", download(HERE / "wheels" / "pip.txt", minor, say))
     problems = verify.channel(channel)
     if problems:
         raise FleetError("the channel that was built is wrong:\n  " + "\n  ".join(problems[:10]))
