@@ -107,9 +107,25 @@ python_packages() {
   echo "setup: Python packages ready after $(($(date +%s) - started)) s"
 }
 
+# conda-lock, as a folder in the cache: a test asks its reader what our locks say. Not in .venv, for it wants older packages.
+other_reader() {
+  list=requirements/conda-lock.txt
+  key=$({ cat "$list" && "$venv/bin/python" -c 'import sys; print(sys.version_info[:2])'; } | sha256sum | cut -c1-16)
+  [ ! -e "$cache/conda-lock/$key" ] || return 0
+  echo "setup: conda-lock's reader, for a test"
+  rm -rf "$cache/conda-lock"
+  mkdir -p "$cache/conda-lock"
+  if ! PIP_CACHE_DIR=$cache/pip "$venv/bin/python" -I -m pip install --disable-pip-version-check --no-input --progress-bar off \
+    --require-hashes --only-binary :all: --target "$cache/conda-lock/new" --requirement "$list" >"$log" 2>&1 </dev/null; then
+    fail "pip could not install $list; all it said is in $log" "check the network and the free space, then run it again"
+  fi
+  mv "$cache/conda-lock/new" "$cache/conda-lock/$key"
+}
+
 if [ "$what" = controller ]; then
   python_packages controller
 else
   system_packages
   python_packages dev
+  other_reader
 fi

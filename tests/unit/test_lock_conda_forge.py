@@ -53,15 +53,6 @@ def test_py_rattler_reads_the_committed_locks(path):
         assert {(str(r.url), r.sha256.hex()) for r in records} == {(p.url, p.sha256) for p in ours.of(platform.name)}
 
 
-@pytest.mark.parametrize("path", [path for path in COMMITTED if path.parent.name == "dev"], ids=ids)
-def test_conda_lock_reads_the_committed_locks(path):
-    theirs = pytest.importorskip("conda_lock.lockfile", reason="conda-lock is not installed")
-    read, ours = theirs.parse_conda_lock_file(path), Lock.loads(path.read_text(), str(path))
-    assert {(p.platform, p.url, p.hash.sha256) for p in read.package} == {
-        (p.platform, p.url, p.sha256) for p in ours.packages
-    }
-
-
 def test_every_spec_has_a_lock_and_a_smoke_test():
     names = {path.stem for path in (CHECKOUT / "envs").glob("*.yml")}
     assert names == {path.name.removesuffix(lockfile.SUFFIX) for path in COMMITTED if path.parent.name == "dev"}

@@ -28,7 +28,7 @@ class Case:
     """What a file should come to, for hosts with linux-64 and CUDA 12.9.
 
     `lint`: each finding as `line code`, with a question mark where it is only a warning. `mended`: (old, new) edits
-    that the findings ask for. Then, where the metadata at hand tells the same as the whole channel would, one of `lock`:
+    that the findings ask for. Then, where the metadata at hand tells what the whole channel would, one of `lock`:
     packages as patterns of `name version build`; `refused`: parts of what is said where there is no lock.
     """
 
