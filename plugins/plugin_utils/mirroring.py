@@ -400,7 +400,7 @@ class _Mirror:
         for item in missing:
             size = sizes[item.path] if sizes[item.path] >= 0 else UNKNOWN
             with contextlib.suppress(OSError):
-                size -= min(size, (self.partial / item.sha256).stat().st_size)
+                size -= min(size, self._partial(item).stat().st_size)
             needed += size
         place = next(folder for folder in (self.dest, *self.dest.absolute().parents) if folder.is_dir())
         disk = os.statvfs(place)
@@ -417,7 +417,7 @@ class _Mirror:
 
         :raises Problem: naming all that could not be had
         """
-        self._sweep({item.sha256 for item in missing})
+        self._sweep({self._partial(item).name for item in missing})
         if not missing:
             return
         total = sum(max(size, 0) for size in sizes.values())
@@ -427,7 +427,7 @@ class _Mirror:
         problems: list[Problem] = []
 
         def one(item: Item) -> None:
-            partial = self.partial / item.sha256
+            partial = self._partial(item)
             with contextlib.suppress(OSError):
                 progress.bytes += partial.stat().st_size
             try:
@@ -466,6 +466,10 @@ class _Mirror:
         )
         with contextlib.suppress(OSError):
             self.partial.rmdir()
+
+    def _partial(self, item: Item) -> Path:
+        """Return where a download grows; the name says of which bytes and for which place, for the next run."""
+        return self.partial / index.sha256(f"{item.sha256} {item.path}".encode())
 
     def _indexed_wheel(self, item: Item) -> str:
         """Return where an engine's wheel lies that the controller's own pip fetched (or had fetched before)."""
@@ -562,19 +566,22 @@ class _Mirror:
         """Write what clients read, then the list, then take away what nothing names any more."""
         tree.sync_filesystem(str(self.dest))
         for path in stale:
-            (self.dest / path).unlink(missing_ok=True)
+            self._remove(path)
         for path, data in indexes.items():
             index.put(self.dest / path, data)
         for path in sorted(texts, reverse=True):  # contents.json after the texts
             index.put(self.dest / path, texts[path])
         for path in self.outcome.pruned:
-            (self.dest / path).unlink(missing_ok=True)
-            for folder in Path(path).parents:
-                with contextlib.suppress(OSError):
-                    if folder != Path():
-                        (self.dest / folder).rmdir()
+            self._remove(path)
         self.seen.keep(set(self.seen.entries) - set(self.outcome.pruned))
         index.put(self.state / "records.json", json.dumps(self.records, sort_keys=True).encode())
+
+    def _remove(self, path: str) -> None:
+        """Remove a file, and the folders that are empty then."""
+        (self.dest / path).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for folder in list(Path(path).parents)[:-1]:
+                (self.dest / folder).rmdir()
 
     def _summary(self, files: Mapping[str, Mapping[str, Any]]) -> list[str]:
         lines = [f"{self.dest}: {plan.sizes([file for file in files.values() if file['uses']])}"]
