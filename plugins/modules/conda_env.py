@@ -181,8 +181,11 @@ def plan_for(packed: str, name: str) -> dict[str, Any]:
 
 
 def packages_of(made: dict[str, Any] | None) -> dict[str, str]:
-    """Return name to "version build" of a plan's packages."""
-    return {p["name"]: f"{p['version']} {p['build']}" for p in made["packages"]} if made else {}
+    """Return name to "version build" of a plan's packages and wheels."""
+    if not made:
+        return {}
+    conda = {p["name"]: f"{p['version']} {p['build']}" for p in made["packages"]}
+    return conda | {w["name"]: f"{w['version']} (pip)" for w in made["pip"]}
 
 
 def difference(label: str, old: dict[str, str], new: dict[str, str]) -> tuple[dict[str, int], dict[str, str]]:
@@ -208,7 +211,7 @@ def wishes(store: Store, made: dict[str, Any], state: str, depth: str) -> list[s
         few = "; ".join(found["damage"][:3])
         wanted.append(f"repair {found['name']}, which is damaged ({len(found['damage'])}: {few})")
     elif found["state"] != "complete":
-        wanted.append(f"build {found['name']} of {len(made['packages'])} packages")
+        wanted.append(f"build {found['name']} of {len(made['packages']) + len(made['pip'])} packages")
     else:
         wanted += [f"restore the {what} of {found['name']}" for what in found["beside"]]
     if state == "present" and not found["active"]:

@@ -207,9 +207,13 @@ class Drift:
         return cls(**{**data, "kind": Kind(data["kind"])})  # type: ignore[arg-type]
 
 
+WHEEL = "(pip)"
+"""Stands for the build of what comes from pip."""
+
+
 @dataclass(frozen=True)
 class Locked:
-    """What a tier's lock holds for one platform. `packages` are `(name, version, build)`, sorted."""
+    """What a tier's lock holds for one platform. `packages` are `(name, version, build)`, conda's first."""
 
     digest: str
     packages: tuple[tuple[str, str, str], ...] = ()
@@ -597,8 +601,9 @@ def _env(name: str, locked: Locked | None, env: Mapping[str, Any], declared: Dec
 def _generation(name: str, locked: Locked | None, env: Mapping[str, Any], tier: str, ready: str) -> Iterator[Drift]:
     digest = str(env["digest"])
     if locked is not None and digest != locked.digest:
-        changes = package_changes(locked.packages, [split_name(item) for item in env.get("names") or []])
-        why = f": {_some(changes, 4)}" if changes else " (the same packages; variables, pip or layout differ)"
+        conda = [item for item in locked.packages if item[2] != WHEEL]  # a host's records know of no wheels
+        changes = package_changes(conda, [split_name(item) for item in env.get("names") or []])
+        why = f": {_some(changes, 4)}" if changes else " (the same conda packages; wheels, variables or layout differ)"
         yield Drift(Kind.ENV_DIGEST, name, f"holds {digest[:12]}, and {tier or 'the lock'} declares "
                     f"{locked.digest[:12]}{why}{ready}", locked.digest, digest)  # fmt: skip
     if "mislabelled" in env:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..module_utils import miniconda, plan
 from . import clean_schedule, condarc, lockfile
-from .compare import Clean, Declared, DeclaredEnv, Locked
+from .compare import WHEEL, Clean, Declared, DeclaredEnv, Locked
 from .floor import Floor, FloorError
 
 SETTINGS: tuple[str, ...] = (
@@ -32,7 +32,7 @@ SETTINGS: tuple[str, ...] = (
 """The variables that are read. One that is undefined is left out; what depends on it is then not declared."""
 
 ROLES = ("miniconda", "condarc", "conda_envs", "conda_clean")
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 UNITS = ".config/systemd/user/"
 
 
@@ -187,6 +187,7 @@ def _read_lock(path: Path, name: str, channels: Sequence[str] | None) -> dict[st
     for platform in lock.platforms:
         made = lockfile.plan(lock, name, platform, channels=channels)
         packages = tuple((p["name"], p["version"], p["build"]) for p in made["packages"])
+        packages += tuple((w["name"], w["version"], WHEEL) for w in made["pip"])
         needs = {key: value for key, value in least.items() if _asks_for(key.split("/")[0], made)}
         found[platform] = Locked(made["digest"], packages, needs)
     return found

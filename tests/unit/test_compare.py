@@ -12,6 +12,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.compare import (
     DRIFT,
     NOTE,
     UNKNOWN,
+    WHEEL,
     Clean,
     Declared,
     DeclaredEnv,
@@ -218,6 +219,14 @@ def test_package_changes_are_words() -> None:
     ]  # fmt: skip
     assert split_name("python-dateutil-2.9.0-pyh_0") == ("python-dateutil", "2.9.0", "pyh_0")
     assert split_name("odd") == ("odd", "", "")
+
+
+def test_wheels_are_not_missed_among_condas_records() -> None:
+    locked = Locked(DIGEST, (("numpy", "2.1.0", "0"), ("einops", "0.8.1", WHEEL)))
+    mine = declared(envs={"train": DeclaredEnv("l", {"linux-64": locked})})
+    env = seen()["envs"]["train"] | {"digest": "b2" * 32, "generation": "b2" * 6, "names": ["numpy-2.1.0-0"]}
+    (drift,) = compare(mine, seen(envs={"train": env}))
+    assert "the same conda packages; wheels, variables or layout differ" in drift.detail
 
 
 def test_drift_survives_its_json() -> None:
