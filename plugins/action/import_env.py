@@ -1,0 +1,88 @@
+"""Action plugin: take over an existing environment, on the controller."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from .lock import _cache
+
+_ARGUMENTS = {
+    "source": {"type": "path", "required": True},
+    "name": {"type": "str", "default": ""},
+    "force": {"type": "bool", "default": False},
+    "python": {"type": "str", "default": ""},
+    "envs_dir": {"type": "path", "required": True},
+    "locks_dir": {"type": "path", "required": True},
+    "tier": {"type": "str", "default": "dev"},
+    "channels": {"type": "list", "elements": "str", "default": ["conda-forge"]},
+    "repodata_alias": {"type": "str", "default": "https://conda.anaconda.org"},
+    "floor": {"type": "raw"},
+    "platforms": {"type": "list", "elements": "str", "default": ["linux-64"]},
+    "exclude_newer": {"type": "raw"},
+    "pip_index": {"type": "str", "default": ""},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Reads, solves and writes here; connects to no host."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Make spec and lock, or in check mode say what they would be."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(argument_spec=_ARGUMENTS)
+        arguments = json.loads(json.dumps(arguments, default=str))  # without Ansible's tags
+        try:
+            from ..plugin_utils import importing, locking
+        except ImportError as error:
+            raise AnsibleActionFail(
+                f"{error}: the Python that runs Ansible ({sys.executable}) lacks what locking needs; install "
+                "requirements/controller.txt into it"
+            ) from None
+        site = locking.Settings(
+            envs_dir=Path(arguments["envs_dir"]),
+            locks_dir=Path(arguments["locks_dir"]),
+            tier=arguments["tier"],
+            channels=tuple(arguments["channels"]),
+            repodata_alias=arguments["repodata_alias"],
+            floor=arguments["floor"],
+            platforms=tuple(arguments["platforms"]),
+            exclude_newer=arguments["exclude_newer"],
+            pip_index=arguments["pip_index"],
+            cache=_cache(),
+        )
+        asked = importing.Settings(
+            Path(arguments["source"]), arguments["name"], site, arguments["force"], arguments["python"]
+        )
+        try:
+            made = importing.run(asked, write=not self._task.check_mode)
+        except importing.ImportFailed as error:
+            raise AnsibleActionFail(str(error)) from None
+        except OSError as error:
+            raise AnsibleActionFail(f"{error.filename}: {error.strerror}; run it again to complete it") from None
+        if made.findings:
+            result["warnings"] = [finding.text() for finding in made.findings]
+        result["changed"] = made.changed
+        result["notes"] = [note.line() for note in made.notes]
+        result["summary"] = made.summary
+        result["exact"] = made.exact
+        result["spec"], result["lock"] = str(made.spec_path), str(made.lock_path)
+        if made.changed:
+            result["diff"] = [
+                {
+                    "before": made.old_spec or "",
+                    "after": made.spec,
+                    "before_header": result["spec"],
+                    "after_header": result["spec"],
+                },
+                {"prepared": "\n".join([result["lock"], *(f"  {line}" for line in made.difference), ""])},
+            ]
+        return result
