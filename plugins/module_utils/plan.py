@@ -167,8 +167,9 @@ def check_package(package: dict[str, Any], platform: str, where: str) -> list[st
 
 
 def redact(url: str) -> str:
-    """Return a url without credentials or a channel token, fit for a message."""
+    """Return a url, or a sentence with one or with a part of one, without credentials or a channel token."""
     url = re.sub(r"//[^/@\s]*@", "//<credentials>@", url)
+    url = re.sub(r"[^\s/@:'\"]+:[^\s/@'\"]+@", "<credentials>@", url)
     return re.sub(r"/t/[^/\s]+/", "/t/<token>/", url)
 
 

@@ -164,10 +164,11 @@ class Lock:
         try:
             lock = cls._from_document(document)
         except _EntryError as error:
-            raise LockError(f"{source}{_line_of(text, error.index)}: package {error}; {_REMEDY}") from None
+            told = _shown(f"package {error}")
+            raise LockError(f"{source}{_line_of(text, error.index)}: {told}; {_REMEDY}") from None
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise LockError(f"{source}: not a conda-lock.yml of version 1: {cause[:200]}; {_REMEDY}") from None
+            raise LockError(f"{source}: not a conda-lock.yml of version 1: {_shown(cause[:200])}; {_REMEDY}") from None
         problems = lock.problems(channels)
         hashes = document["metadata"]["content_hash"]
         if changed := [platform for platform in lock.platforms if hashes.get(platform) != lock.content_hash(platform)]:
@@ -179,7 +180,8 @@ class Lock:
             problems.append("content_hash names platforms that the lock does not have")
         if problems:
             shown = problems[:20] + ([f"and {len(problems) - 20} more"] if len(problems) > 20 else [])
-            raise LockError("\n".join(f"{source}: {problem}" for problem in shown) + f"\n{source}: {_REMEDY}")
+            told = "\n".join(f"{source}: {_shown(problem)}" for problem in shown)
+            raise LockError(f"{told}\n{source}: {_REMEDY}")
         return lock
 
     @classmethod
@@ -227,6 +229,12 @@ class Lock:
 
 
 _REMEDY = "make it again with `ansible-playbook playbooks/lock.yml`, or restore it from version control"
+
+
+def _shown(message: str) -> str:
+    """Return a message that quotes from a lock as one line that a terminal can show, without a secret."""
+    safe = re.sub(r"[^\x20-\x7e]", lambda found: found[0].encode("unicode_escape").decode(), message)
+    return plans.redact(safe)
 
 
 class _EntryError(ValueError):

@@ -10,6 +10,9 @@ from rattler import MatchSpec
 _FUZZY = re.compile(r"(?<![=!<>~])=(?!=)\s*(?P<version>[^\s=,|\[\]*]+)\s*(\[|\Z)")
 
 
+_NAME = re.compile(r"[a-z0-9_][a-z0-9._-]*\Z")
+
+
 class SpecError(ValueError):
     """Text that is no match spec."""
 
@@ -46,6 +49,8 @@ def parse(text: str) -> Match:
         raise SpecError(str(error).splitlines()[0]) from None
     found = re.search(r'PackageNameMatcher\("([^"]*)"', str(spec.name))
     name = (found[1] if found else "").lower()
+    if not _NAME.match(name):  # the parser takes `--option value` for a package
+        raise SpecError(f"{name[:60]!r} is not a package's name")
     channel = None
     if "::" in text:
         channel = re.sub(r"/(noarch|linux-\w+|osx-\w+|win-\w+)\Z", "", text.split("::", 1)[0].strip())

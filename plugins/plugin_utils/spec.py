@@ -20,6 +20,7 @@ from .findings import ERROR, FUZZY_PIN, WARNING, Finding, errors
 
 KEYS = ("name", "channels", "dependencies", "variables", "platforms")
 
+_LONGEST = 1000  # characters of one entry; a match spec of 200,000 parts keeps its parser busy for a minute
 _INTEGER = re.compile(r"(0|-?[1-9][0-9]*)\Z")
 _SECRET = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|APIKEY|API_KEY|ACCESS_KEY|CREDENTIALS?)(_|$)", re.IGNORECASE)
 _DANGEROUS = re.compile(
@@ -369,7 +370,11 @@ class _Reader:
 
     def _text(self, node: Any, what: str) -> str | None:
         if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":str") and node.value.strip():
-            return str(node.value).strip()
+            if len(node.value) <= _LONGEST:
+                return str(node.value).strip()
+            message = f"{what} has {len(node.value)} characters"
+            self.add(_place(node), "not-a-string", message, f"{_LONGEST} are enough for anything that is meant")
+            return None
         self.add(
             _place(node),
             "not-a-string",
