@@ -377,6 +377,8 @@ class _Import:
         """Return the wishes that have a solution, versions loosened only as far as they must, and the solution."""
         before = self._before()
         first = outcome = self._lock(wishes, before)
+        if self.found.platform and errors(first.findings) and (fewer := self._where_it_can(first, wishes, before)):
+            return wishes, fewer
         tried = wishes
         for loosen in (_series, _free):
             if not any(finding.code == "unsolvable" for finding in errors(outcome.findings)):
@@ -384,6 +386,8 @@ class _Import:
             looser = [loosen(one) for one in tried]
             if looser != tried:
                 tried, outcome = looser, self._lock(looser, before)
+        if errors(outcome.findings) and (fewer := self._where_it_can(first, wishes, before)):
+            return wishes, fewer
         if errors(outcome.findings):
             stuck = any(finding.code == "unsolvable" for finding in errors(outcome.findings))
             self._fail(first if stuck else outcome, wishes)
@@ -400,6 +404,26 @@ class _Import:
                     self._fail(outcome, kept)
             return kept, outcome
         return wishes, outcome
+
+    def _where_it_can(
+        self, failed: locking.Outcome, wishes: Sequence[Wish], before: str | None
+    ) -> locking.Outcome | None:
+        """Return the solution for those platforms that have one, if the environment's own is among them."""
+        lacking = {
+            match[1] for finding in failed.findings if (match := re.match(r"no solution for (\S+),", finding.message))
+        }
+        rest = [platform for platform in self.platforms if platform not in lacking]
+        if not lacking or self.home not in rest:
+            return None
+        was, self.platforms = (self.platforms, self.limited), rest
+        self.limited = True
+        outcome = self._lock(wishes, before)
+        if errors(outcome.findings):
+            self.platforms, self.limited = was
+            return None
+        for platform in sorted(lacking):
+            self.found.note(CHANGED, f"not for {platform}: the channel has no solution for it")
+        return outcome
 
     def _holds(self, lock: Lock, one: Wish) -> bool:
         """Say whether the lock has what a wish asks for, on all platforms."""
@@ -440,7 +464,9 @@ class _Import:
         lock = Lock.loads(str(outcome.new_text))
         needed_by = _needs(lock, self.home)
         by_name = {one.name: one for one in wishes}
-        frameworks = {one.name for one in wishes if one.build}
+        frameworks = {
+            one.name for one in wishes if one.build.startswith("cpu")
+        }  # CUDA is what the channel means anyway
         needed = set().union(*(needs - {name} for name, needs in needed_by.items())) if needed_by else set()
         asked = {name for name in by_name if name not in needed} | frameworks | ({"python"} & by_name.keys())
         asked -= {name for name in asked if PART_OF_A_PLATFORM.match(name) and self.platforms != [self.home]}

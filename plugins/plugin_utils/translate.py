@@ -120,7 +120,7 @@ def variants(found: Found) -> list[Wish]:
     """Return wishes that keep a framework on the kind of build, CUDA or CPU, that the environment has."""
     made = []
     for name, known in sorted(found.packages.items()):
-        if name not in habits.GPU_FRAMEWORKS:
+        if name not in habits.GPU_FRAMEWORKS or name.endswith("-gpu"):
             continue
         if kind := re.match(r"cuda|cpu", known.build):
             made.append(Wish(name, "", f"{kind[0]}*"))

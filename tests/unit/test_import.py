@@ -13,6 +13,8 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils import importing, l
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.findings import errors
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing import ImportFailed
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, plan
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from package_index import Index
 from small_channel import usual
 
@@ -428,6 +430,49 @@ def test_platforms_that_lack_a_package_are_left_out(site):
     made = site.take("dependencies: [python=3.12, nccl]\n", platforms=("linux-64", "osx-arm64"))
     assert noted(made, "not for osx-arm64: nccl") and "platforms:\n  - linux-64\n" in made.spec
     assert Lock.loads(made.lock).platforms == ("linux-64",)
+
+
+def test_platforms_without_a_solution_are_left_out(site):
+    """The environment is linux-64's, and what it holds of nested cannot be had for osx-arm64."""
+    site.channel.add("nested", "1.0", "0", ["no-such"], subdir="osx-arm64")
+    site.channel.add("nested", "1.0", "0", ["python"], subdir="linux-64")
+    prefix = site.prefix("python 3.12", "nested", "six")
+    made = importing.run(site.settings(prefix, platforms=("linux-64", "osx-arm64")), write=False)
+    assert made.exact and noted(made, "not for osx-arm64: the channel has no solution")
+    assert "platforms:\n  - linux-64\n" in made.spec and Lock.loads(made.lock).platforms == ("linux-64",)
+
+
+def test_builds_for_cuda_and_for_the_cpu_stay_so(site):
+    for build, wanted in (("cuda126", "pytorch=*=cuda*"), ("cpu", "pytorch=*=cpu*")):
+        prefix = site.prefix("python 3.12", f"pytorch 2.5.1 {build}", "cuda-version 12.8", name=build)
+        made = importing.run(site.settings(prefix, floor={"cuda": "12.9"}), write=False)
+        assert wanted in dependencies(made) and made.exact, made.notes
+        assert {p.build for p in Lock.loads(made.lock).packages if p.name == "pytorch"} == {
+            "cuda126_0" if build == "cuda126" else "cpu_generic_0"
+        }
+
+
+LINES = ["python=3.12", "a=1=0", "pip", "==", "*", "c::b", "a[", "x>=1|<0", "git+https://x", "é", "../x.conda", "pip:"]
+SCALARS = st.one_of(st.none(), st.integers(), st.text(max_size=12), st.sampled_from(LINES))
+KEYS = st.one_of(st.text(max_size=5), st.sampled_from(["name", "channels", "pip", "variables", "platforms", "prefix"]))
+DATA = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(KEYS, DATA, max_size=3), st.lists(DATA, max_size=4), st.sampled_from(["", "@EXPLICIT\n", "a=1=0\n"])
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_file_holds_there_is_an_answer_or_a_reason(tmp_path, data, dependencies, head):
+    text = head + json.dumps(data | {"dependencies": dependencies})
+    (tmp_path / "e.yml").write_text(text, encoding="utf-8", errors="replace")
+    try:
+        importing.read(tmp_path / "e.yml")
+    except ImportFailed as error:
+        assert "e.yml" in str(error)
 
 
 def test_only_what_must_is_loosened(site):
