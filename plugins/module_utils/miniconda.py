@@ -152,12 +152,16 @@ def fetch(url: str, sha256: str, target: str, tries: int = 3) -> None:
                 break
             except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
                 refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
-                if refused or attempt == tries:
-                    remedy = (
-                        "check miniconda_base_url and miniconda_version"
-                        if refused
-                        else "check the host's network and proxy, then run again"
-                    )
+                distrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
+                if refused or distrusted or attempt == tries:
+                    remedy = "check the host's network and proxy (lockstep_environment), then run again"
+                    if refused:
+                        remedy = "check miniconda_base_url and miniconda_version"
+                    if distrusted:
+                        remedy = (
+                            "install the site's certificate authority on the host, or name its file in SSL_CERT_FILE "
+                            "(lockstep_environment)"
+                        )
                     raise Problem(f"{redact(url)} cannot be downloaded", redact(str(error)), remedy) from None
                 time.sleep(2 * attempt)
             except OSError as error:

@@ -112,9 +112,7 @@ def simple_pages(wheels: Mapping[str, str]) -> dict[str, bytes]:
 
 def _page(title: str, links: Iterable[tuple[str, str]]) -> bytes:
     rows = [f'<a href="{html.escape(url)}">{html.escape(text)}</a><br>' for url, text in links]
-    head = (
-        f'<!DOCTYPE html><html><head><meta name="pypi:repository-version" content="1.0"><title>{title}</title></head>'
-    )
+    head = f"<!DOCTYPE html><html><head><title>{title}</title></head>"
     return "\n".join([head, "<body>", *rows, "</body></html>", ""]).encode()
 
 
