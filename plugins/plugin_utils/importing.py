@@ -16,8 +16,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rattler import Version, VersionSpec
-
 from ..module_utils import plan as plans
 from . import channels as chan
 from . import export_reader, habits, locking, packagediff, prefix_reader, translate
@@ -26,7 +24,7 @@ from .floor import Floor
 from .found import CHANGED, DECIDE, KEPT, LEFT_OUT, PART_OF_A_PLATFORM, Found, Known, Note, Wish, note_of, of_prefix
 from .lockfile import SUFFIX, Lock, LockError, plan
 from .lockpackage import Package
-from .solver import ChannelUnreadable, Question, Solver, parse_exclude_newer
+from .solver import ChannelUnreadable, Question, Solver, Unsolvable, parse_exclude_newer
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\Z")
 _SHOWN = 12  # of packages that are listed in one line
@@ -375,65 +373,68 @@ class _Import:
 
     def _solve(self, wishes: list[Wish]) -> tuple[list[Wish], locking.Outcome]:
         """Return the wishes that have a solution, versions loosened only as far as they must, and the solution."""
-        before = self._before()
-        first = outcome = self._lock(wishes, before)
-        if self.found.platform and errors(first.findings) and (fewer := self._where_it_can(first, wishes, before)):
-            return wishes, fewer
-        tried = wishes
-        for loosen in (_series, _free):
-            if not any(finding.code == "unsolvable" for finding in errors(outcome.findings)):
-                break
-            looser = [loosen(one) for one in tried]
-            if looser != tried:
-                tried, outcome = looser, self._lock(looser, before)
-        if errors(outcome.findings) and (fewer := self._where_it_can(first, wishes, before)):
-            return wishes, fewer
+        kept = wishes
+        lacking = self._lacking(wishes)
+        if lacking and self.found.platform:  # what it was made for says more than where a site would like it, too
+            lacking = self._leave_out(lacking)
+        if lacking:
+            loosened = self._loosened(wishes)
+            kept = loosened or wishes
+            if loosened is None:
+                self._leave_out(lacking)
+        outcome = self._lock(kept, self._before())
         if errors(outcome.findings):
-            stuck = any(finding.code == "unsolvable" for finding in errors(outcome.findings))
-            self._fail(first if stuck else outcome, wishes)
-        if tried != wishes:
-            lock = Lock.loads(str(outcome.new_text))
-            kept = [old if self._holds(lock, old) else new for old, new in zip(wishes, tried, strict=True)]
-            kept = [
-                old if old == new else old.but(f"with {old.version} there is no solution", version=new.version)
-                for old, new in zip(wishes, kept, strict=True)
-            ]
-            if [one.spec() for one in kept] != [one.spec() for one in tried]:
-                outcome = self._lock(kept, outcome.new_text)
-                if errors(outcome.findings):
-                    self._fail(outcome, kept)
-            return kept, outcome
-        return wishes, outcome
+            self._fail(outcome, kept)
+        return kept, outcome
 
-    def _where_it_can(
-        self, failed: locking.Outcome, wishes: Sequence[Wish], before: str | None
-    ) -> locking.Outcome | None:
-        """Return the solution for those platforms that have one, if the environment's own is among them."""
-        lacking = {
-            match[1] for finding in failed.findings if (match := re.match(r"no solution for (\S+),", finding.message))
-        }
-        rest = [platform for platform in self.platforms if platform not in lacking]
-        if not lacking or self.home not in rest:
-            return None
-        was, self.platforms = (self.platforms, self.limited), rest
-        self.limited = True
-        outcome = self._lock(wishes, before)
-        if errors(outcome.findings):
-            self.platforms, self.limited = was
-            return None
+    def _lacking(self, wishes: Sequence[Wish]) -> set[str]:
+        """Return the platforms that have no solution."""
+
+        async def solvable(platform: str) -> bool:
+            question = replace(self._question(platform), dependencies=tuple(one.spec() for one in wishes))
+            try:
+                await self.solver.solve(question)
+            except Unsolvable:
+                return False
+            return True
+
+        async def ask() -> list[bool]:
+            return list(await asyncio.gather(*(solvable(platform) for platform in self.platforms)))
+
+        return {platform for platform, good in zip(self.platforms, asyncio.run(ask()), strict=True) if not good}
+
+    def _leave_out(self, lacking: set[str]) -> set[str]:
+        """Give up platforms, but not the environment's own; return those that still lack a solution."""
+        if self.home in lacking:
+            return lacking
+        self.platforms, self.limited = [p for p in self.platforms if p not in lacking], True
         for platform in sorted(lacking):
             self.found.note(CHANGED, f"not for {platform}: the channel has no solution for it")
-        return outcome
+        return set()
 
-    def _holds(self, lock: Lock, one: Wish) -> bool:
-        """Say whether the lock has what a wish asks for, on all platforms."""
-        if not one.version:
-            return True
-        spec = VersionSpec(one.version)
-        return all(
-            any(p.name == one.name and spec.matches(Version(p.version)) for p in lock.of(platform))
-            for platform in lock.platforms
-        )
+    def _loosened(self, wishes: list[Wish]) -> list[Wish] | None:
+        """Return wishes with versions loosened until there is a solution, but for python's; None if there is none.
+
+        First all are let go, then held again one by one in the order of the file, so that what stays loose has to.
+        """
+        for loosen in (_series, _free):
+            loose = [loosen(one) for one in wishes]
+            if loose != wishes and not self._lacking(loose):
+                break
+        else:
+            return None
+        for index, old in enumerate(wishes):
+            for candidate in (old, _series(old)):
+                if candidate == loose[index]:
+                    break
+                trial = [*loose[:index], candidate, *loose[index + 1 :]]
+                if not self._lacking(trial):
+                    loose = trial
+                    break
+        return [
+            old if old == new else old.but(f"with {old.version} there is no solution", version=new.version)
+            for old, new in zip(wishes, loose, strict=True)
+        ]
 
     def _notes(self, wishes: Iterable[Wish]) -> list[Note]:
         """Return what became of everything, in the order of what it was read from."""
