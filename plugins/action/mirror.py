@@ -73,10 +73,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             parallel=max(1, arguments["parallel"]),
         )
         parent = os.getppid()
+
+        def alive() -> bool:
+            if os.getppid() != parent:  # Ansible was killed: whoever runs it again must not find this one at work
+                os._exit(1)
+            return True
+
         try:
-            made = mirroring.run(
-                settings, not self._task.check_mode, Display().display, alive=lambda: os.getppid() == parent
-            )
+            made = mirroring.run(settings, not self._task.check_mode, Display().display, alive)
         except Problem as problem:
             raise AnsibleActionFail(str(problem)) from None
         except mirror_fetch.Stopped:

@@ -314,13 +314,13 @@ class Fetcher:
                 have += len(block)
         return have
 
-    def _copy(self, reading: IO[bytes], out: IO[bytes], hashed: Any) -> int:
+    def _copy(self, reading: Any, out: IO[bytes], hashed: Any) -> int:
         got = 0
         while True:
             if self.stop.is_set():
                 raise Stopped
             try:
-                block = reading.read(BLOCK)
+                block = reading.read1(BLOCK)  # what is there: a kill loses little of what has arrived
             except (http.client.HTTPException, OSError) as error:
                 raise _Passing(f"the connection broke off: {_words(error)}") from None
             if not block:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import mirror_fetch, mirror_index, mirror_plan, mirroring
 
@@ -540,6 +541,9 @@ def test_the_layout_is_that_of_the_local_fleet() -> None:
     assert (
         f'lockstep_channel_alias }}}}/{mirror_plan.ENGINE}"' in variables and f'out / "{mirror_plan.ENGINE}"' in build
     )
+    assert (
+        f'lockstep_channel_alias }}}}/{mirror_plan.SIMPLE}/"' in variables and f'out / "{mirror_plan.SIMPLE}"' in build
+    )
     assert mirror_plan.path_of(f"{ALIAS}/local-forge/noarch") == "local-forge/noarch"
     assert 'CHANNEL = "local-forge"' in build and "channel = out / CHANNEL" in build
 
@@ -651,6 +655,22 @@ def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
         built = generation.build(make_store(tmp_path / "root2"), plan, generation.Options(pip_check=False))
         assert built["downloaded"] == ["gamma", "python"]
+
+
+def test_hosts_downloads_have_their_environment() -> None:
+    """Proxies and certificate authorities of `lockstep_environment` reach each task that downloads on a host."""
+    roles = Path(__file__).resolve().parents[2] / "roles"
+    downloads = ("lockstep.fleet.miniconda", "lockstep.fleet.conda_env")
+    found = []
+    for path in sorted(roles.glob("*/tasks/*.yml")):
+        for task in yaml.safe_load(path.read_text()) or []:
+            if any(module in task for module in downloads):
+                found.append(path.name)
+                assert task["environment"] == f"{{{{ {path.parts[-3]}_environment }}}}", path
+    assert found == ["activate.yml", "stage.yml", "main.yml"]
+    for role in ("miniconda", "conda_envs"):
+        defaults = yaml.safe_load((roles / role / "defaults/main.yml").read_text())
+        assert defaults[f"{role}_environment"] == "{{ lockstep_environment | default({}) }}"
 
 
 # -- small parts -------------------------------------------------------------------------------------------------------
