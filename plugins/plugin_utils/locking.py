@@ -125,7 +125,8 @@ async def _make(settings: Settings) -> list[Outcome]:
         if name not in known:
             close = habits.nearest(name, known)
             raise SettingsError(
-                f"update={name}: no environment that is being locked has it" + (f"; {close}?" if close else "")
+                f"update={name}: no environment that is being locked has it"
+                + (f"; did you mean {close}?" if close else "")
             )
     return outcomes
 
@@ -155,6 +156,7 @@ class _Environment:
         self.source = os.path.relpath(path) if not os.path.relpath(path).startswith("..") else str(path)
         self.sizes: dict[str, int] = {}
         self.known: set[str] = set()  # package names that `update` may mean
+        self.unsolved: dict[tuple[tuple[str, ...], int | None], list[Question]] = {}  # by hints and the dependency
 
     def find(
         self, code: str, message: str, remedy: str, severity: str = ERROR, place: spec.Place | None = None
@@ -178,8 +180,8 @@ class _Environment:
         if errors(self.outcome.findings):
             return
         made = await asyncio.gather(*(self._platform(wanted, platform, old) for platform in platforms))
+        self._report_unsolved(wanted, [platform for platform, found in zip(platforms, made, strict=True) if found])
         if errors(self.outcome.findings):
-            self._solvable_elsewhere([platform for platform, found in zip(platforms, made, strict=True) if found])
             return
         packages = [package for found in made for package in found]
         if wanted.pip:
@@ -216,7 +218,7 @@ class _Environment:
         except (OSError, UnicodeDecodeError, LockError) as error:
             self.find(
                 "old-lock",
-                f"the lock that is there cannot be used: {str(error).splitlines()[0]}",
+                f"the lock that is there cannot be used: {str(error).splitlines()[0].split('; make it again')[0]}",
                 "it is made anew, and nothing is kept of it",
                 WARNING,
             )
@@ -229,9 +231,10 @@ class _Environment:
         if not found:
             self.find(
                 "no-platform",
-                f"it is for {', '.join(wanted.platforms) or 'no platform'}, and lockstep_platforms has "
+                f"it is for {', '.join(wanted.platforms) or 'no platform'} only, and lockstep_platforms has "
                 f"{', '.join(self.settings.platforms)}",
-                "name one of those under platforms:, or none at all",
+                "add a platform to either; without `platforms:` it is for all of lockstep_platforms",
+                place=wanted.platforms_place,
             )
         return found
 
@@ -261,14 +264,19 @@ class _Environment:
                 remedy = "look for its name there; what no channel has can be built and put into one of your own"
             self.find("unknown-package", message, remedy, place=place)
 
-    def _solvable_elsewhere(self, platforms: list[str]) -> None:
-        """Say with what is unsolvable on some platforms that it is solvable on these."""
-        if platforms:
-            hint = f"\n    solvable for {', '.join(platforms)}: `platforms: [{', '.join(platforms)}]`, if those will do"
-            self.outcome.findings = [
-                replace(finding, remedy=finding.remedy + hint) if finding.code == "unsolvable" else finding
-                for finding in self.outcome.findings
-            ]
+    def _report_unsolved(self, wanted: spec.Spec, solved: list[str]) -> None:
+        """Report what has no solution, once for the platforms that have the same reasons."""
+        elsewhere = f"solvable for {', '.join(solved)}: `platforms: [{', '.join(solved)}]`, if those will do"
+        for (hints, about), questions in self.unsolved.items():
+            questions.sort(key=lambda question: question.platform)
+            assumed = relax.assumed(questions)
+            self.find(
+                "unsolvable",
+                f"no solution for {', '.join(question.platform for question in questions)}"
+                + (f", assuming {assumed} (lockstep_floor)" if assumed else ""),
+                "found by trying:" + "".join(f"\n    {hint}" for hint in (*hints, *([elsewhere] if solved else []))),
+                place=wanted.dependencies[about].place if about is not None else None,
+            )
 
     def _question(self, wanted: spec.Spec, platform: str) -> Question:
         one_channel = len(wanted.channels) == 1
@@ -302,12 +310,7 @@ class _Environment:
             return self.solver.packages(question, records)
         except Unsolvable as error:
             hints, about = await self._hints(question, str(error))
-            self.find(
-                "unsolvable",
-                f"no solution for {platform}, assuming {relax.assumed(question)}",
-                "found by trying:" + "".join(f"\n    {hint}" for hint in hints),
-                place=wanted.dependencies[about].place if about is not None else None,
-            )
+            self.unsolved.setdefault((tuple(hints), about), []).append(question)
         except (ChannelUnreadable, LockError) as error:
             self.find("channel", str(error), "nothing was changed")
         return []

@@ -7,6 +7,7 @@ a time tells more: whichever relaxation makes the environment solvable is someth
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -37,19 +38,26 @@ class Relaxed:
 
 
 async def explain(solver: Solver, question: Question, failure: str) -> tuple[list[str], int | None]:
-    """Return lines: which single changes would help, then the solver's last words; and the number of the dependency
-    that the first of them changes, if it is one.
+    """Return lines: which single changes would help, then the solver's reasons; and the number of the dependency that
+    the first such change is about.
     """
     lines, about, late = await _helpful(solver, question, "solvable", bool)
     if not lines and not late:
         lines, about = await _alone(solver, question)
-    tail = [line for line in failure.splitlines() if line.strip()][-6:]
-    return [*lines, *late, *(f"solver: {line.strip()[:300]}" for line in tail)], about
+    return [*lines, *late, *(f"solver: {line[:300]}" for line in _causes(failure, 3 if lines else 6))], about
+
+
+def _causes(failure: str, most: int) -> list[str]:
+    """Return the lines of the solver's explanation where its branches end, each once; the last lines if it has none."""
+    lines = [line.strip(" \t│├└─") for line in failure.splitlines() if line.strip(" \t│├└─")]
+    ends = [line for line in lines if line.endswith(("no candidates were found.", "cannot be fulfilled"))]
+    ends.sort(key=lambda line: not line.startswith("the constraint"))  # the floor's cap tells most
+    return list(dict.fromkeys(ends))[:most] or lines[-most:]
 
 
 async def towards_cuda(solver: Solver, question: Question, name: str) -> tuple[list[str], int | None]:
     """Return which single changes would give a CUDA build of the package, and the number of the dependency that the
-    first of them changes, if it is one.
+    first such change is about.
     """
 
     def good(records: list[Any]) -> bool:
@@ -62,8 +70,8 @@ async def towards_cuda(solver: Solver, question: Question, name: str) -> tuple[l
 async def _helpful(
     solver: Solver, question: Question, outcome: str, good: Callable[[list[Any]], bool]
 ) -> tuple[list[str], int | None, list[str]]:
-    """Return lines on the single changes whose solution is good, the dependency of the first, and a line if some were
-    not tried.
+    """Return lines on the single changes whose solution is good, the number of the first dependency that one of them
+    is about, and a line if some were not tried.
     """
     tries = list(_relaxations(question))
     answers, skipped = await _attempts(solver, tries)
@@ -81,17 +89,24 @@ async def _helpful(
     if len(lines) > _SHOWN:
         lines = [*lines[:_SHOWN], f"and by {len(lines) - _SHOWN} other single changes"]
     late = [f"{skipped} of {len(tries)} single changes were not tried, for lack of time"] if skipped else []
-    return lines, helped[0][1] if helped else None, late
+    about = next((index for _, index in helped if index is not None), None)
+    return lines, about, late
 
 
-def assumed(question: Question) -> str:
-    """Return the virtual packages and caps that the solver was given, on one line."""
+def assumed(questions: Sequence[Question]) -> str:
+    """Return the virtual packages and caps that the solver was given for all of these, on one line."""
+    told = [_assumed(question) for question in questions]
+    return ", ".join(item for item in told[0] if all(item in other for other in told))
+
+
+def _assumed(question: Question) -> list[str]:
     virtual = [
         f"{name}={version}" + (f"={build}" if build != "0" else "")
         for name, version, build in question.virtual_packages
+        if name != "__unix"
     ]
     extra = [f"no package newer than {question.exclude_newer:%Y-%m-%dT%H:%M:%SZ}"] if question.exclude_newer else []
-    return ", ".join([*virtual, *question.constraints, *extra])
+    return [*virtual, *question.constraints, *extra]
 
 
 async def _alone(solver: Solver, question: Question) -> tuple[list[str], int | None]:
@@ -103,7 +118,7 @@ async def _alone(solver: Solver, question: Question) -> tuple[list[str], int | N
     answers, _ = await _attempts(solver, attempts)
     hopeless = [attempt for attempt, records in zip(attempts, answers, strict=True) if records == []]
     if not hopeless:
-        return ["no single change makes it solvable: take packages out until it is"], None
+        return await _together(solver, question)
     shown = ", ".join(f"`{attempt.words}`" for attempt in hopeless[:_SHOWN])
     more = f" and {len(hopeless) - _SHOWN} more" if len(hopeless) > _SHOWN else ""
     lines = [f"not to be had even alone: {shown}{more}"]
@@ -114,6 +129,40 @@ async def _alone(solver: Solver, question: Question) -> tuple[list[str], int | N
             "write the version alone, or just the name"
         )
     return lines, hopeless[0].index
+
+
+async def _together(solver: Solver, question: Question) -> tuple[list[str], int | None]:
+    """Return which entries have to be loosened together where no single change helps, and the number of the first."""
+    names = [parse(text).name for text in question.dependencies]
+    ways: list[tuple[str, list[str]]] = [("with any version of", names), ("without", [""] * len(names))]
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            for words, loose in ways:
+                if any(loose) and not await _solvable(solver, question, loose):
+                    continue
+                loosened = await _to_be_loosened(solver, question, loose)
+                told = ", ".join(f"`{question.dependencies[index]}`" for index in loosened)
+                return [f"no single change makes it solvable; it is {words} {told} together"], loosened[0]
+    return ["no single change makes it solvable: take packages out until it is"], None
+
+
+async def _to_be_loosened(solver: Solver, question: Question, loose: Sequence[str]) -> list[int]:
+    """Return the numbers of the entries that cannot stay, found by putting one after the other in its place again,
+    beginning with all of them as `loose` has them (nothing: left out).
+    """
+    current, found = list(loose), []
+    for index, text in enumerate(question.dependencies):
+        trial = [*current[:index], text, *current[index + 1 :]]
+        if text == loose[index] or await _solvable(solver, question, trial):
+            current = trial
+        else:
+            found.append(index)
+    return found
+
+
+async def _solvable(solver: Solver, question: Question, dependencies: Sequence[str]) -> bool:
+    asked = tuple(text for text in dependencies if text)
+    return bool(await _attempt(solver, Relaxed(0, "", replace(question, dependencies=asked))))
 
 
 async def _attempts(solver: Solver, attempts: Sequence[Relaxed]) -> tuple[list[list[Any] | None], int]:

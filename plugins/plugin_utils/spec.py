@@ -56,6 +56,7 @@ class Spec:
     pip_places: dict[str, Place] = field(default_factory=dict)  # by normalised name
     variables: dict[str, str] = field(default_factory=dict)
     platforms: list[str] | None = None
+    platforms_place: Place = field(default_factory=Place)
 
     @property
     def wants_cpu(self) -> bool:
@@ -216,7 +217,7 @@ class _Reader:
                 )
             elif value is not None and value not in found:
                 found.append(value)
-        self.spec.platforms = found
+        self.spec.platforms, self.spec.platforms_place = found, _place(node)
 
     def variables(self, node: Any) -> None:
         if not isinstance(node, yaml.MappingNode):

@@ -239,6 +239,37 @@ def test_unsolvable_for_several_reasons(site):
     assert "name one build" not in text
 
 
+def test_unsolvable_by_entries_that_contradict_others_in_pairs(site):
+    for name in ("a", "b"):
+        for version in ("1", "2"):
+            site.channel.add(f"base-{name}", version)
+            site.channel.add(f"upon-{name}", version, depends=[f"base-{name} {version}"])
+    site.spec("six", "base-a 1", "upon-a 2", "base-b 2", "upon-b 1")
+    text = explained(site)
+    assert "no single change makes it solvable; it is with any version of `upon-a 2`, `upon-b 1` together" in text
+    assert "train.yml:4:5: " in text
+    site.channel.add("never-a", depends=["base-a >3"]).add("never-b", depends=["base-b >3"])
+    site.channel.add("base-a", "4", depends=["six 1"]).add("base-b", "4", depends=["six 1"])
+    site.spec("six", "never-a", "never-b")
+    assert "not to be had even alone: `never-a`, `never-b`" in explained(site)
+
+
+def test_unsolvable_by_packages_that_never_go_together(site):
+    for name, other in (("a", "b"), ("c", "d")):
+        site.channel.add(name, depends=["x-" + name + " 1"]).add(other, depends=["x-" + name + " 2"])
+        site.channel.add("x-" + name, "1").add("x-" + name, "2")
+    site.spec("a", "b", "c", "d")
+    assert "no single change makes it solvable; it is without `b`, `d` together" in explained(site)
+
+
+def test_platforms_with_the_same_reasons_are_told_once(site):
+    site.spec("python", "six ==9")
+    text = explained(site, platforms=("osx-arm64", "linux-64"))
+    assert "no solution for linux-64, osx-arm64; found by trying" in text, "they have no virtual package in common"
+    text = explained(site, platforms=("linux-64",))
+    assert "no solution for linux-64, assuming __linux=4.18, __glibc=2.28, __archspec=1=x86_64 (lockstep_floor)" in text
+
+
 def test_the_builds_of_an_export_from_elsewhere(site):
     site.spec("python=3.12.1=h5eee18b_0", "numpy=2.0=py312hf6e8229_1", "six")
     text = explained(site)
@@ -339,6 +370,8 @@ def test_what_is_locked_does_not_outlive_the_rules(site):
 
 def test_platforms_of_a_spec(site):
     site.spec("python", more="platforms: [osx-arm64]\n")
+    (finding,) = site.one(platforms=("linux-64",)).findings
+    assert (finding.code, finding.line, finding.column) == ("no-platform", 3, 12)
     site.one(platforms=("linux-64", "osx-arm64"))
     assert site.lock().platforms == ("osx-arm64",)
     assert site.codes(platforms=("linux-64",)) == ["no-platform"]
