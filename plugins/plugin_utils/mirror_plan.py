@@ -170,6 +170,8 @@ def _tiers(folder: Path, choice: Choice) -> list[str]:
     """The tiers to read: those that were named, all of which must have locks, or those of the site that have some."""
 
     def has(tier: str) -> bool:
+        if not plans.NAME.match(tier):
+            raise Problem(f"{tier[:80]!r} cannot be a tier's name", "it becomes a folder's", "correct lockstep_tiers")
         return any((folder / tier).glob("*" + SUFFIX))
 
     if choice.chosen is None:

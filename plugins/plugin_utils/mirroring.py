@@ -245,7 +245,7 @@ class _Mirror:
     def run(self, write: bool) -> Outcome:
         """Do it, or find out what that would do."""
         missing = self._missing(write)
-        kept, gone = self._others(write)
+        kept, gone = self._others()
         sizes = self._sizes(missing)
         self._need_room(missing, sizes)
         out = self.outcome
@@ -308,7 +308,7 @@ class _Mirror:
             self._each(look, doubtful, progress, os.cpu_count() or 2)
         return sorted(missing, key=lambda item: item.path)
 
-    def _others(self, write: bool) -> tuple[dict[str, dict[str, Any]], dict[str, int]]:
+    def _others(self) -> tuple[dict[str, dict[str, Any]], dict[str, int]]:
         """Return what nothing needs any more: files to keep listed (without prune), and the size of all by path.
 
         What this or an earlier run did not put there is not touched, whatever it is, and named in a note.
@@ -317,12 +317,12 @@ class _Mirror:
         gone, kept = {}, {}
         for path in sorted(({*listed, *self.seen.entries}) - set(self.want.items)):
             try:
-                size = (self.dest / path).stat().st_size
+                status = (self.dest / path).stat()
             except OSError:
                 continue
-            gone[path] = size
+            gone[path] = status.st_size
             # a file that a killed run fetched and nothing ever listed stays unlisted
-            if path in listed and not self.settings.prune and size == listed[path]["size"]:
+            if path in listed and not self.settings.prune and self._unchanged(path, listed[path]["sha256"], status):
                 kept[path] = {**{k: v for k, v in listed[path].items() if k != "path"}, "uses": []}
         folders = {f"{channel}/{subdir}" for channel, subdir in self.want.subdirs}
         foreign = sorted(
@@ -338,6 +338,14 @@ class _Mirror:
                 + (f" and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else "")
             )
         return kept, gone
+
+    def _unchanged(self, path: str, sha256: str, status: os.stat_result) -> bool:
+        if not self.settings.verify and self.seen.believed(path, sha256, status):
+            return True
+        same = wheels.sha256_of(self.dest / path) == sha256
+        if not same:
+            self.outcome.notes.append(f"{path}, which no chosen lock needs, is damaged and no longer listed")
+        return same
 
     def _files(self, kept: Mapping[str, dict[str, Any]], sizes: Mapping[str, int]) -> dict[str, dict[str, Any]]:
         """Return the list of contents' entries; `sizes`: of files that are not there (yet)."""

@@ -112,6 +112,7 @@ def test_choosing(site: Site, served: Source) -> None:
     assert [path.rpartition("/")[2][:5] for path in whole(site.folder / "m")] == ["big-1", "pytho", "alpha"]
     for wrong, said in (
         ({"chosen": ("qa",)}, "'qa' is no tier.*dev, test, prod"),
+        ({"chosen": ("../dev",)}, "'../dev' is no tier"),
         ({"chosen": ("test",)}, "tier test has no locks"),
         ({"envs": ("trian",)}, "no lock of trian.*dev, prod"),
         ({"platforms": ("osx-64",)}, "no lock has packages for osx-64.*linux-64"),
@@ -166,6 +167,18 @@ def test_a_table_without_what_is_needed(site: Site, served: Source) -> None:
     bad = mirror_plan.Extras((), {}, ({"linux-64": {"file": "../x.whl", "sha256": "ab" * 32}},))
     with pytest.raises(Problem, match="not a file's name"):
         site.mirror(served.url, extras=bad)
+
+
+def test_engine_wheels_of_the_controllers_own_pip(site: Site, served: Source, monkeypatch: Any) -> None:
+    """Without a source for them they come by way of the controller's cache, which pip fills."""
+    file, sha256 = site.extras.engine_wheels[0]["linux-64"].values()
+    monkeypatch.setenv("LOCKSTEP_CACHE", str(site.folder / "cache"))
+    (site.folder / "cache/wheels").mkdir(parents=True)
+    shutil.copy(site.upstream / "engine" / file, site.folder / f"cache/wheels/{sha256[:16]}-{file}")
+    sources = mirror_plan.Sources(served.url, f"{served.url}/miniconda", "")
+    assert f"+ engine/{file}  size not known" in site.mirror(served.url, write=False, sources=sources).difference()
+    site.mirror(served.url, sources=sources)
+    assert (site.folder / "m/engine" / file).read_bytes() == (site.upstream / "engine" / file).read_bytes()
 
 
 def test_repairs_of_the_channel_are_kept(site: Site, served: Source) -> None:
@@ -348,6 +361,14 @@ def test_pruning_only_when_asked(site: Site, served: Source) -> None:
     kept = site.mirror(served.url)
     assert list(kept.prunable) == [gamma] and gamma in whole(dest), "hosts may still ask for it"
     assert "1 files that no chosen lock needs stay" in kept.summary[-1] and "foreign-1.0-0.conda" in kept.notes[0]
+    data = (dest / gamma).read_bytes()
+    (dest / gamma).write_bytes(data[:-1] + b"!")
+    assert gamma not in whole_after(site, served) and (dest / gamma).exists(), "damaged, and nobody needs it"
+    (dest / gamma).unlink()
+    site.lock("prod", "train", "python", "gamma", previous=True)
+    site.mirror(served.url)
+    (site.locks / "prod/previous/train.conda-lock.yml").unlink()
+    site.mirror(served.url)
     uses = {file["path"]: file["uses"] for file in json.loads((dest / "contents.json").read_text())["files"]}
     assert uses[gamma] == []
 
@@ -358,6 +379,13 @@ def test_pruning_only_when_asked(site: Site, served: Source) -> None:
     assert done.pruned == [gamma] and gamma not in whole(dest) and not (dest / gamma).exists()
     assert (dest / "forge/linux-64/foreign-1.0-0.conda").exists(), "the mirror did not put it there"
     assert not site.mirror(served.url, prune=True).changed
+
+
+def whole_after(site: Site, served: Source) -> list[str]:
+    """What is listed after a run."""
+    made = site.mirror(served.url)
+    assert any("is damaged and no longer listed" in note for note in made.notes)
+    return whole(site.folder / "m")
 
 
 def test_an_index_forgets_a_file_before_it_goes(site: Site, served: Source, monkeypatch: Any) -> None:
