@@ -6,11 +6,13 @@ sha256 agreed, because its own checksum mismatch is merely a warning (constructo
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import glob
 import hashlib
 import json
+import netrc
 import os
 import re
 import shutil
@@ -21,6 +23,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from .hostroot import need_root_folder
 from .plan import redact
@@ -142,7 +145,7 @@ def fetch(url: str, sha256: str, target: str, tries: int = 3) -> None:
         for attempt in range(1, tries + 1):
             try:
                 total = hashlib.sha256()
-                with urllib.request.urlopen(url, timeout=60) as answer, open(part, "wb") as file:
+                with urllib.request.urlopen(_request(url), timeout=60) as answer, open(part, "wb") as file:
                     for block in iter(lambda: answer.read(1 << 20), b""):
                         total.update(block)
                         file.write(block)
@@ -156,7 +159,7 @@ def fetch(url: str, sha256: str, target: str, tries: int = 3) -> None:
                 if refused or distrusted or attempt == tries:
                     remedy = "check the host's network and proxy (lockstep_environment), then run again"
                     if refused:
-                        remedy = "check miniconda_base_url and miniconda_version"
+                        remedy = "check miniconda_base_url and miniconda_version, and ~/.netrc where it asks for a user"
                     if distrusted:
                         remedy = (
                             "install the site's certificate authority on the host, or name its file in SSL_CERT_FILE "
@@ -178,6 +181,19 @@ def fetch(url: str, sha256: str, target: str, tries: int = 3) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
+
+
+def _request(url: str) -> urllib.request.Request:
+    """Return a request with what the netrc file ($NETRC or ~/.netrc) has for the host; a redirect does not get it."""
+    request = urllib.request.Request(url)
+    try:
+        found = netrc.netrc(os.environ.get("NETRC") or None).hosts.get(urlsplit(url).hostname or "")
+    except (OSError, netrc.NetrcParseError):
+        found = None
+    if found:
+        words = base64.b64encode(f"{found[0]}:{found[2] or ''}".encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {words}")
+    return request
 
 
 def frozen_files(prefix: str) -> dict[str, str]:

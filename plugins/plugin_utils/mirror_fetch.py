@@ -141,6 +141,16 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
+def opener(credentials: Mapping[str, tuple[str, str]] | None = None) -> urllib.request.OpenerDirector:
+    """Return what opens addresses with this site's proxies, authorities and credentials.
+
+    :raises Problem: where the netrc file or one of certificates cannot be used
+    """
+    return urllib.request.build_opener(
+        urllib.request.HTTPSHandler(context=tls_context()), _Credentials(credentials or {})
+    )
+
+
 class Fetcher:
     """Downloads; one for a run, used by several threads at once.
 
@@ -157,9 +167,7 @@ class Fetcher:
         timeout: float = TIMEOUT,
     ) -> None:
         self.stop, self.say, self.pause, self.timeout = stop or threading.Event(), say, pause, timeout
-        self.opener = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=tls_context()), _Credentials(credentials or {})
-        )
+        self.opener = opener(credentials)
 
     def fetch(self, source: str, sha256: str, partial: Path, final: Path) -> int:
         """Bring a file to `final`, by way of `partial` (which may be there, from a run that was killed); return its

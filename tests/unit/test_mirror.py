@@ -663,8 +663,9 @@ def test_a_proxy_is_used_unless_it_is_not_for_the_host(site: Site, served: Sourc
 
 
 def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
-    """The engine on hosts reads netrc; py-rattler's default client does not."""
-    from ansible_collections.lockstep.fleet.plugins.module_utils import generation
+    """All that downloads reads the netrc file: engine (py-rattler's default client does not), installer, wheels."""
+    from ansible_collections.lockstep.fleet.plugins.module_utils import generation, miniconda
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils import wheels
 
     from tests.tiny import make_channel, make_store
 
@@ -679,8 +680,16 @@ def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
             package["url"] = package["url"].replace(tmp_path.as_uri(), one.url)
         with pytest.raises(Problem, match=r"the channel refuses access.*netrc"):
             generation.build(make_store(tmp_path / "root"), plan, generation.Options(pip_check=False))
+        file, sha256 = "x-1-py3-none-any.whl", hashlib.sha256(b"x").hexdigest()
+        (tmp_path / file).write_bytes(b"x")
+        with pytest.raises(Problem, match=r"401.*~/.netrc"):
+            miniconda.fetch(f"{one.url}/{file}", sha256, str(tmp_path / "installer"))
+        with pytest.raises(Problem, match="401"):
+            wheels.wheel(file, sha256, one.url, tmp_path / "cache")
         (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password pw\n")
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        miniconda.fetch(f"{one.url}/{file}", sha256, str(tmp_path / "installer"))
+        assert wheels.wheel(file, sha256, one.url, tmp_path / "cache").read_bytes() == b"x"
         built = generation.build(make_store(tmp_path / "root2"), plan, generation.Options(pip_check=False))
         assert built["downloaded"] == ["gamma", "python"]
 
