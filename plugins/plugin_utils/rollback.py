@@ -95,6 +95,8 @@ def look(settings: Settings) -> Looked:
         found.why = "no previous lock is kept beside the tier's"
     elif kept == current:
         found.why = "the lock that is kept as the previous one is the current one"
+    elif not settings.to and settings.tier == settings.tiers[0] and _made_anew(settings, current):
+        found.why = "the lock was made anew since the one that is kept was left"
     else:
         try:
             previous = Lock.loads(kept.decode(), "the previous lock", settings.channels)
@@ -114,6 +116,15 @@ def look(settings: Settings) -> Looked:
 def _same(about: Mapping[str, Any], settings: Settings) -> bool:
     return (
         about.get("what") == "rollback" and about.get("tier") == settings.tier and about.get("envs") == [settings.env]
+    )
+
+
+def _made_anew(settings: Settings, current: bytes | None) -> bool:
+    """Whether `playbooks/lock.yml`, which keeps nothing beside the lock, made what is declared after the last rollback:
+    then the lock that is kept is one that was left before, and not what this one took the place of.
+    """
+    return (
+        evidence.loads(evidence.read(settings.locks_dir, evidence.path(settings.tier, settings.env)), current) is None
     )
 
 
@@ -227,6 +238,11 @@ def _lock(settings: Settings, current: Lock | None, chosen: Mapping[str, Mapping
     if current and "floor" in current.custom:
         custom["floor"] = current.value("floor")
         lost.append("the floor that it was solved for is not in the records: the current lock's is taken")
+    if current and "exclude_newer" in current.custom:
+        custom["exclude_newer"] = current.value("exclude_newer")
+        lost.append(
+            "the date that it was solved up to (exclude_newer) is not in the records: the current lock's is taken"
+        )
     if variables[0]:
         custom["variables"] = variables[0]
     names = list(dict.fromkeys(chan.short_name(base) for base in channels))

@@ -135,6 +135,21 @@ def test_a_lock_is_made_again_from_the_plans_of_hosts(site: Site, alias: str) ->
     assert back(site, tier="dev").returns and site.has("dev") == site.new
 
 
+def test_in_the_first_tier_a_lock_that_was_left_is_not_what_a_newer_one_replaced(site: Site) -> None:
+    """The bad one is left for the old one, then a better one is locked: before that, hosts know, was the old one."""
+    asked = settings(site, tier="dev")
+    back(site, tier="dev", records={host: record(site.old) for host in ("dev-1", "dev-2")})
+    assert site.has("dev", previous=True) == site.new and look(asked).source == "kept"
+    site.put("dev", "train", text("1.5"))
+    looked = look(asked)
+    assert looked.source == "hosts" and looked.why == "the lock was made anew since the one that is kept was left"
+    back(site, tier="dev", records={host: record(site.old) for host in ("dev-1", "dev-2")})
+    assert site.has("dev") == site.old and site.has("dev", previous=True) == text("1.5")
+    site.put("dev", "train", text("1.6"))
+    named = look(settings(site, tier="dev", to=(digest(text("1.5"))[:12],)))
+    assert named.source == "kept" and named.target == text("1.5").encode(), "unless it is the one that is meant"
+
+
 def test_several_platforms(tmp_path: Path) -> None:
     site = Site(tmp_path)
     data = text("1.2", (P, "linux-aarch64"))
@@ -149,6 +164,19 @@ def test_what_the_records_do_not_tell_is_said(site: Site) -> None:
     _, lost = rebuild(asked, look(asked), {"dev-1": record(site.old)})
     assert any("no longer locked for osx-arm64" in line for line in lost)
     assert any("1 hosts did not answer (dev-2)" in line for line in lost)
+
+
+def test_what_the_records_do_not_hold_is_the_current_locks(site: Site) -> None:
+    custom = {"exclude_newer": '"2026-03-01T00:00:00Z"', "floor": '{"glibc":"2.28"}'}
+    site.put("dev", "train", replace(Lock.loads(text("1.4"), "x"), custom=custom).dumps())
+    asked = settings(site, tier="dev")
+    data, lost = rebuild(asked, look(asked), {host: record(site.old) for host in ("dev-1", "dev-2")})
+    made = Lock.loads(data.decode(), "x")
+    assert made.value("exclude_newer") == "2026-03-01T00:00:00Z" and made.value("floor") == {"glibc": "2.28"}
+    assert [line.split(" is not in")[0] for line in lost] == [
+        "the floor that it was solved for",
+        "the date that it was solved up to (exclude_newer)",
+    ]
 
 
 @pytest.mark.parametrize(
