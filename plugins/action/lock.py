@@ -80,7 +80,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if warned:
             result["warnings"] = [item.text() for item in warned]
         result["changed"] = any(outcome.changed for outcome in outcomes)
-        result["summary"] = [line for outcome in outcomes for line in locking.lines(outcome)]
+        result["summary"] = [line for outcome in outcomes for line in locking.lines(outcome, not self._task.check_mode)]
         result["locks"] = [
             {"name": o.name, "path": str(o.path), "changed": o.changed, "platforms": o.platforms} for o in outcomes
         ]

@@ -139,11 +139,19 @@ def names(settings: Settings) -> list[str]:
         raise SettingsError(f"lockstep_envs_dir {settings.envs_dir}: {error.strerror}") from None
     if settings.envs is None:
         return present
-    if missing := sorted(set(settings.envs) - set(present)):
-        raise SettingsError(
-            f"no spec for {', '.join(missing)} in {settings.envs_dir}; there are {', '.join(present) or 'none'}"
-        )
-    return sorted(set(settings.envs))
+    wanted = {name.strip() for name in settings.envs}
+    if "" in wanted:
+        raise SettingsError("an environment without a name is asked for (env= is empty, or has a comma too many)")
+    if missing := sorted(wanted - set(present)):
+        hints = []
+        for name in missing:
+            if (settings.envs_dir / f"{name}.yaml").is_file():
+                hints.append(f"rename {name}.yaml to {name}.yml")
+            elif close := habits.nearest(name, present):
+                hints.append(f"did you mean {close}?")
+        there = f"there are {', '.join(present) or 'none'}"
+        raise SettingsError(f"no spec for {', '.join(missing)} in {settings.envs_dir}; {'; '.join([*hints, there])}")
+    return sorted(wanted)
 
 
 class _Environment:
@@ -488,9 +496,9 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-def lines(outcome: Outcome) -> list[str]:
+def lines(outcome: Outcome, written: bool = True) -> list[str]:
     """Return what to print of an outcome, one line for each platform."""
-    state = "changed" if outcome.changed else "as it was"
+    state = "as it was" if not outcome.changed else "changed" if written else "would change"
     found = []
     for item in outcome.platforms:
         kinds = ", ".join(f"{name} {value}" for name, value in sorted(item["variants"].items()))

@@ -366,6 +366,11 @@ class _Reader:
     def _items(self, node: Any, what: str) -> list[Any]:
         if isinstance(node, yaml.SequenceNode):
             return list(node.value)
+        if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
+            self.add(
+                _place(node), "not-a-list", "there is nothing below the key", "write one `- item` a line, or remove it"
+            )
+            return []
         self.add(_place(node), "not-a-list", f"{what} is not a list", "write one `- item` a line")
         return []
 

@@ -535,6 +535,9 @@ def test_what_a_killed_run_left_is_swept(site):
         ({"exclude_newer": "soon"}, "no date"),
         ({"channels": ("defaults",)}, "defaults"),
         ({"envs": ("other",)}, "no spec for other"),
+        ({"envs": ("trian",)}, r"no spec for trian in .*; did you mean train\?; there are train"),
+        ({"envs": ("old",)}, "rename old.yaml to old.yml; there are train"),
+        ({"envs": ("train", "")}, "without a name"),
         ({"channels": ()}, "at least one"),
         ({"platforms": ("win-64",)}, "win-64"),
         ({"update": ("nump",)}, "nump"),
@@ -542,6 +545,7 @@ def test_what_a_killed_run_left_is_swept(site):
 )
 def test_wrong_settings_are_explained(site, changes, message):
     site.spec("python")
+    (site.settings.envs_dir / "old.yaml").touch()
     with pytest.raises(locking.SettingsError, match=message):
         site.run(**changes)
 
@@ -552,6 +556,9 @@ def test_lines_for_people(site):
     assert locking.lines(outcome) == [
         "train        linux-64          3 packages     3 kB  CUDA 12.9, python 3.12.1  (changed)"
     ]
+    assert locking.lines(outcome, written=False)[0].endswith("(would change)")
+    outcome = site.one(floor={"cuda": "12.9"}, write=False)
+    assert locking.lines(outcome, written=False)[0].endswith("(as it was)")
 
 
 def test_only_keys_of_the_format(site):

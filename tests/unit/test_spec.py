@@ -95,6 +95,8 @@ CASES = [
     ("dependencies: python\n", "not-a-list"),
     ("dependencies:\n  python: 3\n", "not-a-list"),
     ("channels: {}\n", "not-a-list"),
+    ("channels:\n", "not-a-list"),
+    (with_dependencies("python", "pip:"), "not-a-list"),
     ("name: [a\n", "not-yaml"),
     ("a: &x 1\n", "not-yaml"),
     ("a: 1\na: 1\n", "not-yaml"),
