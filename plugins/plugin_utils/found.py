@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from ..module_utils import plan as plans
-from . import matchspec
+from . import matchspec, pypi_names
 from .prefix_reader import Prefix
 
 KEPT, CHANGED, LEFT_OUT, DECIDE = "kept", "changed", "left out", "decide"
@@ -108,6 +108,7 @@ class Found:
     wishes: list[Wish] = field(default_factory=list)
     packages: dict[str, Known] = field(default_factory=dict)
     pip: list[PipLine] = field(default_factory=list)
+    brought: dict[str, str] = field(default_factory=dict)  # what pip's packages brought: normalised name to version
     variables: dict[str, tuple[str, str]] = field(default_factory=dict)  # name to value and place
     channels: list[tuple[str, str]] = field(default_factory=list)  # as written, and place
     platforms: list[str] = field(default_factory=list)
@@ -175,9 +176,12 @@ def of_prefix(prefix: Prefix) -> Found:
                 found.wishes.append(wish(text, "conda-meta/history"))
             except matchspec.SpecError as error:
                 found.note(LEFT_OUT, f"`{text[:80]}`: {error}", "conda-meta/history")
+    marked = any(one.requested for one in prefix.pip)
+    needed = {name for one in prefix.pip for name in one.requires}
     for one in prefix.pip:
         if one.origin:
             found.note(DECIDE, f"{one.name} {one.version} came from {one.origin}: publish a wheel, and add it", "pip")
         else:
-            found.pip.append(PipLine(f"{one.name}=={one.version}", "pip", one.requested))
+            brought = marked and not one.requested and pypi_names.normal(one.name) in needed
+            found.pip.append(PipLine(f"{one.name}=={one.version}", "pip", not brought))
     return found

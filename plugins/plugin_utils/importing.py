@@ -365,9 +365,17 @@ class _Import:
         packages = [package for platform in self.platforms for package in self.preferred.get(platform, [])]
         if not packages:
             return None
+        # Of wheels only the version is known, and only that is preferred: which file it is the index says.
+        packages += [
+            Package("pip", name, platform, version, "", _unknown_file(name, version), "", "0" * 64)
+            for platform in self.platforms
+            for name, version in self.found.brought.items()
+            if _VERSION.match(version)
+        ]
         platforms = tuple(sorted({package.platform for package in packages}))
+        good = [package for package in packages if not package.problems()]
         try:
-            return Lock(tuple(packages), platforms, tuple(self.channels)).dumps()
+            return Lock(tuple(good), platforms, tuple(self.channels)).dumps()
         except LockError:
             return None  # nothing to prefer, then
 
@@ -481,7 +489,7 @@ class _Import:
             f"nobody knows what was asked for: the spec has the {len(kept)} packages that no other needs, and {count} "
             "come with them, at the versions that the lock keeps",
         )
-        self.preferred = {**self.preferred, self.home: list(lock.of(self.home))} if self.home in lock.platforms else {}
+        self.preferred[self.home] = [package for package in lock.of(self.home) if package.manager == "conda"]
         return self._solve(kept)
 
     def _with_the_rest(self, wishes: list[Wish], outcome: locking.Outcome) -> tuple[list[Wish], locking.Outcome]:
@@ -558,6 +566,10 @@ class _Import:
             self.name, spec_path, lock_path, spec, str(outcome.new_text), old_spec, old_lock, notes, summary,
             warnings(outcome.findings), exact, packagediff.diff(_lock(old_lock), lock),
         )  # fmt: skip
+
+
+def _unknown_file(name: str, version: str) -> str:
+    return f"https://unknown.invalid/{name.replace('-', '_')}-{version}-py3-none-any.whl"
 
 
 def _text(path: Path) -> str | None:

@@ -40,13 +40,14 @@ class Installed:
 @dataclass(frozen=True)
 class Distribution:
     """One Python distribution that conda did not bring; `origin` says where from if that was no index, `requested`
-    whether somebody asked for it by name.
+    whether somebody asked for it by name (pip marks that since 20.2), `requires` what it needs, by normalised names.
     """
 
     name: str
     version: str
     origin: str = ""
     requested: bool = True
+    requires: tuple[str, ...] = ()
 
 
 @dataclass
@@ -187,12 +188,15 @@ def _distributions(path: Path, python: Installed | None, files: set[str], proble
 
 def _distribution(info: Path, problems: list[str]) -> Distribution | None:
     fields: dict[str, str] = {}
+    requires = []
     try:
         for line in (info / "METADATA").read_text(encoding="utf-8", errors="replace").splitlines():
             if not line.strip():
                 break
             key, _, value = line.partition(":")
             fields.setdefault(key.strip().lower(), value.strip())
+            if key.strip().lower() == "requires-dist" and (needed := re.match(r"[A-Za-z0-9._-]+", value.strip())):
+                requires.append(pypi_names.normal(needed[0]))
         name, version = fields["name"], fields["version"]
     except (OSError, KeyError):
         problems.append(f"{info.name} has no METADATA that can be read: something is left of a package")
@@ -210,7 +214,7 @@ def _distribution(info: Path, problems: list[str]) -> Distribution | None:
         origin = ""
     except (ValueError, AttributeError, OSError):
         origin = "a place that its direct_url.json does not tell"
-    return Distribution(name, version, origin, (info / "REQUESTED").exists())
+    return Distribution(name, version, origin, (info / "REQUESTED").exists(), tuple(requires))
 
 
 def _json(path: Path) -> Any:

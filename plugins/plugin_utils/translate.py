@@ -150,10 +150,10 @@ def pip(found: Found, available: set[str], asked: Sequence[Wish]) -> tuple[list[
         if name in conda or name in kept or any(name in pypi_names.pypi_names(one.name) for one in moved):
             found.note(LEFT_OUT, f"{name} from pip: it is asked for already", line.place)
             continue
-        if not line.requested and pypi_names.conda_name(name, available):
-            found.note(
-                LEFT_OUT, f"{requirement.text} from pip: nobody asked for it; what needs it brings it", line.place
-            )
+        if not line.requested:
+            if not pypi_names.conda_name(name, available):
+                found.brought[name] = requirement.text.rpartition("==")[2]
+            found.note(LEFT_OUT, f"{requirement.text} from pip: what needs it brings it", line.place)
             continue
         new = _from_channel(line, name, requirement.text, available)
         if new is None:

@@ -197,7 +197,8 @@ def test_packages_of_other_channels_are_solved_anew_at_the_same_version(site):
 def dist_info(prefix: Path, name: str, version: str, **files: str) -> None:
     folder = prefix / SITE / f"{name.replace('-', '_')}-{version}.dist-info"
     folder.mkdir(parents=True)
-    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\nName: no\n")
+    requires = "".join(f"Requires-Dist: {line}\n" for line in files.pop("requires", "").split(","))
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}\nName: no\n")
     for file, text in files.items():
         (folder / {"requested": "REQUESTED", "direct": "direct_url.json"}[file]).write_text(text)
 
@@ -208,14 +209,17 @@ def test_what_pip_put_over_it(site, monkeypatch):
     clean = pipsolver._clean
     monkeypatch.setattr(pipsolver, "_clean", lambda url: clean(url).replace("file:///", "https://index.example/"))
     index = Index(site.folder / "simple")
-    index.add("only-pip", "1.0")
+    index.add("only-pip", "1.0", "helper")
+    index.add("helper", "1.0")
+    index.add("helper", "2.0")
     prefix = site.prefix(
         "python 3.12", "numpy 1.26 py312", "libblas", "six",
         six={"files": [f"{SITE}/six-1.17.dist-info/METADATA"]},
     )  # fmt: skip
     dist_info(prefix, "six", "1.17")  # conda's own
     dist_info(prefix, "numpy", "2.2", requested="")  # over conda's
-    dist_info(prefix, "only-pip", "1.0", requested="")
+    dist_info(prefix, "only-pip", "1.0", requested="", requires="helper (>=1),requests>=2; extra == 'x'")
+    dist_info(prefix, "helper", "1.0")  # brought by it
     dist_info(prefix, "not-published", "3.0", requested="")
     dist_info(prefix, "requests", "2.32.3")  # brought by something
     dist_info(prefix, "scikit-learn", "1.6", requested="")
@@ -227,10 +231,12 @@ def test_what_pip_put_over_it(site, monkeypatch):
     made = importing.run(site.settings(prefix, pip_index=index.url), write=False)
     read, _ = spec.read(made.spec, "x", "old", ["conda-forge"])
     assert [requirement.text for requirement in read.pip] == ["only-pip==1.0"]
-    assert "scikit-learn" in dependencies(made) and "only-pip" in versions(made)
+    assert "scikit-learn" in dependencies(made) and versions(made)["only-pip"] == "1.0"
+    assert versions(made)["helper"] == "1.0", "2.0 is there, and stays away"
+    assert "unknown.invalid" not in made.lock and noted(made, "left out", "helper==1.0", "what needs it brings it")
     assert noted(made, "decide", "numpy==2.2 over conda's numpy")
     assert noted(made, "decide", "not-published==3.0", "no wheel")
-    assert noted(made, "left out", "requests==2.32.3", "nobody asked for it")
+    assert noted(made, "left out", "requests==2.32.3", "what needs it brings it")
     assert noted(made, "decide", "mine 0.1 came from an editable folder")
     assert noted(made, "decide", "forked 0.1 came from a git repository")
     assert "secret" not in "".join(note.line() for note in made.notes) and not any("six" in n.text for n in made.notes)
