@@ -121,6 +121,10 @@ CASES = {
         ),
         lock=("pytorch * cuda*", "omegaconf *", "pip *"),
     ),
+    "pip-and-conda-names": Case(
+        "12 conda-and-pip, 13 conda-and-pip, 14 conda-and-pip, 15 conda-and-pip, 16 bad-pip-line, 17 duplicate-package",
+    ),
+    "pip-pins": Case(mended=(NO_PIP,), lock=("python 3.12.*", "pip *")),
     "placeholders": Case("7 bad-dependency, 9 bad-dependency"),
     "python-of-elsewhere": Case(
         "7 fuzzy-pin?",
