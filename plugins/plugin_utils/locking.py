@@ -175,8 +175,15 @@ class _Environment:
     async def lock(self) -> None:
         try:
             text = self.file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            self.find("unreadable", str(error), "make it a readable UTF-8 file")
+        except UnicodeDecodeError as error:
+            utf16 = error.object[:2] in (b"\xff\xfe", b"\xfe\xff")
+            message = (
+                "it is UTF-16, as PowerShell's `>` writes" if utf16 else f"it is not UTF-8 (byte {error.start + 1})"
+            )
+            self.find("unreadable", message, "save it as UTF-8")
+            return
+        except OSError as error:
+            self.find("unreadable", str(error.strerror), "make it a readable file")
             return
         wanted, self.outcome.findings = spec.read(text, self.source, self.outcome.name, self.settings.channels)
         old = self._old()

@@ -43,6 +43,8 @@ def parse(text: str) -> Match:
         raise SpecError("characters outside printable ASCII")
     if text.strip().endswith((".conda", ".tar.bz2")) or text.lstrip().startswith((".", "/", "~")):
         return Match(text, "", None, None, None, True, None)
+    if ";" in text:
+        raise SpecError("a condition behind `;` is pip's, and conda has none")
     try:
         spec = MatchSpec(text, strict=False)
     except Exception as error:  # the exception's class is not part of py-rattler's interface
@@ -51,6 +53,8 @@ def parse(text: str) -> Match:
     name = (found[1] if found else "").lower()
     if not _NAME.match(name):  # the parser takes `--option value` for a package
         raise SpecError(f"{name[:60]!r} is not a package's name")
+    if re.search("[a-z]", spec.version or "", re.IGNORECASE) and not re.search("[0-9]", spec.version):
+        raise SpecError(f"{spec.version.lstrip('=')[:60]!r} is not a version; each package has a line of its own")
     channel = None
     if "::" in text:
         channel = re.sub(r"/(noarch|linux-\w+|osx-\w+|win-\w+)\Z", "", text.split("::", 1)[0].strip())

@@ -20,6 +20,7 @@ from .findings import ERROR, FUZZY_PIN, WARNING, Finding, errors
 
 KEYS = ("name", "channels", "dependencies", "variables", "platforms")
 
+_GLUED = re.compile(r"\s*-[A-Za-z]")
 _LONGEST = 1000  # characters of one entry; a match spec of 200,000 parts keeps its parser busy for a minute
 _INTEGER = re.compile(r"(0|-?[1-9][0-9]*)\Z")
 _SECRET = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|APIKEY|API_KEY|ACCESS_KEY|CREDENTIALS?)(_|$)", re.IGNORECASE)
@@ -74,7 +75,10 @@ def read(text: str, source: str, name: str, allowed: Sequence[str]) -> tuple[Spe
         reader.document(yaml_guard.compose(text))
         reader.selectors(text)
     except yaml_guard.YamlError as error:
-        reader.add(Place(error.line, error.column), "not-yaml", error.message, "correct the file's syntax")
+        remedy = "correct the file's syntax"
+        if glued := next((n for n, line in enumerate(text.splitlines(), 1) if _GLUED.match(line)), None):
+            remedy = f"write a blank behind the `-` of line {glued}"
+        reader.add(Place(error.line, error.column), "not-yaml", error.message, remedy)
     if not plans.NAME.match(name):
         reader.add(
             Place(),

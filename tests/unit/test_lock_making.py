@@ -385,6 +385,15 @@ def test_both_locks_or_none(site):
     assert not site.settings.locks_dir.exists()
 
 
+@pytest.mark.parametrize(("encoding", "words"), [("utf-16", "as PowerShell's `>` writes"), ("latin-1", "byte 13")])
+def test_a_spec_in_another_encoding(site, encoding, words):
+    (site.settings.envs_dir / "train.yml").write_bytes(
+        "# pour les b\u00eates\ndependencies: [python]\n".encode(encoding)
+    )
+    (finding,) = site.one().findings
+    assert finding.code == "unreadable" and words in finding.message and finding.remedy == "save it as UTF-8"
+
+
 def test_all_findings_of_all_specs_at_once(site):
     site.spec("numpy=1.26", "defaults::six", name="a")
     site.spec("torch", name="b")

@@ -48,6 +48,16 @@ def test_channels_default_to_the_sites():
     assert read(with_dependencies("python"), allowed=("ml", "conda-forge"))[0].channels == ["ml", "conda-forge"]
 
 
+def test_a_dash_without_a_blank_is_named():
+    (finding,) = read("dependencies:\n  - python\n  -numpy\n  - six\n")[1]
+    assert finding.code == "not-yaml" and finding.remedy == "write a blank behind the `-` of line 3"
+
+
+def test_files_from_windows():
+    spec, problems = read("\ufeff" + GOOD.replace("\n", "\r\n"))
+    assert problems == [] and spec.variables["OMP_NUM_THREADS"] == "4"
+
+
 def test_the_text_of_a_finding_can_be_jumped_to():
     finding = read("name: other\ndependencies: [python]\n")[1][0]
     assert finding.text().startswith("envs/train.yml:1:7: error name-differs: ") and "; rename" in finding.text()
@@ -105,6 +115,9 @@ CASES = [
     (with_dependencies("''"), "not-a-string"),
     (with_dependencies("[x]"), "not-a-string"),
     (with_dependencies("'numpy=>1'"), "bad-dependency"),
+    (with_dependencies("numpy >=1; python_version > '3.9'"), "bad-dependency"),
+    (with_dependencies("numpy scipy"), "bad-dependency"),
+    (with_dependencies("numpy, scipy"), "bad-dependency"),
     (with_dependencies("n\u00fcmpy"), "bad-dependency"),
     (with_dependencies("'*numpy*'"), "bad-dependency"),
     (with_dependencies("./x.conda"), "package-url"),
