@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import io
 import json
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -24,7 +26,8 @@ BIG = 400_000
 
 class Source:
     """Serves a folder. `faults`: by file name, what to do with the next requests for it: "cut:N" (N bytes, then close),
-    "wrong", "status:N", "slow:S" (S seconds before the rest), "to:URL" (a redirect); "ranges off" for any file.
+    "chunked" or "chunked:cut" (no length is told; closed after a part), "wrong", "status:N", "slow:S" (S seconds before
+    the rest), "to:URL" (a redirect). `ranges` off: requests for parts are ignored.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -69,12 +72,21 @@ class Source:
             first, code = int(start), 206
             total, data = len(data), data[first : int(end) + 1 if end else None]
         request.send_response(code)
-        request.send_header("Content-Length", str(len(data)))
+        chunked = fault == "chunked" or fault.startswith("chunked:")
+        request.send_header(*(("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(len(data)))))
         request.send_header("Content-Type", "text/html" if path.name == "index.html" else "application/octet-stream")
         if code == 206:
             request.send_header("Content-Range", f"bytes {first}-{first + len(data) - 1}/{total}")
         request.end_headers()
-        if fault.startswith("cut:"):
+        if chunked:
+            for start in range(0, len(data), 50_000):
+                if start and fault == "chunked:cut":
+                    request.close_connection = True
+                    return request.connection.close()
+                part = data[start : start + 50_000]
+                request.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+            request.wfile.write(b"0\r\n\r\n")
+        elif fault.startswith("cut:"):
             request.wfile.write(data[: int(fault[4:])])
             request.close_connection = True
             request.connection.close()
@@ -129,6 +141,18 @@ class Site:
             {installer: self.plain(f"miniconda/{installer}")},
             ({"linux-64": {"file": wheel, "sha256": self.plain(f"engine/{wheel}")}},),
         )
+
+    def add_old(self, name: str) -> Package:
+        """Put an archive of the first format (.tar.bz2) upstream; returns it as a lock has it."""
+        index = {"name": name, "version": "1.0", "build": "0", "build_number": 0, "depends": [], "subdir": "linux-64"}
+        member = tarfile.TarInfo("info/index.json")
+        text, out = json.dumps(index).encode(), io.BytesIO()
+        member.size = len(text)
+        with tarfile.open(fileobj=out, mode="w:bz2") as tar:
+            tar.addfile(member, io.BytesIO(text))
+        path = f"forge/linux-64/{name}-1.0-0.tar.bz2"
+        sha256, md5 = self.plain(path, out.getvalue()), hashlib.md5(out.getvalue()).hexdigest()
+        return Package("conda", name, "linux-64", "1.0", "0", f"{ALIAS}/{path}", md5, sha256)
 
     def plain(self, path: str, data: bytes = b"#!/bin/sh\n") -> str:
         """Put a file that is no package upstream; returns its sha256."""

@@ -181,6 +181,14 @@ def test_engine_wheels_of_the_controllers_own_pip(site: Site, served: Source, mo
     assert (site.folder / "m/engine" / file).read_bytes() == (site.upstream / "engine" / file).read_bytes()
 
 
+def test_archives_of_the_first_format(site: Site, served: Source) -> None:
+    site.lock("dev", "train", "python", site.add_old("old"))
+    site.mirror(served.url)
+    index = json.loads((site.folder / "m/forge/linux-64/repodata.json").read_text())
+    assert index["packages"]["old-1.0-0.tar.bz2"]["build"] == "0" and len(index["packages.conda"]) == 2
+    assert "forge/linux-64/old-1.0-0.tar.bz2" in whole(site.folder / "m")
+
+
 def test_repairs_of_the_channel_are_kept(site: Site, served: Source) -> None:
     """conda-forge repairs the dependencies of published archives in its index; the lock has the repaired ones."""
     repaired = site.package("alpha=2.0", dependencies=(("python", ">=3,<3.99"),))
@@ -250,6 +258,13 @@ def test_a_server_that_knows_no_parts(site: Site, served: Source) -> None:
     served.ranges, served.faults[BIG_FILE] = False, ["cut:1000"]
     site.mirror(served.url)
     assert served.downloads(BIG_FILE) == ["", "bytes=1000-"]
+    whole(site.folder / "m")
+
+
+def test_a_server_that_tells_no_length(site: Site, served: Source) -> None:
+    served.faults[BIG_FILE] = ["chunked:cut", "chunked"]
+    site.mirror(served.url)
+    assert served.downloads(BIG_FILE) == ["", "bytes=50000-"]
     whole(site.folder / "m")
 
 
