@@ -119,7 +119,7 @@ class Local:
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     try:
         ensure()
     except EngineError as error:
@@ -133,8 +133,16 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
         shutil.rmtree(paths.state(NAME), ignore_errors=True)
 
 
+@pytest.fixture
+def local(stack: Local) -> Local:
+    """The stack with its one host, whichever tests ran before."""
+    if set(stack.hosts()) != {"a-01"}:
+        stack.configure()
+        stack.up()
+    return stack
+
+
 def test_instances_become_hosts(local: Local) -> None:
-    local.up()
     assert set(local.hosts()) == {"a-01"}
     said = local.ssh("a-01", "hostname; id -un; test -w /opt/lockstep && echo writable; cat /var/lib/lockstep/ready")
     assert said.startswith("a-01\nml\nwritable\n{")
