@@ -255,14 +255,13 @@ class _Environment:
 
     async def _unknown(self, wanted: spec.Spec, platforms: list[str]) -> None:
         """Name the packages that no channel has, for all platforms at once."""
-        offers: dict[str, set[str]] = {}
-        for platform in platforms:
-            try:
-                found = await self.solver.names(self._question(wanted, platform))
-                offers[platform] = set().union(*found.values())
-            except ChannelUnreadable as error:
-                self.find("channel", str(error), "nothing was changed")
-                return
+        questions = [self._question(wanted, platform) for platform in platforms]
+        try:
+            known = await asyncio.gather(*(self.solver.names(question) for question in questions))
+        except ChannelUnreadable as error:
+            self.find("channel", str(error), "nothing was changed")
+            return
+        offers = {platform: set().union(*found.values()) for platform, found in zip(platforms, known, strict=True)}
         channels = ", ".join(wanted.channels)
         for name, place in ((d.match.name, d.place) for d in wanted.dependencies):
             lacking = [platform for platform in platforms if name not in offers[platform]]
