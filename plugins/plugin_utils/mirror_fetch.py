@@ -357,14 +357,7 @@ class Fetcher:
             if code in (404, 410):
                 raise _absent(source, f"HTTP {code}") from None
             if code in (401, 403, 407):
-                who = "the proxy" if code == 407 else "the server"
-                raise Refused(
-                    f"{redact(source)}: {who} refuses access (HTTP {code})",
-                    "",
-                    "put the proxy's user and password into HTTPS_PROXY" if code == 407 else
-                    "put user and password for this host into ~/.netrc (or the file that NETRC names), or a token into "
-                    "lockstep_mirror_source",
-                ) from None  # fmt: skip
+                raise _refused(source, code, code == 407) from None
             if code in _AGAIN:
                 raise _Passing(f"the server failed (HTTP {code})", _retry_after(error.headers)) from None
             raise Problem(f"{redact(source)} cannot be downloaded", f"HTTP {code}") from None
@@ -376,6 +369,8 @@ class Fetcher:
                     reason.verify_message or "",
                     "name the file of your certificate authority in SSL_CERT_FILE",
                 ) from None
+            if tunnel := re.match(r"Tunnel connection failed: (40[137])", str(reason)):
+                raise _refused(source, int(tunnel[1]), True) from None
             if isinstance(error, http.client.InvalidURL) or (isinstance(reason, str) and "unknown url" in reason):
                 raise Problem(f"{redact(source)} is no address", "", "correct lockstep_mirror_source") from None
             raise _Passing(_words(reason)) from None
@@ -388,6 +383,18 @@ def _absent(source: str, why: str) -> Problem:
         f"the source does not have {redact(source)}",
         why,
         "if the channel withdrew it, lock again; else correct the source (lockstep_mirror_source)",
+    )
+
+
+def _refused(source: str, code: int, proxy: bool) -> Refused:
+    remedy = (
+        "put user and password for this host into ~/.netrc (or the file that NETRC names), or a token into "
+        "lockstep_mirror_source"
+    )
+    return Refused(
+        f"{redact(source)}: the {'proxy' if proxy else 'server'} refuses access (HTTP {code})",
+        "",
+        "put the proxy's user and password into HTTPS_PROXY, or ask its owner" if proxy else remedy,
     )
 
 
@@ -404,7 +411,7 @@ def written(error: OSError, path: Path) -> Problem:
         return Full(
             f"the disk of {path.parent} is full", error.strerror or "", "make room, then run again: it goes on there"
         )
-    return Problem(f"{error.filename or path} cannot be written", error.strerror or str(error))
+    return Problem(f"{error.filename or path} cannot be read or written", error.strerror or str(error))
 
 
 def _need_room(folder: Path, length: int) -> None:

@@ -140,7 +140,7 @@ def test_a_full_disk(lab: Site, disk: Path, monkeypatch: Any) -> None:
 def test_a_read_only_disk(lab: Site, disk: Path) -> None:
     (lab.folder / "read-only").symlink_to(disk)
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-    with pytest.raises(Problem, match=r"cannot be written.*Read-only file system"):
+    with pytest.raises(Problem, match=r"cannot be read or written.*Read-only file system"):
         lab.mirror(lab.upstream.as_uri(), "read-only", extras=NOTHING)
 
 

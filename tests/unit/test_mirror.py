@@ -414,7 +414,7 @@ def test_an_index_forgets_a_file_before_it_goes(site: Site, served: Source, monk
         unlink(path, missing_ok)
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    with pytest.raises(Problem, match=r"gamma.*cannot be written.*Permission denied"):
+    with pytest.raises(Problem, match=r"gamma.*cannot be read or written.*Permission denied"):
         site.mirror(served.url, prune=True)
     monkeypatch.undo()
     assert not [path for path in whole(site.folder / "m") if "gamma" in path]
@@ -675,6 +675,17 @@ def test_a_proxy_is_used_unless_it_is_not_for_the_host(site: Site, served: Sourc
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         site.mirror(served.url, "m2")
         assert len(proxy.downloads()) == 7 and len(served.downloads()) == 7
+
+
+def test_a_proxy_that_refuses(site: Site, served: Source, monkeypatch: Any) -> None:
+    """Also where it is only asked for a tunnel; its password is not shown."""
+    with source(site.upstream) as proxy:
+        handler = proxy.server.RequestHandlerClass
+        monkeypatch.setattr(handler, "do_CONNECT", lambda self: proxy.status(self, 407), raising=False)
+        monkeypatch.setenv("https_proxy", proxy.url.replace("//", "//me:pass-word@"))
+        with pytest.raises(Problem, match=r"the proxy refuses access \(HTTP 407\).*HTTPS_PROXY") as caught:
+            site.mirror("https://conda.example.com")
+        assert "pass-word" not in str(caught.value)
 
 
 def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
