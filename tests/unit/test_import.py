@@ -162,6 +162,25 @@ def test_without_a_history_the_spec_has_what_nothing_else_needs(site):
     assert not list((site.folder / "envs").glob("*.yml")), "write=False"
 
 
+def test_packages_that_need_each_other_are_not_lost(site):
+    site.channel.add("ring-a", "1.0", "0", ["ring-b"]).add("ring-b", "1.0", "0", ["ring-a"])
+    made = importing.run(site.settings(site.prefix("python 3.12", "ring-a", "ring-b")), write=False)
+    assert made.exact and dependencies(made) == ["python 3.12.*", "ring-a"]
+
+
+def test_of_two_files_with_one_name_the_same_one_is_taken(site):
+    site.channel.add("six", "1.17", "pyhd_0", ["python"], subdir="linux-64")
+    both = [site.channel.records[subdir, "six-1.17-pyhd_0.conda"] for subdir in ("noarch", "linux-64")]
+    both[1]["md5"] = "5" * 32
+    site.channel.write()
+    for record in both:
+        for known in ("sha256", "md5"):
+            hashes = {"sha256": "", "md5": "", "subdir": record["subdir"]} | {known: record[known]}
+            prefix = site.prefix("python 3.12", "six", name=f"{record['subdir']}-{known}", six=hashes)
+            made = importing.run(site.settings(prefix), write=False)
+            assert made.exact, (prefix.name, made.notes)
+
+
 def test_made_from_an_explicit_list_nobody_asked_for_anything(site):
     specs = ["conda-forge/linux-64::python==3.12.1=h1_0_cpython", "conda-forge/noarch::six==1.17=pyhd_0"]
     history = f"# update specs: {specs}\n"
