@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import hashlib
 import json
@@ -20,6 +21,7 @@ import pytest
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import mirror_fetch, mirror_index, mirror_plan, mirroring
+from small_channel import usual
 
 from tests.mirror_samples import ALIAS, Site, Source, source, tree_of, whole
 
@@ -199,6 +201,11 @@ def test_repairs_of_the_channel_are_kept(site: Site, served: Source) -> None:
     assert records["alpha-1.0-pytiny_0.conda"]["depends"] == ["python >=3"]
     assert records["alpha-2.0-pytiny_1.conda"]["constrains"] == ["absent >=1"], "which a lock does not have"
     assert not {"fn", "url", "channel"} & set(records["alpha-2.0-pytiny_1.conda"])
+    # where two locks differ in it, the one that hosts hold now counts, not the one that was before
+    site.lock("dev", "train", site.package("alpha=1.0", dependencies=(("python", ">=1"),)), previous=True)
+    site.mirror(served.url)
+    records = json.loads((site.folder / "m/forge/noarch/repodata.json").read_text())["packages.conda"]
+    assert records["alpha-1.0-pytiny_0.conda"]["depends"] == ["python >=3"]
 
 
 def test_an_archive_that_is_another_package(site: Site, served: Source) -> None:
@@ -692,6 +699,7 @@ def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
     """All that downloads reads the netrc file: engine (py-rattler's default client does not), installer, wheels."""
     from ansible_collections.lockstep.fleet.plugins.module_utils import generation, miniconda
     from ansible_collections.lockstep.fleet.plugins.plugin_utils import wheels
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.solver import Question, Solver
 
     from tests.tiny import make_channel, make_store
 
@@ -715,6 +723,10 @@ def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
         (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password pw\n")
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
         miniconda.fetch(f"{one.url}/{file}", sha256, str(tmp_path / "installer"))
+        usual(tmp_path / "solvable")
+        asked = Question("linux-64", ("python",), ("conda-forge",), ())
+        names = asyncio.run(Solver(f"{one.url}/solvable", tmp_path / "cache").names(asked))
+        assert "numpy" in names["conda-forge"]
         assert wheels.wheel(file, sha256, one.url, tmp_path / "cache").read_bytes() == b"x"
         built = generation.build(make_store(tmp_path / "root2"), plan, generation.Options(pip_check=False))
         assert built["downloaded"] == ["gamma", "python"]
