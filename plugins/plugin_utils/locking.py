@@ -272,6 +272,8 @@ class _Environment:
             if having:
                 message += f", only for {', '.join(having)}"
                 remedy = f"leave it out, or make the environment for those alone: `platforms: [{', '.join(having)}]`"
+            elif same := pypi_names.conda_name(name, set().union(*offers.values())):
+                remedy = f"there it is {same}"
             elif close := habits.nearest(name, set().union(*offers.values())):
                 remedy = f"did you mean {close}?"
             else:

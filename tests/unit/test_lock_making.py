@@ -308,6 +308,13 @@ def test_a_name_that_does_not_exist(site):
     assert "zzz does not exist in conda-forge for linux-64, osx-arm64; look for" in finding.text() and finding.line == 4
 
 
+def test_a_name_of_pip(site):
+    site.channel.add("py-xgboost").add("typing_extensions")
+    site.spec("xgboost", "typing-extensions")
+    xgboost, typing = site.one().findings
+    assert xgboost.remedy == "there it is py-xgboost" and typing.remedy == "there it is typing_extensions"
+
+
 def test_a_name_that_exists_for_other_platforms(site):
     site.spec("python", "new-glibc")
     (finding,) = site.one(platforms=("linux-64", "osx-arm64")).findings
