@@ -82,7 +82,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result["changed"] = any(outcome.changed for outcome in outcomes)
         result["summary"] = [line for outcome in outcomes for line in locking.lines(outcome, not self._task.check_mode)]
         result["locks"] = [
-            {"name": o.name, "path": str(o.path), "changed": o.changed, "platforms": o.platforms} for o in outcomes
+            {"name": o.name, "path": str(o.path), "changed": o.changed, "missing": o.old_text is None}
+            | {"platforms": o.platforms}
+            for o in outcomes
         ]
         result["diff"] = [
             {"prepared": "\n".join([f"{o.path}", *(f"  {line}" for line in o.difference), ""])}

@@ -136,6 +136,9 @@ locks:
     changed:
       description: Whether its bytes differ from what was there.
       type: bool
+    missing:
+      description: Whether there was none.
+      type: bool
     platforms:
       description: For each platform its number of packages, the size of the download, and variants.
       type: list
