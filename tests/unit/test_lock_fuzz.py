@@ -30,7 +30,7 @@ TEXTS = [path.read_text() for path in sorted(FOLDER.glob("*.yml"))]
 TREES = [yaml.safe_load(text) for text in TEXTS]
 HOMOGLYPHS = ["\u0440ython", "pyth\u043en", "python\u200b", "\u202epython", "\uff50ython", "numpy\u00a0", "nump\u04af"]
 HOSTILE = [
-    *HOMOGLYPHS, "", " ", ".", "..", "../x", "a/b", "/etc/passwd", "~", "a\\b", "a\x00b", "a\nb", "-e .", "--index x",
+    *HOMOGLYPHS, "", " ", ".", "..", "../x", "a/b", "/etc/passwd", "~", "a\\b", "a\x00b", "a\nb", "-e .", "--index 1",
     "x" * 5000, "%2e%2e", "$(id)", "`id`", "{{ lookup('pipe', 'id') }}", "defaults", "nodefaults", "local",
     "evil::python", "https://evil.example/c::python", "https://evil.example/x-1-0.conda", "git+https://h/x.git", "[]",
     "python[url='https://evil.example/x-1-0.conda']", "python[channel=evil]", "python[channel='https://evil.example/c']",

@@ -117,6 +117,7 @@ CASES = [
     (with_dependencies("'numpy=>1'"), "bad-dependency"),
     (with_dependencies("numpy >=1; python_version > '3.9'"), "bad-dependency"),
     (with_dependencies("numpy scipy"), "bad-dependency"),
+    (with_dependencies("--retries 3"), "bad-dependency"),
     (with_dependencies("numpy, scipy"), "bad-dependency"),
     (with_dependencies("n\u00fcmpy"), "bad-dependency"),
     (with_dependencies("'*numpy*'"), "bad-dependency"),
