@@ -7,6 +7,9 @@ everywhere; locks are made from real metadata, where a copy of some of it is at 
 from __future__ import annotations
 
 import fnmatch
+import functools
+import http.server
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils import locking
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import spec as specs
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
 
+from tests.unit.package_index import Index
 from tests.unit.test_lock_conda_forge import metadata, needs_metadata
 
 __all__ = ["metadata"]  # a fixture, used by its name
@@ -29,7 +33,8 @@ class Case:
 
     `lint`: each finding as `line code`, with a question mark where it is only a warning. `mended`: (old, new) edits
     that the findings ask for. Then, where the metadata at hand tells what the whole channel would, one of `lock`:
-    packages as patterns of `name version build`; `refused`: parts of what is said where there is no lock.
+    packages as patterns of `name version build` (`pip` for wheels); `refused`: parts of what is said where there is no
+    lock.
     """
 
     lint: str = ""
@@ -39,7 +44,27 @@ class Case:
     without: tuple[str, ...] = ()  # names that the lock must not have
 
 
-NO_PIP = ("  - pip:\n*", "")  # what pip is to bring cannot be had: cut it off
+NO_PIP = ("  - pip:\n*", "")  # nothing of what pip is to bring can be had: the section is cut off
+
+WHEELS = {  # an index has these, and nothing else: each with what it needs
+    "accelerate": ("1.6.0", "numpy>=1.17"),
+    "azureml-sdk": ("1.60.0", "azureml-core; extra == 'notebooks'"),
+    "azureml-core": ("1.60.0",),
+    "black": ("25.1.0", "click>=8"),
+    "click": ("8.2.0",),
+    "cuml-cu11": ("24.10.0",),
+    "dm-tree": ("0.1.6", "numpy"),
+    "keras": ("3.6.0", "numpy"),
+    "psycopg2-binary": ("2.9.10",),
+    "python-dateutil": ("2.9.0.post0", "six"),
+    "six": ("1.17.0",),
+    "snakemake-interface-executor-plugins": ("9.3.0",),
+    "tom-registration": ("1.0.0",),
+    "torch": ("2.1.0",),
+    "triton": ("3.2.0",),
+    "uvicorn": ("0.34.0", "httptools; extra == 'standard'"),
+    "httptools": ("0.6.4",),
+}
 
 CASES = {
     "arrays": Case(lock=("numpy 2.*", "mypy 1.17.1 *", "xarray *", "rasterio *"), without=("pip",)),
@@ -54,9 +79,9 @@ CASES = {
             ("pytorch::pytorch=1.12.*", "pytorch-gpu"),
             ("python=3.9", "python 3.12.*"),
             ("PyYAML==5.4.1", "PyYAML"),
-            NO_PIP,
+            ("      - git+https://github.com/Dao-AILab/flash-attention.git@5b838a8\n", ""),
         ),
-        lock=("pytorch * cuda*", "pyyaml *"),
+        lock=("pytorch * cuda*", "pyyaml *", "dm-tree 0.1.6 pip"),
     ),
     "ci-tools": Case(lock=("python 3.13.*", "ruff *", "pre-commit *", "types-psutil *")),
     "cuda-extension": Case(
@@ -82,8 +107,11 @@ CASES = {
     ),
     "git-tips": Case(
         "5 defaults, 7 fuzzy-pin?, 15 bad-pip-line, 16 bad-pip-line",
-        mended=(("  - defaults\n", ""), NO_PIP),
-        lock=("python 3.10.*", "dask *", "setuptools 70.*"),
+        mended=(
+            ("  - defaults\n", ""),
+            ("      - git+https://github.com/dask/zict\n      - git+https://github.com/dask/distributed@main\n", ""),
+        ),
+        lock=("python 3.10.*", "dask *", "setuptools 70.*", "keras * pip"),
     ),
     "held-back": Case(
         "9 cudatoolkit?",
@@ -102,7 +130,11 @@ CASES = {
         "4 channel-not-allowed, 5 channel-not-allowed, 6 channel-not-allowed, 8 channel-not-allowed, 11 fuzzy-pin?, "
         "12 cudatoolkit, 20 duplicate-package",
     ),
-    "no-channels": Case("10 bad-pip-line", mended=(("- pip:\n*", ""),), lock=("python 3.10.13 *", "fastapi *")),
+    "no-channels": Case(
+        "10 bad-pip-line",
+        mended=(("  - git+https://github.com/someone/tom_registration.git@main#egg=tom_registration # a fork\n", ""),),
+        lock=("python 3.10.13 *", "fastapi *", "psycopg2-binary * pip", "tom-registration * pip"),
+    ),
     "nodefaults": Case(
         "5 nodefaults, 13 fuzzy-pin?",
         mended=((" - nodefaults\n", ""), ("pyarrow=10", "pyarrow >=10")),
@@ -117,14 +149,25 @@ CASES = {
             ("pytorch::pytorch=2.0.0", "pytorch-gpu"),
             ("  - pytorch::pytorch-cuda=11.7.0\n", ""),
             ("python=3.9", "python 3.12.*"),
-            NO_PIP,
+            ("      - --extra-index-url https://wheels.example\n", ""),
         ),
-        lock=("pytorch * cuda*", "omegaconf *", "pip *"),
+        lock=("pytorch * cuda*", "omegaconf *", "pip *", "cuml-cu11 * pip"),
     ),
     "pip-and-conda-names": Case(
         "12 conda-and-pip, 13 conda-and-pip, 14 conda-and-pip, 15 conda-and-pip, 16 bad-pip-line, 17 duplicate-package",
     ),
-    "pip-pins": Case(mended=(NO_PIP,), lock=("python 3.12.*", "pip *")),
+    "pip-pins": Case(
+        lock=(
+            "numpy 2.*",
+            "accelerate 1.6.0 pip",
+            "uvicorn 0.34.0 pip",
+            "httptools * pip",
+            "azureml-core * pip",
+            "black 25.* pip",
+            "triton * pip",
+            "python-dateutil 2.9.0.post0 pip",
+        )
+    ),
     "placeholders": Case("7 bad-dependency, 9 bad-dependency"),
     "python-of-elsewhere": Case(
         "7 fuzzy-pin?",
@@ -135,8 +178,12 @@ CASES = {
     ),
     "requirements-file": Case(
         "10 bad-pip-line, 11 bad-pip-line, 12 bad-pip-line, 13 bad-pip-line",
-        mended=(NO_PIP,),
-        lock=("python 3.11.*", "ffmpeg *"),
+        mended=(
+            ("      - -r requirements.txt\n      - --editable .\n", ""),
+            ("      - openai-whisper @ git+https://github.com/openai/whisper.git\n", ""),
+            ("torch=2.1", "torch==2.1.*"),
+        ),
+        lock=("python 3.11.*", "ffmpeg *", "torch 2.1.0 pip"),
     ),
     "selectors": Case(
         "8 cudatoolkit, 8 selector, 9 selector, 10 selector",
@@ -169,8 +216,8 @@ CASES = {
     "wildcards": Case(lock=("python 3.12.*", "torchmetrics 1.*", "rich 14.*", "pytorch * cuda*")),
     "workflows": Case(
         "4 channel-not-allowed, 5 nodefaults, 11 duplicate-package",
-        mended=(("  - bioconda\n  - nodefaults\n", ""), ("  - appdirs\n  - boto3", "  - boto3"), NO_PIP),
-        lock=("python *", "nodejs *", "appdirs *"),
+        mended=(("  - bioconda\n  - nodefaults\n", ""), ("  - appdirs\n  - boto3", "  - boto3")),
+        lock=("python *", "nodejs *", "appdirs *", "snakemake-interface-executor-plugins * pip"),
     ),
 }
 
@@ -196,9 +243,29 @@ def mended(text: str, edits: tuple[tuple[str, str], ...]) -> str:
     return text
 
 
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    """The address of a package index of empty wheels, on loopback."""
+    made = Index(tmp_path_factory.mktemp("index") / "simple")
+    for name, (version, *needs) in WHEELS.items():
+        made.add(name, version, *needs)
+    handler = functools.partial(Quiet, directory=str(made.folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder and says nothing."""
+
+    def log_message(self, *_):
+        pass
+
+
 @needs_metadata
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.lock or case.refused])
-def test_lock(name, metadata, tmp_path):
+def test_lock(name, metadata, index, tmp_path):
     case = CASES[name]
     (tmp_path / "envs").mkdir()
     text = mended((FOLDER / f"{name}.yml").read_text(), case.mended)
@@ -206,7 +273,7 @@ def test_lock(name, metadata, tmp_path):
     floor = {"cuda": "12.9", "glibc": "2.28"}
     (outcome,) = locking.run(
         locking.Settings(tmp_path / "envs", tmp_path / "locks", "dev", repodata_alias=str(metadata), floor=floor,
-                         cache=tmp_path / "cache"),
+                         cache=tmp_path / "cache", pip_index=index),
         write=True,
     )  # fmt: skip
     said = "\n".join(finding.text() for finding in outcome.findings)
@@ -218,7 +285,7 @@ def test_lock(name, metadata, tmp_path):
     packages = Lock.loads(outcome.path.read_text(), name, ["conda-forge"]).of("linux-64")
     for wanted in case.lock:
         pattern = wanted.split() + ["*"] * (3 - len(wanted.split()))
-        assert any(all(map(fnmatch.fnmatch, (p.name, p.version, p.build), pattern)) for p in packages), (
+        assert any(all(map(fnmatch.fnmatch, (p.name, p.version, p.build or p.manager), pattern)) for p in packages), (
             f"{wanted}: {[p for p in packages if p.name == pattern[0]]}"
         )
     assert not {p.name for p in packages} & set(case.without)
