@@ -81,6 +81,17 @@ def test_py_rattler_reads_it(tmp_path):
     assert {record.sha256.hex() for record in records} == {"ab" * 32}
 
 
+def test_py_rattler_reads_wheels(tmp_path):
+    url = "https://files.example/packages/einops_exts-0.0.4-py3-none-any.whl"
+    wheel = package("einops-exts", "0.0.4", "", manager="pip", md5="", sha256="cd" * 32, url=url)
+    path = tmp_path / "train.conda-lock.yml"
+    path.write_text(lock(package("python", "3.12.1", "h1_0_cp312"), wheel).dumps())
+    (platform, *_) = (read := rattler.LockFile.from_path(str(path))).platforms()
+    (found,) = read.default_environment().pypi_packages_for_platform(platform)
+    assert (found.name, str(found.version), found.location) == ("einops-exts", "0.0.4", url)
+    assert found.hashes.sha256.hex() == wheel.sha256
+
+
 def test_merged_dependencies():
     assert lockpackage.merge_depends(["a >=1", "a <2", "b * build_*", "b >=1|0", "c"]) == (
         ("a", ">=1,<2"),
