@@ -170,7 +170,9 @@ class _Environment:
         self, code: str, message: str, remedy: str, severity: str = ERROR, place: spec.Place | None = None
     ) -> None:
         place = place or spec.Place()
-        self.outcome.findings.append(Finding(self.source, place.line, place.column, code, severity, message, remedy))
+        finding = Finding(self.source, place.line, place.column, code, severity, message, remedy)
+        if finding not in self.outcome.findings:  # platforms may have the same to say
+            self.outcome.findings.append(finding)
 
     async def lock(self) -> None:
         try:
@@ -289,7 +291,7 @@ class _Environment:
             self.find(
                 "unsolvable",
                 f"no solution for {', '.join(question.platform for question in questions)}"
-                + (f", assuming {assumed} (lockstep_floor)" if assumed else ""),
+                + (f", assuming {assumed}" if assumed else ""),
                 "found by trying:" + "".join(f"\n    {hint}" for hint in (*hints, *([elsewhere] if solved else []))),
                 place=wanted.dependencies[about].place if about is not None else None,
             )

@@ -249,7 +249,7 @@ def _unsolvable(said: str, work: Path, question: PipQuestion) -> PipUnsolvable:
     lines = [line for line in lines if line and not line.startswith(("warning:", "hint:"))]
     text = " ".join(line for line in lines if line != "No solution found when resolving dependencies")
     text = text.replace((work / "conda").as_uri(), "the channel").replace(f"{work}/", "")
-    text = redact(text)[:900]
+    text = re.sub(r" after [0-9]+ retries in [0-9.]+m?s\b", "", redact(text))[:900]  # alike for all platforms
     if "Failed to fetch" in said or "Could not connect" in said or "error sending request" in said:
         return PipUnsolvable(f"the package index cannot be read: {text}", "check lockstep_pip_index and the network")
     named = [

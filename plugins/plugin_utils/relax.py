@@ -94,9 +94,14 @@ async def _helpful(
 
 
 def assumed(questions: Sequence[Question]) -> str:
-    """Return the virtual packages and caps that the solver was given for all of these, on one line."""
+    """Return what the solver was told of all of these beside the spec, on one line; nothing if they have none of it in
+    common.
+    """
     told = [_assumed(question) for question in questions]
-    return ", ".join(item for item in told[0] if all(item in other for other in told))
+    floor = ", ".join(item for item in told[0] if all(item in other for other in told))
+    cutoff = questions[0].exclude_newer
+    extra = f"no package newer than {cutoff:%Y-%m-%dT%H:%M:%SZ} (lockstep_exclude_newer)" if cutoff else ""
+    return ", ".join(part for part in (f"{floor} (lockstep_floor)" if floor else "", extra) if part)
 
 
 def _assumed(question: Question) -> list[str]:
@@ -105,8 +110,7 @@ def _assumed(question: Question) -> list[str]:
         for name, version, build in question.virtual_packages
         if name != "__unix"
     ]
-    extra = [f"no package newer than {question.exclude_newer:%Y-%m-%dT%H:%M:%SZ}"] if question.exclude_newer else []
-    return [*virtual, *question.constraints, *extra]
+    return [*virtual, *question.constraints]
 
 
 async def _alone(solver: Solver, question: Question) -> tuple[list[str], int | None]:

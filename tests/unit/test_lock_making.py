@@ -229,7 +229,9 @@ def test_unsolvable_says_what_would_help(site):
     site.spec("new-glibc")
     assert "solvable with floor glibc 2.35 in place of 2.28" in explained(site)
     site.spec("numpy ==2.0")
-    assert "solvable without lockstep_exclude_newer" in explained(site, exclude_newer="2024-01-20")
+    text = explained(site, exclude_newer="2024-01-20")
+    assert "solvable without lockstep_exclude_newer" in text
+    assert "(lockstep_floor), no package newer than 2024-01-20T00:00:00Z (lockstep_exclude_newer); found" in text
 
 
 def test_unsolvable_for_several_reasons(site):
