@@ -112,7 +112,7 @@ def test_a_read_only_disk(disk: Path, channel: Channel) -> None:
     store = make_store(disk / "root")
     generation.build(store, channel.plan("train", "python", "alpha=1.0", download_bytes=1), FAST._replace(reserve=0))
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-    with pytest.raises(Problem, match="mounted read-only.*Remedy"):
+    with pytest.raises(Problem, match=r"mounted read-only.*Remedy"):
         generation.build(store, channel.plan("train", "python", "alpha", download_bytes=1), FAST._replace(reserve=0))
 
 
