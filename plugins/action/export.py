@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
+
+from ..plugin_utils.controller_action import ControllerAction, libraries, some
 
 _ARGUMENTS = {
     "locks_dir": {"type": "path", "required": True},
@@ -22,31 +21,22 @@ _ARGUMENTS = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ControllerAction):
     """Reads locks and writes files here; connects to no host."""
-
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Write what differs, or in check mode say what would."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(argument_spec=_ARGUMENTS)
-        arguments = json.loads(json.dumps(arguments, default=str))  # without Ansible's tags
-        try:
+        arguments = self.plain_arguments(_ARGUMENTS)
+        with libraries("reading locks"):
             from ..plugin_utils import exporting
-        except ImportError as error:
-            raise AnsibleActionFail(
-                f"{error}: the Python that runs Ansible ({sys.executable}) lacks what reading locks needs; install "
-                "requirements/controller.txt into it"
-            ) from None
         settings = exporting.Settings(
             locks_dir=Path(arguments["locks_dir"]),
             dest=Path(arguments["dest"]),
             tiers=tuple(arguments["tiers"]),
-            envs=_tuple(arguments["envs"]),
-            platforms=_tuple(arguments["platforms"]),
-            channels=_tuple(arguments["channels"]),
+            envs=some(arguments["envs"]),
+            platforms=some(arguments["platforms"]),
+            channels=some(arguments["channels"]),
             channel_alias=arguments["channel_alias"],
             pip_index=arguments["pip_index"],
         )
@@ -72,7 +62,3 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             for file in changed
         ]
         return result
-
-
-def _tuple(items: list[str] | None) -> tuple[str, ...] | None:
-    return None if items is None else tuple(items)

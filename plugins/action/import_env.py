@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
-from .lock import _cache
+from ..plugin_utils.controller_action import ControllerAction, libraries
+from ..plugin_utils.wheels import cache_dir
 
 _ARGUMENTS = {
     "source": {"type": "path", "required": True},
@@ -29,24 +27,15 @@ _ARGUMENTS = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ControllerAction):
     """Reads, solves and writes here; connects to no host."""
-
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Make spec and lock, or in check mode say what they would be."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(argument_spec=_ARGUMENTS)
-        arguments = json.loads(json.dumps(arguments, default=str))  # without Ansible's tags
-        try:
+        arguments = self.plain_arguments(_ARGUMENTS)
+        with libraries("locking"):
             from ..plugin_utils import importing, locking
-        except ImportError as error:
-            raise AnsibleActionFail(
-                f"{error}: the Python that runs Ansible ({sys.executable}) lacks what locking needs; install "
-                "requirements/controller.txt into it"
-            ) from None
         site = locking.Settings(
             envs_dir=Path(arguments["envs_dir"]),
             locks_dir=Path(arguments["locks_dir"]),
@@ -57,7 +46,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             platforms=tuple(arguments["platforms"]),
             exclude_newer=arguments["exclude_newer"],
             pip_index=arguments["pip_index"],
-            cache=_cache(),
+            cache=cache_dir() / "repodata",
         )
         asked = importing.Settings(
             Path(arguments["source"]), arguments["name"], site, arguments["force"], arguments["python"]

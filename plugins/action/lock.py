@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
+
+from ..plugin_utils.controller_action import ControllerAction, libraries, some
+from ..plugin_utils.wheels import cache_dir
 
 _ARGUMENTS = {
     "envs": {"type": "list", "elements": "str"},
@@ -27,30 +26,20 @@ _ARGUMENTS = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ControllerAction):
     """Reads, solves and writes here; connects to no host."""
-
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Make the locks, or in check mode say which are stale."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(argument_spec=_ARGUMENTS)
-        # Ansible's strings carry tags, which YAML writers and py-rattler do not know.
-        arguments = json.loads(json.dumps(arguments, default=str))
-        try:
+        arguments = self.plain_arguments(_ARGUMENTS)
+        with libraries("locking"):
             from ..plugin_utils import findings, locking
-        except ImportError as error:
-            raise AnsibleActionFail(
-                f"{error}: the Python that runs Ansible ({sys.executable}) lacks what locking needs; install "
-                "requirements/controller.txt into it"
-            ) from None
         settings = locking.Settings(
             envs_dir=Path(arguments["envs_dir"]),
             locks_dir=Path(arguments["locks_dir"]),
             tier=arguments["tier"],
-            envs=None if arguments["envs"] is None else tuple(arguments["envs"]),
+            envs=some(arguments["envs"]),
             channels=tuple(arguments["channels"]),
             repodata_alias=arguments["repodata_alias"],
             floor=arguments["floor"],
@@ -58,7 +47,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             exclude_newer=arguments["exclude_newer"],
             update=tuple(arguments["update"]),
             upgrade=arguments["upgrade"],
-            cache=_cache(),
+            cache=cache_dir() / "repodata",
             pip_index=arguments["pip_index"],
         )
         try:
@@ -92,12 +81,3 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if o.changed
         ]
         return result
-
-
-def _cache() -> Path:
-    """Return where channels' metadata is kept between runs."""
-    base = (
-        os.environ.get("LOCKSTEP_CACHE")
-        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lockstep"
-    )
-    return Path(base).expanduser() / "repodata"

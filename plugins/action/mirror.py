@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.problem import Problem
+from ..plugin_utils.controller_action import ControllerAction, libraries
 
 _ARGUMENTS = {
     "dest": {"type": "path", "required": True},
@@ -34,24 +32,15 @@ _ARGUMENTS = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ControllerAction):
     """Downloads, checks and indexes here; connects to no host."""
-
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Make the mirror, or in check mode say what that would do."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(argument_spec=_ARGUMENTS)
-        arguments = json.loads(json.dumps(arguments, default=str))  # without Ansible's tags
-        try:
+        arguments = self.plain_arguments(_ARGUMENTS)
+        with libraries("a mirror"):
             from ..plugin_utils import mirror_fetch, mirror_plan, mirroring
-        except ImportError as error:
-            raise AnsibleActionFail(
-                f"{error}: the Python that runs Ansible ({sys.executable}) lacks what this needs; install "
-                "requirements/controller.txt into it"
-            ) from None
 
         def some(name: str) -> tuple[str, ...] | None:
             return tuple(arguments[name]) if arguments[name] else None
