@@ -100,6 +100,19 @@ class Runner(NamedTuple):
         return Problem(what, f"pip said: {told}", "run again; if it stays, report it with this text")
 
 
+def check_index(index: str) -> None:
+    """Check that an index's url may be shown.
+
+    :raises Problem: where it holds credentials
+    """
+    if "@" in urlsplit(index).netloc:
+        raise Problem(
+            f"lockstep_pip_index {redact(index)} holds credentials",
+            "they would be seen in logs, and by everybody who lists processes while pip runs",
+            "put them into the ~/.netrc of the controller and of the hosts' user",
+        )
+
+
 def path_of(store: Store, wheel: dict[str, Any]) -> str:
     """Return where a wheel is kept."""
     return os.path.join(store.wheels, wheel["sha256"], wheel["file_name"])

@@ -156,7 +156,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import generation, plan, room
+from ..module_utils import generation, plan, room, wheels
 from ..module_utils.engine import platform_of
 from ..module_utils.hostroot import check_root, refuse_root
 from ..module_utils.problem import Problem
@@ -292,6 +292,7 @@ def main() -> None:
     try:
         refuse_root()
         check_root(p["root"])
+        wheels.check_index(p["pip_index"])
         if not plan.NAME.match(p["name"]):
             raise Problem(f"an environment cannot be called {p['name']!r}", remedy="use a-z, 0-9, '.', '_', '-'")
         engine = os.path.join(p["root"], "engine")

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from ..module_utils import plan as plans
+from ..module_utils import wheels
+from ..module_utils.problem import Problem
 from . import channels as chan
 from . import habits, packagediff, pipsolver, pypi_names, relax, spec, variants
 from .findings import ERROR, FUZZY_PIN, WARNING, Finding, errors
@@ -106,13 +108,14 @@ async def _make(settings: Settings) -> list[Outcome]:
     try:
         floor = Floor.parse(settings.floor)
         cutoff = parse_exclude_newer(settings.exclude_newer)
+        wheels.check_index(settings.pip_index)
         for channel in settings.channels:
             chan.published(channel)
         if unknown := sorted(set(settings.platforms) - set(plans.PLATFORMS)):
             raise SettingsError(
                 f"lockstep_platforms: unknown {', '.join(unknown)}; there are {', '.join(plans.PLATFORMS)}"
             )
-    except ValueError as error:
+    except (ValueError, Problem) as error:
         raise SettingsError(str(error)) from None
     if not settings.channels or not settings.platforms:
         raise SettingsError("lockstep_channels and lockstep_platforms must each name at least one")

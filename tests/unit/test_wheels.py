@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import clean, generation, room, tree, wheels
 from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import locking
 from package_index import Index
 
 from tests.tiny import SITE, Channel, make_channel, make_store
@@ -195,6 +196,17 @@ def test_the_clean_takes_wheels_that_no_generation_needs(
     entry = clean.clean(store, keep_previous=0, min_age=0)
     assert f"wheels/{old['file_name']}" in entry["removed"] and entry["ok"]
     assert [path.name for path in Path(store.wheels).iterdir()] == [new["sha256"]]
+
+
+def test_an_index_with_credentials_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match=r"//<credentials>@h.example.* holds credentials.*netrc") as caught:
+        wheels.check_index("https://someone:hidden@h.example/simple/")
+    assert "hidden" not in str(caught.value)
+    wheels.check_index("")
+    wheels.check_index("https://h.example/simple/")
+    asked = locking.Settings(tmp_path, tmp_path, "dev", pip_index="https://someone:hidden@h.example/simple/")
+    with pytest.raises(locking.SettingsError, match="holds credentials"):
+        locking.run(asked, write=False)
 
 
 def test_room_counts_wheels(channel: Channel, store: Store) -> None:
