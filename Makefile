@@ -56,7 +56,7 @@ lint: setup ## ruff, mypy, yamllint, ansible-lint, shellcheck
 	@$(PYTHON) -m local.suite lint
 
 .PHONY: test-unit
-test-unit: setup ## Unit tests (under a minute)
+test-unit: setup ## Unit tests (about three minutes)
 	@$(PYTHON) -m local.suite unit
 
 .PHONY: test-contract

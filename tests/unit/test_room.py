@@ -44,7 +44,7 @@ def test_network_file_systems_are_refused(mounts: str) -> None:
 def plan(size: int = 0) -> dict[str, Any]:
     packages = [{"name": name, "version": "1", "build": "0", "url": f"https://c.example/t/SECRET/{name}-1-0.conda"}
                 for name in ("a", "b")]  # fmt: skip
-    return {"name": "train", "packages": packages, "download_bytes": size}
+    return {"name": "train", "packages": packages, "pip": [], "download_bytes": size}
 
 
 def test_only_what_is_missing_counts(tmp_path: Path) -> None:
