@@ -167,6 +167,7 @@ class _Environment:
         self.source = os.path.relpath(path) if not os.path.relpath(path).startswith("..") else str(path)
         self.sizes: dict[str, int] = {}
         self.known: set[str] = set()  # package names that `update` may mean
+        self.pip_failures: dict[tuple[str, str], list[str]] = {}  # cause and remedy to platforms
         self.unsolved: dict[tuple[tuple[str, ...], int | None], list[Question]] = {}  # by hints and the dependency
 
     def find(
@@ -207,6 +208,7 @@ class _Environment:
         if wanted.pip:
             self._advise(wanted, packages)
             wheels = await asyncio.gather(*(self._wheels(wanted, platform, packages, old) for platform in platforms))
+            self._tell_pip_failures(wanted)
             if errors(self.outcome.findings):
                 return
             packages += [package for found in wheels for package in found]
@@ -357,18 +359,23 @@ class _Environment:
                 )
             )
         except pipsolver.PipUnsolvable as error:
-            place = min(wanted.pip_places.values(), key=lambda place: place.line)
-            for name, where in wanted.pip_places.items():
-                if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", error.cause):
-                    place = where
-                    break
-            self.find("pip-unsolvable", error.cause, error.remedy, place=place)
+            self.pip_failures.setdefault((error.cause, error.remedy), []).append(platform)
             return ()
         except LockError as error:
             self.find("pip-unsolvable", str(error), "this is the index's fault: name another version")
             return ()
         self.sizes[platform] += answer.size
         return answer.packages
+
+    def _tell_pip_failures(self, wanted: spec.Spec) -> None:
+        """Tell of what uv found, at the line that it names; once for platforms with the same reason."""
+        for (cause, remedy), platforms in self.pip_failures.items():
+            place = min(wanted.pip_places.values(), key=lambda place: place.line)
+            for name, where in wanted.pip_places.items():
+                if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", cause):
+                    place = where
+                    break
+            self.find("pip-unsolvable", f"for {', '.join(sorted(platforms))}: {cause}", remedy, place=place)
 
     def _advise(self, wanted: spec.Spec, conda: Sequence[Package]) -> None:
         """Name the pip lines that conda's packages make needless."""

@@ -40,7 +40,10 @@ Tag: py3-none-any
 
 
 class PipUnsolvable(Exception):
-    """There is no solution, or none can be looked for; the text is the cause, the second argument the remedy."""
+    """There is no solution, or none can be looked for; the text is the cause, the second argument the remedy.
+
+    Neither names the platform without need, so that platforms with the same trouble can be told of together.
+    """
 
     def __init__(self, cause: str, remedy: str) -> None:
         super().__init__(cause)
@@ -101,7 +104,7 @@ def _python(question: PipQuestion) -> str:
     found = next((package for package in question.conda if package.name == "python"), None)
     if found is None:
         raise PipUnsolvable(
-            f"packages from pip are asked for, and on {question.platform} there is no python to put them into",
+            "packages from pip are asked for, and there is no python to put them into",
             "add python, at the version you want, to the dependencies",
         )
     if found.build.endswith("t"):  # _cp313t
@@ -249,7 +252,9 @@ def _unsolvable(said: str, work: Path, question: PipQuestion) -> PipUnsolvable:
     lines = [line for line in lines if line and not line.startswith(("warning:", "hint:"))]
     text = " ".join(line for line in lines if line != "No solution found when resolving dependencies")
     text = text.replace((work / "conda").as_uri(), "the channel").replace(f"{work}/", "")
-    text = re.sub(r" after [0-9]+ retries in [0-9.]+m?s\b", "", redact(text))[:900]  # alike for all platforms
+    text = re.sub(r" after [0-9]+ retries in [0-9.]+m?s\b", "", redact(text))[:900].rstrip(
+        ". "
+    )  # alike for all platforms
     if "Failed to fetch" in said or "Could not connect" in said or "error sending request" in said:
         return PipUnsolvable(f"the package index cannot be read: {text}", "check lockstep_pip_index and the network")
     named = [
@@ -263,7 +268,7 @@ def _unsolvable(said: str, work: Path, question: PipQuestion) -> PipUnsolvable:
         remedy += f" (it already brings {brought}, which pip may not change)"
     if "no wheels" in said or "no usable wheels" in said or "only-binary" in said or "pre-built" in said:
         remedy += "; only wheels are installed, for what is built from source on a host is another thing on each"
-    return PipUnsolvable(f"no solution for {question.platform}: {text}", remedy)
+    return PipUnsolvable(f"no solution: {text}", remedy)
 
 
 def _best(wheels: Iterable[Mapping[str, Any]], ranks: Mapping[tags.Tag, int]) -> Mapping[str, Any] | None:
@@ -289,7 +294,7 @@ def _answer(data: Mapping[str, Any], question: PipQuestion, conda: set[str], ran
         wheel = _best(item.get("wheels") or [], ranks)
         if wheel is None:
             raise PipUnsolvable(
-                f"the index has no wheel of {name} {item.get('version')} for {question.platform} with a sha256",
+                f"the index has no wheel of {name} {item.get('version')} with a sha256 that fits",
                 "take it from the channel, or publish a wheel in the site's own index (lockstep_pip_index)",
             )
         size += wheel.get("size") or 0

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Protocol
+
+from .lockpackage import Package
 
 _OTHERWISE: dict[str, tuple[str, ...]] = {
     "brotli-python": ("brotli",),
@@ -52,16 +53,6 @@ _PREFERRED = {"torch": "pytorch", "xgboost": "py-xgboost", "dask": "dask", "matp
               "faiss-gpu": "faiss-gpu", "ray": "ray-default", "cupy-cuda12x": "cupy", "pyarrow": "pyarrow"}  # fmt: skip
 
 
-class Locked(Protocol):
-    """What is read of a package of a lock."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def dependencies(self) -> tuple[tuple[str, str], ...]: ...  # noqa: D102
-
-
 def normal(name: str) -> str:
     """Return a distribution's name as PEP 503 compares them."""
     return re.sub(r"[-_.]+", "-", name).lower()
@@ -80,7 +71,7 @@ def conda_name(pypi_name: str, available: Iterable[str]) -> str | None:
     return next((name for name in candidates if name in have), None)
 
 
-def is_python(package: Locked) -> bool:
+def is_python(package: Package) -> bool:
     """Say whether a conda package can bring a Python distribution: whatever does, needs python (conda's `ninja` and
     `zstd` are programs and libraries, pip's are not those).
     """

@@ -213,5 +213,8 @@ def test_findings_stand_at_their_lines(tmp_path: Path, index: Index) -> None:
     assert len(texts) == 1 and ":5:7: error pip-unsolvable" in texts[0], texts
     outcome = lock(tmp_path, index, SPEC.replace("  - numpy\n", "  - needs-six\n") + "    - six\n")
     assert [(f.code, f.line, f.severity) for f in outcome.findings] == [("pip-from-channel", 7, "warning")]
+    both = lock(tmp_path, index, SPEC.replace("- tqdm", "- tqdm>=5"), platforms=("linux-64", "osx-arm64")).findings
+    assert len(both) == 1, "platforms with the same trouble are told of together"
+    assert both[0].message.startswith("for linux-64, osx-arm64: no solution")
     outcome = lock(tmp_path, index, "dependencies:\n  - arrow-like\n  - pip:\n    - tqdm\n")
     assert [(f.code, f.line) for f in outcome.findings] == [("pip-unsolvable", 4)]
