@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from ..module_utils.problem import Problem
 from ..plugin_utils import host_tools
 from ..plugin_utils.channels import PUBLISHED_ALIAS
 from ..plugin_utils.packed_plans import packed_plans
+from ..plugin_utils.progress import told, watched
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -38,11 +42,32 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 )
             except Problem as problem:
                 raise AnsibleActionFail(str(problem)) from None
-        result.update(
-            self._execute_module(
+        with self._progress(arguments, task_vars or {}):
+            done = self._execute_module(
                 module_name="lockstep.fleet.conda_env", module_args=arguments, task_vars=task_vars,
                 wrap_async=self._task.async_val,
-            )
-        )  # fmt: skip
+            )  # fmt: skip
+        result.update(done)
         result.get("invocation", {}).get("module_args", {}).pop("plans", None)
         return result
+
+    def _progress(
+        self, arguments: dict[str, Any], variables: dict[str, Any]
+    ) -> contextlib.AbstractContextManager[None]:
+        """Say now and then on standard error how far the host is, while the module runs there."""
+        first = float(arguments.get("progress", 15) or 0)
+        if first <= 0 or self._task.check_mode or self._task.async_val:
+            return contextlib.nullcontext()
+        env, root = str(arguments.get("name")), str(arguments.get("root"))
+        command = f"cat {shlex.quote(f'{root}/state/{env}.lock')}"
+        connection = copy.copy(self._connection)  # this one's calls keep notes of the call in it
+
+        def look() -> str:
+            _status, out, _err = connection.exec_command(command, in_data=None, sudoable=False)
+            return out.decode(errors="replace") if isinstance(out, bytes) else str(out)
+
+        def say(doing: str, seconds: float) -> None:
+            line = told(str(variables.get("inventory_hostname", "")), env, doing, seconds)
+            self._display.display(line, stderr=True)
+
+        return watched(look, say, first)

@@ -18,8 +18,8 @@ import subprocess
 import time
 from typing import Any, NamedTuple, Optional
 
+from . import locks, pyc, records, room, tree, wheels
 from . import plan as plans
-from . import pyc, records, room, tree, wheels
 from .acceptance import accepted
 from .children import clean_environment
 from .engine_errors import explain
@@ -281,7 +281,7 @@ class _Making:
         """
         request = {
             "engine": self.store.engine, "packages": self.plan["packages"], "channel": self.plan["channel"],
-            "staging": self.new, "final": self.final, "pkgs": self.store.pkgs, "full": full,
+            "staging": self.new, "final": self.final, "pkgs": self.store.pkgs, "full": full, "lock": self.fds[0],
         }  # fmt: skip
         program = os.path.join(str(self.store.tools), "lockstep_host", "install_child.py")
         child = subprocess.run(
@@ -309,8 +309,13 @@ class _Making:
             raise problem
         return problem
 
+    def _tell(self, doing: str) -> None:
+        """Say, to whoever reads the lock's file, what is going on."""
+        locks.tell(self.fds[0], doing)
+
     def _complete(self, refetched: frozenset[str]) -> tuple[int, str]:
         """Verify the tree and add all that is ours to it; return the number of files and the content digest."""
+        self._tell("verifies every file")
         found = records.put_modes_right(self.new)
         for path in (
             "CACHEDIR.TAG",
@@ -343,6 +348,7 @@ class _Making:
     def _wheels(self, found: dict[str, os.stat_result]) -> dict[str, tree.Entry]:
         """Install what the lock has from pip; return the entries of its files, which are added to `found`."""
         runner = wheels.Runner(self.store, self.plan, self.new, self.final, self.fds)
+        self._tell(f"fetches and installs {len(self.plan['pip'])} wheels")
         fetched = wheels.fetch(runner, self.options.pip_index)
         self.downloaded |= set(fetched.downloaded)
         self.downloaded_bytes += fetched.size
@@ -368,6 +374,7 @@ class _Making:
         made = pyc.borrow(self._siblings(), self.new, found, todo) if todo else {}
         self.borrowed = len(made)
         if todo:
+            self._tell(f"byte-compiles {len(todo)} modules")
             python = os.path.join(self.new, "bin", "python")
             pyc.compile_all(python, self.new, self.final, todo, self.fds, clean_environment())
             compiled = pyc.made_by_compiling(self.new, todo)
@@ -386,6 +393,7 @@ class _Making:
         """Freeze, test what was frozen, put it on disk, and only then mark it."""
         tree.chmod_folders(place, 0o555)
         self.clock.lap("freeze")
+        self._tell("is tested, and written to disk")
         with self._accepted(place):
             tree.sync_filesystem(place)  # while the tests run: the tree does not change any more
             self.clock.lap("sync")

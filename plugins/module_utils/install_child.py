@@ -1,8 +1,8 @@
 """The child that downloads and links one environment with py-rattler; a program of its own (Python 3.10 or newer).
 
-Reads one JSON request from standard input: {"engine", "packages", "channel", "staging", "final", "pkgs", "full"};
-writes one JSON answer to standard output: {"error": text or "", "package": stem or "", "downloaded": [names],
-"bytes": n}. It ends in
+Reads one JSON request from standard input: {"engine", "packages", "channel", "staging", "final", "pkgs", "full",
+"lock": descriptor of the environment's lock, whose file it keeps up to date with how far it is}; writes one JSON
+answer to standard output: {"error": text or "", "package": stem or "", "downloaded": [names], "bytes": n}. It ends in
 `os._exit`, since an interpreter's ordinary exit sometimes crashes here after success; whoever started it verifies the
 tree.
 """
@@ -10,20 +10,43 @@ tree.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
 import sys
+import time
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 
 class Reporter:
-    """Counts what is downloaded; py-rattler calls these methods and passes the returned numbers back."""
+    """Counts what is downloaded and linked; py-rattler calls these methods and passes the returned numbers back.
 
-    def __init__(self) -> None:
+    :param total: number of packages
+    :param lock: descriptor of the lock's file that is kept up to date (`locks.tell`)
+    """
+
+    def __init__(self, total: int, lock: int) -> None:
         self.names: list[str] = []
         self.downloads: dict[int, tuple[str, int]] = {}
+        self.total, self.lock = total, lock
+        self.ready = self.linked = 0
+        self.told = float("-inf")
+
+    def tell(self) -> None:
+        """Write into the lock's file how far this is, at most once a second; only for messages, so it never fails."""
+        now = time.monotonic()
+        if now - self.told < 1:
+            return
+        self.told = now
+        size = sum(size for _, size in self.downloads.values()) / 1e6
+        fetched = f", {size:.0f} MB fetched" if size else ""
+        doing = f"has {self.ready} of {self.total} packages{fetched}, {self.linked} linked"
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            sign = json.dumps({**json.loads(os.pread(self.lock, 4096, 0)), "doing": doing}).encode()
+            os.ftruncate(self.lock, 0)
+            os.pwrite(self.lock, sign, 0)
 
     def on_populate_cache_start(self, operation: int, package_name: str) -> int:
         """Return a token for this package."""
@@ -38,13 +61,24 @@ class Reporter:
     def on_download_progress(self, download_idx: int, progress: int, total: int | None) -> None:
         """Note how far a download is, in bytes."""
         self.downloads[download_idx] = (self.downloads[download_idx][0], progress)
+        self.tell()
+
+    def on_populate_cache_complete(self, *_arguments: Any) -> None:
+        """Note that one more package is in the cache."""
+        self.ready += 1
+        self.tell()
+
+    def on_link_complete(self, *_arguments: Any) -> None:
+        """Note that one more package is in the environment."""
+        self.linked += 1
+        self.tell()
 
     def _token(self, *_arguments: Any) -> int:
         return 0
 
     on_transaction_start = on_transaction_operation_start = on_transaction_operation_complete = _token
     on_transaction_complete = on_validate_start = on_validate_complete = on_download_completed = _token
-    on_populate_cache_complete = on_unlink_start = on_unlink_complete = on_link_start = on_link_complete = _token
+    on_unlink_start = on_unlink_complete = on_link_start = _token
     on_post_link_start = on_post_link_complete = on_pre_unlink_start = on_pre_unlink_complete = _token
 
 
@@ -109,7 +143,7 @@ def main() -> int:
     """Serve one request; return the exit code."""
     request = json.load(sys.stdin)
     sys.path.insert(0, request["engine"])
-    reporter, error, culprit, missing = Reporter(), "", "", []
+    reporter, error, culprit, missing = Reporter(len(request["packages"]), request["lock"]), "", "", []
     for package in request["packages"]:
         stem = "{name}-{version}-{build}".format(**package)
         if os.path.isdir(os.path.join(request["pkgs"], stem)):

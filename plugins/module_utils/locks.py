@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from .problem import Problem
 
@@ -56,7 +57,11 @@ def alone(path: str, label: str, what: str, patience: float) -> Iterator[int]:
     with opened(path) as handle:
         wait(handle, False, label, patience)
         sign(handle, what)
-        yield handle
+        try:
+            yield handle
+        finally:  # nobody should read of work that has ended
+            with contextlib.suppress(OSError):
+                os.ftruncate(handle, 0)
 
 
 def taken(handle: int) -> bool:
@@ -92,9 +97,19 @@ def wait(handle: int, shared: bool, label: str, patience: float) -> None:
 
 def sign(handle: int, what: str) -> None:
     """Write into a lock's file who holds it. Only for messages: a full disk must not keep anybody from cleaning."""
+    _write(handle, {"pid": os.getpid(), "since": int(time.time()), "what": what})
+
+
+def tell(handle: int, doing: str) -> None:
+    """Add to a lock's file how far its holder is: read by whoever waits, and by the controller during a long build."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        _write(handle, {**json.loads(os.pread(handle, 4096, 0)), "doing": doing})
+
+
+def _write(handle: int, sign: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):
         os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps({"pid": os.getpid(), "since": int(time.time()), "what": what}).encode(), 0)
+        os.pwrite(handle, json.dumps(sign).encode(), 0)
 
 
 def holder(handle: int) -> str:
@@ -103,6 +118,8 @@ def holder(handle: int) -> str:
         found = json.loads(os.pread(handle, 4096, 0).decode())
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found["since"]))
         text = f"another run ({found['what']}, pid {found['pid']}) has held it since {since}"
+        if found.get("doing"):
+            text += f" ({found['doing']})"
         if not os.path.exists(f"/proc/{int(found['pid'])}") and os.path.isdir("/proc/self"):
             text += "; that process has ended, but a child of it is still at work"
         return text

@@ -81,6 +81,12 @@ options:
     description: Megabytes that a build must leave free.
     type: int
     default: 64
+  progress:
+    description:
+      - Seconds after which the controller first says, on standard error, how far a build is; then at growing
+        intervals. Nothing is asked of hosts that are done sooner. V(0) for silence.
+    type: int
+    default: 15
   plans:
     description: Set by the action plugin. What the lock says, for each platform.
     type: str
@@ -282,6 +288,7 @@ def main() -> None:
             "test_timeout": {"type": "int", "default": 600},
             "lock_timeout": {"type": "int", "default": 1800},
             "reserve_mb": {"type": "int", "default": 64},
+            "progress": {"type": "int", "default": 15},
             "plans": {"type": "str", "default": ""},
             "tools": {"type": "str", "default": ""},
         },
