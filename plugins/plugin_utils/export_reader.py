@@ -103,25 +103,8 @@ def _environment(found: Found, path: Path, text: str) -> None:
         raise ExportError(f"{path} is a lock: put it into the folder of locks, and its spec into that of specs")
     if not isinstance(keys.get("dependencies"), yaml.SequenceNode):
         raise ExportError(f"{path}: there is no list of dependencies, so it describes no environment")
-    places = {key.value: f"{path.name}:{key.start_mark.line + 1}" for key, _ in root.value}
-    for key, node in keys.items():
-        if key == "name" and isinstance(node, yaml.ScalarNode):
-            found.name = node.value if plans.NAME.match(node.value) and node.value not in ("base", "root") else ""
-            if not found.name:
-                found.note(LEFT_OUT, f"the name {node.value[:40]!r} is not one for a shared environment", places[key])
-        elif key == "prefix":
-            found.note(LEFT_OUT, "`prefix:` is where one machine had it", places[key])
-        elif key == "platforms" and isinstance(node, yaml.SequenceNode):
-            found.platforms = [str(item.value) for item in node.value]
-        elif key == "channels" and isinstance(node, yaml.SequenceNode):
-            for item in node.value:
-                _channel(found, str(item.value), _place(path, item))
-        elif key == "variables" and isinstance(node, yaml.MappingNode):
-            for name, value in node.value:
-                if isinstance(value, yaml.ScalarNode):
-                    found.variables[name.value] = (value.value, _place(path, name))
-        elif key not in ("dependencies", "category"):
-            found.note(LEFT_OUT, f"`{key[:40]}:` is no key of a spec", places[key])
+    for key, node in root.value:
+        _key(found, path, key, node)
     builds: dict[str, str] = {}
     pinned = 0
     for item in keys["dependencies"].value:
@@ -133,7 +116,37 @@ def _environment(found: Found, path: Path, text: str) -> None:
             found.note(LEFT_OUT, "a line without a package", _place(path, item))
     if looks_like_everything(found.wishes, pinned, len(builds)):
         found.everything = True
-    for one in found.wishes:  # what was there can be kept, whoever asked for it
+    _known(found, builds)
+
+
+def _key(found: Found, path: Path, key: Any, node: Any) -> None:
+    """One key of the file, the dependencies apart."""
+    place = _place(path, key)
+    match key.value, node:
+        case "dependencies" | "category", _:
+            pass
+        case "name", yaml.ScalarNode(value=name):
+            found.name = name if plans.NAME.match(name) and name not in ("base", "root") else ""
+            if not found.name:
+                found.note(LEFT_OUT, f"the name {name[:40]!r} is not one for a shared environment", place)
+        case "prefix", _:
+            found.note(LEFT_OUT, "`prefix:` is where one machine had it", place)
+        case "platforms", yaml.SequenceNode(value=items):
+            found.platforms = [str(item.value) for item in items]
+        case "channels", yaml.SequenceNode(value=items):
+            for item in items:
+                _channel(found, str(item.value), _place(path, item))
+        case "variables", yaml.MappingNode(value=pairs):
+            for name, value in pairs:
+                if isinstance(value, yaml.ScalarNode):
+                    found.variables[name.value] = (value.value, _place(path, name))
+        case _:
+            found.note(LEFT_OUT, f"`{key.value[:40]}:` is no key of a spec", place)
+
+
+def _known(found: Found, builds: dict[str, str]) -> None:
+    """Note which versions were there: they can be kept, whoever asked for them."""
+    for one in found.wishes:
         exact = re.fullmatch(r"(==)?([^*|,<>=!~]+?)([.][*])?", one.version)
         if exact and (found.everything or exact[1] or exact[2].count(".") > 1):
             found.packages[one.name] = Known(one.name, exact[2], builds.get(one.name, ""))
@@ -141,7 +154,7 @@ def _environment(found: Found, path: Path, text: str) -> None:
 
 def _channel(found: Found, text: str, place: str) -> None:
     """Note channels that say something; which ones are allowed is the site's affair."""
-    if text in ("nodefaults",):
+    if text == "nodefaults":
         found.note(LEFT_OUT, f"`{text}`: {chan.RESERVED[text]}", place)
     else:
         found.channels.append((text, place))
