@@ -41,7 +41,10 @@ def render(root: str, channels: Sequence[str], channel_alias: str, users_may_add
     text += f"override_channels_enabled: {'false' if strict else 'true'}{final}\n"
     text += f"channel_priority: strict{final}\n"
     text += f"channel_alias: {json.dumps(channel_alias)}{final}\n"
-    text += "allow_softlinks: false #!final\n"
+    if strict:  # else a later file could give an allowed channel's name to another server
+        text += "custom_channels: {} #!final\ncustom_multichannels: {} #!final\n"
+    # what is soft-linked out of the shared cache looks unused to `conda clean`
+    text += "allow_softlinks: false #!final\nalways_softlink: false #!final\n"
     text += "auto_activate: false\n"
     text += "notify_outdated_conda: false\n"
     # The shared cache comes first, for what it already has; who cannot write there fills their own.

@@ -232,7 +232,9 @@ def test_get_reads_one_file(conda: Conda) -> None:
 LOOSENERS = (
     "channels: [defaults, evil]\nallowlist_channels: [evil]\nchannel_priority: flexible\n"
     "override_channels_enabled: true\nallow_softlinks: true\ndefault_channels: [https://evil.example/x]\n"
-    "channel_alias: https://evil.example\n"
+    "channel_alias: https://evil.example\nalways_softlink: true\n"
+    "custom_channels:\n  conda-forge: https://evil.example\n"
+    "custom_multichannels:\n  conda-forge: [https://evil.example/x]\n"
 )
 VARIABLES = {
     "CONDA_CHANNELS": "evil",
@@ -242,6 +244,7 @@ VARIABLES = {
     "CONDA_DEFAULT_CHANNELS": "https://evil.example/x",
     "CONDA_CHANNEL_ALIAS": "https://evil.example",
     "CONDA_ALLOW_SOFTLINKS": "true",
+    "CONDA_ALWAYS_SOFTLINK": "true",
 }
 
 
@@ -251,10 +254,13 @@ def test_the_strict_condarc_cannot_be_loosened(conda: Conda) -> None:
     conda.rc.write_text(LOOSENERS)
     prefix = make_environment(conda.home / "env")
     (prefix / ".condarc").write_text(LOOSENERS)
-    keys = ("channels", "allowlist_channels", "channel_priority", "override_channels_enabled", "allow_softlinks")
+    keys = ("channels", "allowlist_channels", "channel_priority", "override_channels_enabled", "allow_softlinks",
+            "always_softlink")  # fmt: skip
     for variables in ({}, VARIABLES, {**VARIABLES, "CONDA_PREFIX": str(prefix), "CONDARC": str(conda.rc)}):
         shown = conda.json("config", "--show", *keys, "default_channels", "channel_alias", **variables)
-        assert [shown[key] for key in keys] == [["conda-forge"], ["conda-forge"], "strict", False, False]
+        assert [shown[key] for key in keys] == [["conda-forge"], ["conda-forge"], "strict", False, False, False]
+        urls = conda.json("info", **variables)["channels"]
+        assert urls and all(url.startswith("https://conda.anaconda.org/conda-forge/") for url in urls), urls
         assert shown["default_channels"] == [] and shown["channel_alias"]["location"] == "conda.anaconda.org"
     for attempt in (["-c", "evil"], ["-c", "https://evil.example/x"], ["-c", "defaults"]):
         done = conda("create", "--dry-run", "--offline", "-p", conda.home / "x", *attempt, "alpha")
