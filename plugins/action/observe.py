@@ -8,7 +8,6 @@ import json
 import shlex
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import ansible.constants as C
@@ -17,8 +16,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar, trust_as_template
 
-from ..module_utils import observer
-from ..plugin_utils import declare, host_tools
+from ..module_utils.observer.main import DEPTHS
+from ..module_utils.observer.reading import redact
+from ..plugin_utils import declare, host_tools, piped
 from ..plugin_utils.compare import DRIFT, NOTE, UNKNOWN, Declared, Drift, Kind, compare, in_sync, plain
 from ..plugin_utils.settings import observation_file, read_settings, reports_dir, role_defaults
 from ..plugin_utils.verdict import Verdict, maintenance, verdict
@@ -67,7 +67,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         variables = task_vars or {}
         _, options = self.validate_argument_spec(
             argument_spec={
-                "depth": {"type": "str", "choices": list(observer.DEPTHS), "default": "stats"},
+                "depth": {"type": "str", "choices": list(DEPTHS), "default": "stats"},
                 "on_unknown": {"type": "str", "choices": ["fail", "record"], "default": "fail"},
                 "fail_on_drift": {"type": "bool", "default": False},
                 "gpu": {"type": "bool", "default": False},
@@ -92,7 +92,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             observation = self._look(declared, options, variables)
         except AnsibleConnectionFailure as error:
             why = " ".join(str(error).split()).rpartition("can be reached over ssh: ")[2]
-            why = plain(observer.redact(why), 300)
+            why = plain(redact(why), 300)
             self._finish(
                 result, entry, options, declared, [self._unknown(Kind.UNREACHABLE, f"unreachable: {why}")], settings
             )
@@ -121,11 +121,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         :raises AnsibleConnectionFailure: where the host cannot be reached
         """
         asked = declare.request(declared, options["depth"], options["gpu"], options["seconds"])
-        source = Path(observer.__file__ or "").read_text(encoding="utf-8")
-        call = f"\nmain({json.dumps(json.dumps(asked))})\n"
         python = self._python(variables)
         answer = self._low_level_execute_command(
-            f"{shlex.quote(python)} -I -S -B -", sudoable=False, in_data=(source + call).encode("utf-8")
+            f"{shlex.quote(python)} -I -S -B -",
+            sudoable=False,
+            in_data=piped.observer(json.dumps(asked)).encode("utf-8"),
         )
         lines = [line for line in str(answer.get("stdout") or "").splitlines() if line.startswith("{")]
         if lines:
@@ -202,6 +202,7 @@ def prime() -> None:
     with contextlib.suppress(Exception):  # where it fails, each host says why
         defaults()
         host_tools.host_files()
+        piped.observer("")
         Templar(loader=DataLoader()).template(trust_as_template("{{ lockstep_root | default('') }}"))
 
 

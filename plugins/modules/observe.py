@@ -8,7 +8,7 @@ module: observe
 short_description: Compare a host with what is declared for it, in one read-only call
 version_added: 0.1.0
 description:
-  - Pipes an observer (one file, standard library) to the host's own Python, compares what it saw with the variables,
+  - Pipes an observer (one program, standard library) to the host's own Python, compares what it saw with the variables,
     the roles' defaults and the tier's locks, and says in what they differ.
   - Nothing is written on the host, and no conda command is run there. The observation and the comparison are kept
     on the controller in C(<lockstep_reports_dir>/observations/<host>.json), readable by their owner alone; results

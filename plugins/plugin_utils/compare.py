@@ -261,7 +261,7 @@ class Declared:
 def compare(declared: Declared, observation: Any) -> list[Drift]:
     """Name everything in which an observation is not what is declared.
 
-    :param observation: what module_utils/observer.py printed, as data; it comes from a host: nothing in it is trusted
+    :param observation: what module_utils/observer printed, as data; it comes from a host: nothing in it is trusted
     :returns: in the order of `Kind`; empty, or nothing but notes: the host is in sync
     """
     if not isinstance(observation, Mapping) or observation.get("schema") != SCHEMA:

@@ -90,7 +90,7 @@ def declare(
 
 
 def request(declared: Declared, depth: str = "stats", gpu: bool = False, seconds: int = 300) -> dict[str, Any]:
-    """What to ask the observer for (module_utils/observer.py)."""
+    """What to ask the observer for (module_utils/observer)."""
     asked: dict[str, Any] = {
         "root": declared.root,
         "base": declared.base_prefix,

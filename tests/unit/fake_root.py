@@ -10,7 +10,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda, observer
+from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda
+from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.observer.base import BASELINE
+from ansible_collections.lockstep.fleet.plugins.module_utils.observer.machine import see_host
+from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import Seen
+from ansible_collections.lockstep.fleet.plugins.module_utils.tree import MANIFEST, MARK
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import clean_schedule, condarc
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.compare import Clean, Declared, DeclaredEnv, Locked
 
@@ -28,7 +33,7 @@ def plan_of(packages: list[tuple[str, str, str]], platform: str = "linux-64") ->
         {"name": n, "version": v, "build": b, "subdir": platform, "sha256": sha(n + v + b)} for n, v, b in packages
     ]
     plan = {"layout": 1, "platform": platform, "packages": listed, "pip": [], "variables": {}}
-    return {**plan, "digest": observer.plan_digest(plan)}
+    return {**plan, "digest": plans.digest(plan)}
 
 
 def put(path: Path, text: str | bytes = "", mode: int = 0o644) -> None:
@@ -45,7 +50,7 @@ def seal(tree: Path, env: str, plan: dict[str, Any], content: str = "c" * 64) ->
         for name in [*names, *(f for f in folders if Path(base, f).is_symlink())]:
             path = Path(base, name)
             relative = str(path.relative_to(tree))
-            if relative in (observer.MARK, observer.MANIFEST):
+            if relative in (MARK, MANIFEST):
                 continue
             status = path.lstat()
             if path.is_symlink():
@@ -53,14 +58,14 @@ def seal(tree: Path, env: str, plan: dict[str, Any], content: str = "c" * 64) ->
             else:
                 lines[relative] = f"f {status.st_size} {status.st_mtime_ns} {sha(path.read_bytes())} {relative}\n"
     manifest = "".join(lines[path] for path in sorted(lines))
-    put(tree / observer.MANIFEST, manifest)
+    put(tree / MANIFEST, manifest)
     body = json.dumps(
         {
             "layout": 1, "env": env, "platform": plan["platform"], "digest": plan["digest"], "content": content,
             "manifest": sha(manifest), "packages": len(plan["packages"]),
         }
     )  # fmt: skip
-    put(tree / observer.MARK, f"{sha(body)}\n{body}")
+    put(tree / MARK, f"{sha(body)}\n{body}")
     for base, _, _ in os.walk(tree):
         Path(base).chmod(0o555)
 
@@ -78,7 +83,7 @@ class FakeRoot:
         self.home.mkdir(parents=True)
         self.root.mkdir(mode=0o755)
         self.plans: dict[str, dict[str, Any]] = {}
-        self.platform = observer.see_host({}, observer.Seen("stats", 1, 5, 1))["platform"]
+        self.platform = see_host({}, Seen("stats", 1, 5, 1))["platform"]
         self.base()
         for env in envs:
             self.build(env, PACKAGES)
@@ -127,11 +132,11 @@ class FakeRoot:
     def base(self) -> None:
         base = self.root / "miniconda"
         put(
-            base / observer.BASE_MARK,
+            base / miniconda.MARK,
             json.dumps({"version": "py312_26.5.3-1", "installer_sha256": "", "adopted": False}),
         )
         put(
-            base / observer.BASELINE,
+            base / BASELINE,
             "@EXPLICIT\nhttps://conda.anaconda.org/x/linux-64/conda-26.5.3-py312_0.conda#0123\n",
         )
         record = {"name": "conda", "files": [f"{SITE}/conda-26.5.3.dist-info/METADATA"]}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils import observer
+from ansible_collections.lockstep.fleet.plugins.module_utils.observer import main as observer
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, host_tools, lockfile, settings
 from fake_root import FakeRoot, put, thaw
 from lock_samples import lock, package

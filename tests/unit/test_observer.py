@@ -16,8 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import observer
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare
+from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda
+from ansible_collections.lockstep.fleet.plugins.module_utils.observer import commands, environments, machine, seals
+from ansible_collections.lockstep.fleet.plugins.module_utils.observer.base import BASE_MARK
+from ansible_collections.lockstep.fleet.plugins.module_utils.observer.main import DEPTHS, observe
+from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import Seen
+from ansible_collections.lockstep.fleet.plugins.module_utils.tree import MANIFEST, MARK
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, piped
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.compare import (
     DRIFT,
     NOTE,
@@ -28,10 +33,10 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.compare import (
     compare,
     in_sync,
 )
-from fake_root import PACKAGES, SITE, FakeRoot, put, sha, thaw
+from fake_root import PACKAGES, SITE, FakeRoot, put, thaw
 
 OLD = Path.home() / ".pyenv/versions/3.9.18/bin/python3.9"
-LINGERS = os.path.lexists("/var/lib/systemd/linger/" + observer.user_name())
+LINGERS = os.path.lexists("/var/lib/systemd/linger/" + machine.user_name())
 
 
 @pytest.fixture
@@ -50,11 +55,11 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRoot]
 
 def look(fleet: FakeRoot, declared: Declared | None = None, depth: str = "stats") -> tuple[list[Drift], dict[str, Any]]:
     declared = declared or fleet.declared()
-    seen = json.loads(json.dumps(observer.observe(declare.request(declared, depth))))
+    seen = json.loads(json.dumps(observe(declare.request(declared, depth))))
     return compare(declared, seen), seen
 
 
-@pytest.mark.parametrize("depth", observer.DEPTHS)
+@pytest.mark.parametrize("depth", DEPTHS)
 def test_a_host_in_order_has_no_drift_at_any_depth(fleet: FakeRoot, depth: str) -> None:
     drifts, seen = look(fleet, depth=depth)
     assert drifts == []
@@ -125,7 +130,7 @@ def relink(tree: Path) -> None:
 
 
 def forge_manifest(tree: Path) -> None:
-    path = tree / observer.MANIFEST
+    path = tree / MANIFEST
     path.write_text(path.read_text().replace("numpy", "numpi"))
 
 
@@ -152,8 +157,8 @@ PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
     ("a file others may write", lambda f, t: (t / SITE / "six/__init__.py").chmod(0o666), Kind.FILE_MODE, "0666", "train"),
     ("a missing frozen mark", lambda f, t: remove_file(t, "conda-meta/frozen"), Kind.FILE_MISSING, "frozen", "train"),
     ("an altered manifest", lambda f, t: forge_manifest(t), Kind.MANIFEST, "vouches", "train"),
-    ("an empty mark", lambda f, t: (t / observer.MARK).write_text(""), Kind.ENV_UNFINISHED, "never finished", "train"),
-    ("an altered mark", lambda f, t: (t / observer.MARK).write_text((t / observer.MARK).read_text() + " "),
+    ("an empty mark", lambda f, t: (t / MARK).write_text(""), Kind.ENV_UNFINISHED, "never finished", "train"),
+    ("an altered mark", lambda f, t: (t / MARK).write_text((t / MARK).read_text() + " "),
      Kind.ENV_UNFINISHED, "its own seal", "train"),
     ("a dangling link", lambda f, t: f.publish("train", "../generations/train/0123456789ab"), Kind.ENV_LINK, "gone", "train"),
     ("a foreign link", lambda f, t: f.publish("train", "/usr"), Kind.ENV_LINK, "/usr", "train"),
@@ -171,7 +176,7 @@ PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
     ("conda into the base", lambda f, t: put(f.root / "miniconda/conda-meta/tmux-3.5-0.json", "{}"), Kind.BASE_PACKAGES,
      "tmux-3.5-0", "base"),
     ("a thawed base", lambda f, t: (f.root / "miniconda/conda-meta/frozen").unlink(), Kind.BASE_THAWED, "frozen", "base"),
-    ("another base", lambda f, t: put(f.root / "miniconda" / observer.BASE_MARK, '{"version": "py311_24.1.0-0"}'),
+    ("another base", lambda f, t: put(f.root / "miniconda" / miniconda.MARK, '{"version": "py311_24.1.0-0"}'),
      Kind.BASE_VERSION, "py311_24.1.0-0", "base"),
     ("no base", lambda f, t: (f.root / "miniconda").rename(f.root / "gone"), Kind.BASE_MISSING, "missing", "base"),
     ("no engine", lambda f, t: shutil.rmtree(f.root / "engine"), Kind.ENGINE, "rattler-0.28.0", "engine"),
@@ -297,7 +302,7 @@ def test_a_folder_that_cannot_be_listed_is_unknown(fleet: FakeRoot, monkeypatch:
 
 def test_a_look_that_takes_too_long_is_unknown(fleet: FakeRoot) -> None:
     declared = fleet.declared()
-    seen = observer.observe({**declare.request(declared), "seconds": 1e-9})
+    seen = observe({**declare.request(declared), "seconds": 1e-9})
     drifts = compare(declared, seen)
     assert not in_sync(drifts)
     assert any("the time given" in d.detail and d.severity == UNKNOWN for d in drifts)
@@ -362,9 +367,9 @@ def test_a_swap_while_looking_is_no_drift(fleet: FakeRoot, monkeypatch: pytest.M
     declared = fleet.declared()
     new = [("numpy", "2.2.0", "py312_0"), *PACKAGES[1:]]
     old = fleet.tree("train")
-    real, calls = observer.see_generation, []
+    real, calls = environments.see_generation, []
 
-    def swapped(root: str, env: str, name: str, digest: str | None, seen: observer.Seen) -> dict[str, Any]:
+    def swapped(root: str, env: str, name: str, digest: str | None, seen: Seen) -> dict[str, Any]:
         calls.append(name)
         if len(calls) == 1:
             fleet.build("train", new)
@@ -372,10 +377,10 @@ def test_a_swap_while_looking_is_no_drift(fleet: FakeRoot, monkeypatch: pytest.M
             shutil.rmtree(old / "bin")
         return real(root, env, name, digest, seen)
 
-    monkeypatch.setattr(observer, "see_generation", swapped)
+    monkeypatch.setattr(environments, "see_generation", swapped)
     request = declare.request(declared)
     request["envs"] = {"train": request["envs"]["train"]}
-    seen = observer.observe(request)
+    seen = observe(request)
     assert len(calls) == 2
     assert "problems" not in seen["envs"]["train"]
 
@@ -390,20 +395,20 @@ def test_a_swap_while_looking_is_no_drift(fleet: FakeRoot, monkeypatch: pytest.M
     ],
 )
 def test_microarchitecture_levels(flags: str, level: str) -> None:
-    assert observer.microarch("x86_64", f"processor: 0\nflags\t\t: {flags}\n") == level
+    assert machine.microarch("x86_64", f"processor: 0\nflags\t\t: {flags}\n") == level
 
 
 def test_driver_is_read_from_proc(tmp_path: Path) -> None:
     put(tmp_path / "driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.124.06  Wed Feb 26\n")
     put(tmp_path / "driver/nvidia/gpus/0000:01:00.0/information", "Model: \t\t NVIDIA H100 80GB HBM3\nIRQ: 5\n")
-    found = observer.see_gpu({}, observer.Seen("stats", 1, 10, 1), str(tmp_path))
+    found = machine.see_gpu({}, Seen("stats", 1, 10, 1), str(tmp_path))
     assert found["driver"] == "570.124.06"
     assert found["models"] == ["NVIDIA H100 80GB HBM3"]
 
 
 def test_a_child_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observer, "CHILD_SECONDS", 0.2)
-    status, _, why = observer.run(["sleep", "60"], observer.Seen("stats", 1, 10, 1))
+    monkeypatch.setattr(commands, "CHILD_SECONDS", 0.2)
+    status, _, why = commands.run(["sleep", "60"], Seen("stats", 1, 10, 1))
     assert status == 124
     assert "did not answer" in why
 
@@ -417,9 +422,7 @@ def test_a_child_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_piped_to_a_python_as_the_action_does(fleet: FakeRoot, python: str) -> None:
     declared = fleet.declared()
-    source = (
-        Path(observer.__file__).read_text() + f"\nmain({json.dumps(json.dumps(declare.request(declared, 'hashes')))})\n"
-    )
+    source = piped.observer(json.dumps(declare.request(declared, "hashes")))
     done = subprocess.run([python, "-I", "-S", "-B", "-"], input=source, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     seen = json.loads(done.stdout)
@@ -431,19 +434,15 @@ def test_piped_to_a_python_as_the_action_does(fleet: FakeRoot, python: str) -> N
 
 def test_whatever_is_asked_the_answer_is_json() -> None:
     for text in ("", "[]", "{}", '{"root": 7}', '{"root": "/x", "depth": "deep", "envs": {"../x": null}}'):
-        source = Path(observer.__file__).read_text() + f"\nmain({json.dumps(text)})\n"
         done = subprocess.run(
-            [sys.executable, "-I", "-S", "-B", "-"], input=source, capture_output=True, text=True, timeout=60
+            [sys.executable, "-I", "-S", "-B", "-"],
+            input=piped.observer(text),
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert json.loads(done.stdout)["schema"] == 1
 
 
-def test_constants_are_those_of_the_tree_and_the_plan() -> None:
-    from ansible_collections.lockstep.fleet.plugins.module_utils import plan, tree
-
-    assert (observer.MARK, observer.MANIFEST, observer.LAYOUT) == (tree.MARK, tree.MANIFEST, plan.LAYOUT)
-    from fake_root import plan_of
-
-    made = plan_of(PACKAGES)
-    assert plan.digest(made) == made["digest"]
-    assert sha("") == observer.hashlib.sha256(b"").hexdigest()
+def test_constants_are_those_of_what_writes_the_files() -> None:
+    assert (seals.MARK, seals.MANIFEST, BASE_MARK) == (MARK, MANIFEST, miniconda.MARK)

@@ -1,0 +1,27 @@
+"""The few commands that the observer runs: those that only read, each with a timeout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+
+from .reading import SMALL, Seen, reason
+
+CHILD_SECONDS = 10
+
+
+def run(command: list[str], seen: Seen) -> tuple[int, str, str]:
+    """Run something that only reads: (status, output, why there is none). One that hangs is killed, not waited for."""
+    env = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C", "HOME": os.path.expanduser("~")}
+    try:
+        pipe, null = subprocess.PIPE, subprocess.DEVNULL
+        child = subprocess.Popen(command, stdin=null, stdout=pipe, stderr=pipe, env=env)
+    except OSError as error:
+        return 127, "", "" if isinstance(error, FileNotFoundError) else reason(error)
+    try:
+        out, _ = child.communicate(timeout=min(CHILD_SECONDS, max(0.5, seen.end - time.monotonic())))
+        return child.returncode, out[:SMALL].decode("utf-8", "replace"), ""
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return 124, "", f"{command[0]} did not answer within {CHILD_SECONDS} s"
