@@ -35,7 +35,7 @@ class Fleet:
             command,
         ]
         done = subprocess.run(
-            argv, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120
+            argv, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600
         )
         assert rc is None or done.returncode == rc, f"{host}: {command}\nended with {done.returncode}:\n{done.stdout}"
         return done.stdout

@@ -8,7 +8,6 @@ import io
 import json
 import tarfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Loc
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockpackage import merge_depends
 
 from tests.tiny import Channel, make_channel
+from tests.waiting import PATIENCE
 
 ALIAS = "https://conda.anaconda.org"
 BIG = 400_000
@@ -26,13 +26,13 @@ BIG = 400_000
 
 class Source:
     """Serves a folder. `faults`: by file name, what to do with the next requests for it: "cut:N" (N bytes, then close),
-    "chunked" or "chunked:cut" (no length is told; closed after a part), "wrong", "status:N", "slow:S" (S seconds before
-    the rest), "to:URL" (a redirect). `ranges` off: requests for parts are ignored.
+    "chunked" or "chunked:cut" (no length is told; closed after a part), "wrong", "status:N", "held" (the second half
+    when the test sets `go`), "to:URL" (a redirect). `ranges` off: requests for parts are ignored.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.faults, self.log = folder, dict[str, list[str]](), list[tuple[str, str, str]]()
-        self.ranges, self.users = True, dict[str, str]()
+        self.ranges, self.users, self.go = True, dict[str, str](), threading.Event()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -91,10 +91,10 @@ class Source:
             request.close_connection = True
             request.connection.close()
         else:
-            if fault.startswith("slow:"):
+            if fault == "held":
                 request.wfile.write(data[: len(data) // 2])
                 request.wfile.flush()
-                time.sleep(float(fault[5:]))
+                self.go.wait(PATIENCE)
                 data = data[len(data) // 2 :]
             request.wfile.write(data)
         return None
@@ -112,6 +112,7 @@ class Source:
                 and "contents.json" not in path]  # fmt: skip
 
     def close(self) -> None:
+        self.go.set()
         self.server.shutdown()
         self.server.server_close()
 

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import time
 
 import pytest
 from checks import CHECKOUT, ROOT, STATE, Fleet
@@ -123,10 +122,8 @@ def test_running_processes_keep_their_generation_through_an_update(fleet: Fleet)
         start(f"bash -c '{ONE_LINE} && conda activate train && exec python /tmp/late.py /tmp/late-1'"),
         start(f"{ROOT}/bin/lockstep-run train python /tmp/late.py /tmp/late-2"),
     ]
-    for _ in range(100):
-        if fleet.run("dev-m", "ls /tmp/late-1 /tmp/late-2", rc=None).count("No such") == 0:
-            break
-        time.sleep(0.2)
+    both = "[ -e /tmp/late-1 ] && [ -e /tmp/late-2 ] && exit 0"
+    fleet.run("dev-m", f"for i in $(seq 600); do {both}; sleep 0.2; done; exit 1")
     specs = STATE / "specs"
     shutil.rmtree(specs, ignore_errors=True)
     shutil.copytree(CHECKOUT / "local/envs", specs)
@@ -141,7 +138,7 @@ def test_running_processes_keep_their_generation_through_an_update(fleet: Fleet)
     fleet.run("dev-m", f"{ROOT}/bin/lockstep-clean --min-age-days 0 --keep-previous 0", rc=None)
     fleet.run("dev-m", "rm /tmp/late-1 /tmp/late-2")
     for job in jobs:
-        told, _ = job.communicate(timeout=60)
+        told, _ = job.communicate(timeout=300)
         assert job.returncode == 0 and f"/generations/train/{old}/" in told, told
     assert f"/generations/train/{new}/" in fleet.run(
         "dev-m", f"{ROOT}/bin/lockstep-run train python -c '{PRINT}; print(numpy.__file__)'"

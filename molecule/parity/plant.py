@@ -27,7 +27,7 @@ def damaged(fleet: Fleet) -> None:
         fleet.run(host, f"setsid {job} > /tmp/late-told 2>&1 < /dev/null &")
         fleet.run(
             host,
-            "for i in $(seq 100); do [ -e /tmp/late-started ] && exit 0; sleep 0.2; done; cat /tmp/late-told; exit 1",
+            "for i in $(seq 600); do [ -e /tmp/late-started ] && exit 0; sleep 0.2; done; cat /tmp/late-told; exit 1",
         )
     for host, command, _, _ in PLANTED:
         fleet.run(host, command)

@@ -50,7 +50,7 @@ class Site(Fleet):
         argv = [sys.executable, "-m", "local.fleet", "--inventory", INVENTORY, "ssh", host,
                 f"{ROOT}/bin/lockstep-run train python /tmp/late.py {flag}"]  # fmt: skip
         started = subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.run(host, f"for i in $(seq 200); do [ -e {flag} ] && exit 0; sleep 0.1; done; exit 1")
+        self.run(host, f"for i in $(seq 1200); do [ -e {flag} ] && exit 0; sleep 0.1; done; exit 1")
         return started
 
 
@@ -75,7 +75,7 @@ def names(site: Site) -> dict[str, str]:
 
 def ended(site: Site, host: str, flag: str, job: subprocess.Popen[str]) -> str:
     site.run(host, f"rm {flag}")
-    told, _ = job.communicate(timeout=60)
+    told, _ = job.communicate(timeout=300)
     assert job.returncode == 0, told
     return told
 

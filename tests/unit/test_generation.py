@@ -14,6 +14,7 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Prob
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 
 from tests.tiny import PY, SITE, Channel, Snapshot, make_channel, make_store
+from tests.waiting import held
 
 ALL = ("python", "alpha", "beta", "gamma")
 FAST = generation.Options(pip_check=False)
@@ -190,12 +191,8 @@ class TestCollect:
         assert sorted(store.candidates("train", 0, 3600, time.time() + 7200)) == sorted(names[:2])
 
     def test_keeps_what_is_leased(self, store: Store, names: list[str]) -> None:
-        with subprocess.Popen(
-            ["flock", "-s", store.lease("train", names[0]), "sleep", "60"], start_new_session=True
-        ) as holder:
-            time.sleep(0.3)
+        with held(store.lease("train", names[0]), "-s"):
             found = store.collect("train", keep_previous=0, min_age=0)
-            os.killpg(holder.pid, 15)
         assert found == {"removed": [names[1]], "leased": [names[0]]}
         assert store.collect("train", keep_previous=0, min_age=0)["removed"] == [names[0]]
 

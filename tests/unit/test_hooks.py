@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ansible_collections.lockstep.fleet.plugins.module_utils import generation
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 
 from tests.tiny import make_channel, make_store
+from tests.waiting import freed, held
 
 FAST = generation.Options(pip_check=False)
 SHELLS = [shell for shell in ("bash", "zsh", "dash", "fish") if shutil.which(shell)]
@@ -105,7 +105,8 @@ def test_an_activated_shell_keeps_its_generation_and_its_lease(two: Two, shell: 
     child.stdin.flush()
     old = two.store.path("train", two.old)
     assert [child.stdout.readline() for _ in range(3)] == [f"1.0 {old}\n", f"{old} 1\n", "[]\n"]
-    time.sleep(0.2 if shell == "fish" else 0)  # the holder has to die
+    if shell == "fish":
+        freed(two.store.lease("train", two.old))  # the holder has to die
     assert two.collect()["removed"] == [two.old]  # deactivated: the shell lives on, the lease does not
     assert child.communicate("\n")[1] == ""
 
@@ -119,7 +120,7 @@ def test_a_job_that_outlives_its_shell_keeps_the_lease(two: Two, shell: str) -> 
     two.swap()
     assert two.collect()["leased"] == [two.old]
     os.kill(job, 9)
-    time.sleep(0.1)
+    freed(two.store.lease("train", two.old))
     assert two.collect()["removed"] == [two.old]
 
 
@@ -132,7 +133,7 @@ def test_a_killed_fish_ends_its_lease(two: Two) -> None:
     assert two.collect()["leased"] == [two.old]
     child.kill()
     child.wait()
-    time.sleep(0.2)
+    freed(two.store.lease("train", two.old))
     assert two.collect()["removed"] == [two.old]
 
 
@@ -151,12 +152,8 @@ def test_dash_leaves_a_taken_descriptor_alone(two: Two) -> None:
 
 @pytest.mark.parametrize("shell", POSIX)
 def test_a_blocked_lease_only_warns(two: Two, shell: str) -> None:
-    with subprocess.Popen(
-        ["flock", "-x", two.store.lease("train", two.old), "sleep", "60"], start_new_session=True
-    ) as hog:
-        time.sleep(0.2)
+    with held(two.store.lease("train", two.old), "-x"):
         out, err = start(shell, activate(shell, two.link) + VERSION).communicate()
-        os.killpg(hog.pid, 9)
     assert out.startswith("1.0 ") and "no lease on" in err
 
 
@@ -183,7 +180,7 @@ class TestRun:
         two.swap()
         assert two.collect()["leased"] == [two.old]
         os.kill(int(done.stdout), 9)
-        time.sleep(0.1)
+        freed(two.store.lease("train", two.old))
         assert two.collect()["removed"] == [two.old]
 
     def test_late_imports_come_from_the_first_generation(self, two: Two) -> None:

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils import mirror_fetch
 from small_channel import usual
 
 from tests.mirror_samples import ALIAS, Site, Source, source, tree_of, whole
+from tests.waiting import until
 
 BIG_FILE = "big-1.0-htiny_0.conda"
 
@@ -338,7 +338,8 @@ def test_damage_is_found_and_mended(site: Site, served: Source) -> None:
     site.mirror(served.url)
     path = site.folder / "m/forge/linux-64" / BIG_FILE
     was, data = path.stat(), path.read_bytes()
-    path.write_bytes(data[:-1] + b"!")  # another time
+    path.write_bytes(data[:-1] + b"!")
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns + 10**9))  # another time, even where clocks are coarse
     made = site.mirror(served.url)
     assert made.changed and list(made.fetched) == [f"forge/linux-64/{BIG_FILE}"] and path.read_bytes() == data
     assert made.difference() == [f"~ forge/linux-64/{BIG_FILE}  {mirroring.human(len(data))}"]
@@ -456,24 +457,30 @@ def test_a_check_tells_the_truth_and_writes_nothing(site: Site, served: Source) 
 
 
 def test_two_at_once(site: Site, served: Source) -> None:
-    served.faults[BIG_FILE] = ["slow:0.8"]
+    served.faults[BIG_FILE] = ["held"]
     first = threading.Thread(target=site.mirror, args=(served.url,))
     first.start()
-    deadline = time.monotonic() + 10
-    while not served.downloads(BIG_FILE) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: served.downloads(BIG_FILE), "the first run is downloading")
     for write in (True, False):
         with pytest.raises(Problem, match="another run is at work on the mirror"):
             site.mirror(served.url, write=write)
+    served.go.set()
     first.join()
     whole(site.folder / "m")
     assert not site.mirror(served.url).changed
 
 
 def test_nobody_waits_any_more(site: Site, served: Source) -> None:
-    served.faults[BIG_FILE] = ["slow:1"]
+    served.faults[BIG_FILE] = ["held"]
+
+    def alive() -> bool:
+        gone = bool(served.downloads(BIG_FILE))
+        if gone:
+            served.go.set()
+        return not gone
+
     with pytest.raises(mirror_fetch.Stopped):
-        mirroring.run(site.settings(served.url), True, alive=lambda: not served.downloads(BIG_FILE))
+        mirroring.run(site.settings(served.url), True, alive=alive)
     assert not list((site.folder / "m").rglob("repodata.json"))
     site.mirror(served.url)
     whole(site.folder / "m")

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from local.ec2 import endpoint, machine_images, machines, reconcile, stack
 from local.fleet.errors import FleetError
 from local.fleet.model import Fleet
+from tests.waiting import until
 
 SUBNET = ipaddress.IPv4Network("10.98.0.0/16")
 DEBIAN_13 = machine_images.IMAGES["/aws/service/debian/release/13/latest/amd64"].identity
@@ -215,10 +215,8 @@ def test_progress_lines(line: str, name: str | None) -> None:
 
 def test_a_lock_of_the_dead_is_told_from_one_of_the_living() -> None:
     child = subprocess.Popen(["true"])
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":  # dead, not yet collected
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    stat = Path(f"/proc/{child.pid}/stat")
+    until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", "it is dead, and not yet collected")
     assert not stack._runs_pulumi(child.pid)
     child.wait()
     assert not stack._runs_pulumi(child.pid)
