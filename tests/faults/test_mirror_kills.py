@@ -58,15 +58,20 @@ def test_a_kill_at_any_point_shows_nothing_wrong_and_the_next_run_heals(lab: Sit
         total = int(subprocess.run(command(lab, served.url, 0), capture_output=True, text=True, check=True).stdout)
         assert tree_of(lab.folder / "m") == tree_of(lab.folder / "after")
         points = range(1, total + 1) if ALL else sorted(random.Random(5).sample(range(1, total + 1), 14))
+        killed = 0
         for number in points:
             dest = fresh(lab, "before")
             done = subprocess.run(command(lab, served.url, number), capture_output=True, text=True, check=False)
+            if done.returncode == 0 and int(done.stdout) < number:
+                continue  # in how many pieces a download arrives differs from run to run: this one had fewer
             assert done.returncode == -signal.SIGKILL, done.stderr
+            killed += 1
             listed = whole_index(dest)
             assert listed, f"killed at {number}: clients see a channel all the time"
             lab.mirror(served.url, extras=NOTHING, prune=True)
             assert tree_of(dest) == tree_of(lab.folder / "after"), f"killed at {number} of {total}"
             assert not lab.mirror(served.url, extras=NOTHING, prune=True).changed
+        assert killed > 10
 
 
 def whole_index(dest: Path) -> list[str]:
