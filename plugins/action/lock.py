@@ -34,7 +34,7 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("locking"):
-            from ..plugin_utils import findings, locking
+            from ..plugin_utils import findings, handover, locking
         settings = locking.Settings(
             envs_dir=Path(arguments["envs_dir"]),
             locks_dir=Path(arguments["locks_dir"]),
@@ -50,12 +50,16 @@ class ActionModule(ControllerAction):
             cache=cache_dir() / "repodata",
             pip_index=arguments["pip_index"],
         )
+        write = not self._task.check_mode
         try:
-            outcomes = locking.run(settings, write=not self._task.check_mode)
-        except locking.SettingsError as error:
+            left = locking.complete(settings, write)
+            outcomes = locking.run(settings, write)
+        except (locking.SettingsError, handover.HandoverError) as error:
             raise AnsibleActionFail(str(error)) from None
         except OSError as error:
-            raise AnsibleActionFail(f"{error.filename}: {error.strerror}; no lock was left half-written") from None
+            raise AnsibleActionFail(
+                f"{error.filename}: {error.strerror}; no lock was left half-written, run it again to complete it"
+            ) from None
         found = sorted(finding for outcome in outcomes for finding in outcome.findings)
         failures, warned = findings.errors(found), findings.warnings(found)
         if failures and any(outcome.new_text is None for outcome in outcomes):
@@ -66,12 +70,15 @@ class ActionModule(ControllerAction):
             return result
         result["findings"] = [finding.text() for finding in found]
         result["unsettled"] = [item.text() for item in failures]
-        if warned:
-            result["warnings"] = [item.text() for item in warned]
-        result["changed"] = any(outcome.changed for outcome in outcomes)
-        result["summary"] = [line for outcome in outcomes for line in locking.lines(outcome, not self._task.check_mode)]
+        result["warnings"] = [item.text() for item in warned]
+        if left:
+            when = "was" if write else "will first be"
+            result["warnings"].insert(0, f"a run that was killed {when} completed: {left}")
+        result["unfinished"] = left
+        result["changed"] = bool(left) or any(outcome.changed for outcome in outcomes)
+        result["summary"] = [line for outcome in outcomes for line in locking.lines(outcome, write)]
         result["locks"] = [
-            {"name": o.name, "path": str(o.path), "changed": o.changed, "missing": o.old_text is None}
+            {"name": o.name, "path": str(o.path), "changed": o.changed, "missing": o.old is None}
             | {"platforms": o.platforms}
             for o in outcomes
         ]

@@ -14,8 +14,9 @@ description:
   - Hosts are not asked. What they offer is declared in O(floor), and the solver is told that instead of what the
     controller has.
   - What an existing lock holds stays as long as it satisfies the spec; see O(update) and O(upgrade).
-  - All specs are judged before anything is written, and locks are written only if none of them has an error. A lock is
-    replaced as a whole, so that a killed run leaves the old one.
+  - All specs are judged before anything is written, and locks are written only if none of them has an error. They
+    change as one. A killed run leaves all of them as they were, or C(<locks_dir>/.unfinished.json), which the next
+    lock, promotion or rollback completes.
   - The same specs, floor, locks and channel metadata give the same bytes.
   - Runs on the controller, with the Python that runs Ansible, which needs py-rattler and, for C(pip) sections, uv
     (C(requirements/controller.txt)).
@@ -150,6 +151,11 @@ findings:
   returned: success
   type: list
   elements: str
+unfinished:
+  description:
+    - What a run that was killed left to be completed, which this one did (in check mode would do) first; else empty.
+  returned: success
+  type: str
 unsettled:
   description:
     - Errors that do not keep a lock from being made, and that the lock would settle. In check mode these are fuzzy pins

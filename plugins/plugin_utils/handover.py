@@ -35,7 +35,7 @@ class Change:
 
 @contextlib.contextmanager
 def alone(locks: Path) -> Iterator[None]:
-    """Be the only one that promotes or rolls back in a folder of locks.
+    """Be the only one that locks, promotes or rolls back in a folder of locks.
 
     :raises HandoverError: where another run is at it, or there is no such folder
     """
@@ -49,7 +49,7 @@ def alone(locks: Path) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise HandoverError(f"another promotion or rollback is at work in {locks}; let it end first") from None
+        raise HandoverError(f"another lock, promotion or rollback is at work in {locks}; let it end first") from None
     finally:
         os.close(handle)
 
@@ -116,6 +116,17 @@ def finish(locks: Path) -> dict[str, Any] | None:
     (locks / JOURNAL).unlink()
     about: dict[str, Any] = journal["about"]
     return about
+
+
+def say(about: Mapping[str, object]) -> str:
+    """What a journal is about, for people."""
+    envs = about.get("envs")
+    names = ", ".join(map(str, envs)) if isinstance(envs, list) else "?"
+    if about.get("what") == "lock":
+        return f"locks of {names} for {about.get('tier')}"
+    if about.get("what") == "rollback":
+        return f"rollback of {names} in {about.get('tier')}"
+    return f"promotion of {names} from {about.get('from')} to {about.get('to')}"
 
 
 def _sha(data: bytes | None) -> str | None:

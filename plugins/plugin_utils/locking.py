@@ -1,7 +1,8 @@
 """Make the locks of a site's first tier from its specs: read, solve, judge, write; no Ansible here.
 
 Nothing is written but whole files, by rename, and only if every environment's outcome is free of errors: a person who
-changed two specs gets both locks or none.
+changed two specs gets both locks or none. All locks of a run change as one (`handover`): a kill leaves what was, or
+what the next run completes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..module_utils import plan as plans
 from ..module_utils import wheels
 from ..module_utils.problem import Problem
 from . import channels as chan
-from . import habits, packagediff, pipsolver, pypi_names, relax, spec, variants
+from . import evidence, habits, handover, packagediff, pipsolver, pypi_names, relax, spec, variants
 from .findings import ERROR, FUZZY_PIN, WARNING, Finding, errors
 from .floor import Floor
 from .lockfile import SUFFIX, Lock
@@ -58,6 +59,7 @@ class Outcome:
     name: str
     path: Path
     findings: list[Finding] = field(default_factory=list)
+    old: bytes | None = None  # what is there, and as text if it is one
     old_text: str | None = None
     new_text: str | None = None
     difference: list[str] = field(default_factory=list)
@@ -74,19 +76,53 @@ class SettingsError(ValueError):
 
 
 def run(settings: Settings, write: bool) -> list[Outcome]:
-    """Make all locks; `write` them if there is no error. Raises SettingsError.
+    """Make all locks; `write` them if there is no error.
 
     Where nothing is written, findings are judged by the locks that are there: see `_insist`.
+
+    :raises SettingsError: where a variable or a name is wrong
+    :raises handover.HandoverError: where another run is at work, or a lock changed meanwhile; nothing was written then
+    :raises OSError: where a file cannot be written
     """
     outcomes = asyncio.run(_make(settings))
     if not write:
         for outcome in outcomes:
             outcome.findings = _insist(outcome)
     elif not any(errors(outcome.findings) for outcome in outcomes):
-        for outcome in outcomes:
-            if outcome.changed and outcome.new_text is not None:
-                write_atomically(outcome.path, outcome.new_text)
+        _write(settings, [outcome for outcome in outcomes if outcome.changed])
     return outcomes
+
+
+def _write(settings: Settings, outcomes: Sequence[Outcome]) -> None:
+    """Change all these locks as one."""
+    if not outcomes:
+        return
+    changes = [
+        handover.Change(evidence.lock_path(settings.tier, o.name), o.old, (o.new_text or "").encode()) for o in outcomes
+    ]
+    about = {"what": "lock", "tier": settings.tier, "envs": [o.name for o in outcomes]}
+    settings.locks_dir.mkdir(parents=True, exist_ok=True)
+    with handover.alone(settings.locks_dir):
+        handover.finish(settings.locks_dir)  # of a run that was killed while this one solved
+        handover.apply(settings.locks_dir, changes, about)
+
+
+def complete(settings: Settings, write: bool) -> str:
+    """Complete what a killed run left, before locks are read; return what that is about, nothing where there is none.
+
+    :param write: whether to do it, or only to say it
+    :raises handover.HandoverError: where another run is at work, or it cannot be completed
+    :raises OSError: where a file cannot be written
+    """
+    if not (settings.locks_dir / handover.JOURNAL).is_file():
+        return ""
+    with handover.alone(settings.locks_dir):
+        if write:
+            about = handover.finish(settings.locks_dir)
+        else:
+            journal = handover.pending(settings.locks_dir)
+            about = journal["about"] if journal else None
+    return handover.say(about) if about else ""
 
 
 def _insist(outcome: Outcome) -> list[Finding]:
@@ -233,7 +269,8 @@ class _Environment:
     def _old(self) -> Lock | None:
         """Return the lock that is there, if it is sound."""
         try:
-            self.outcome.old_text = self.outcome.path.read_text(encoding="utf-8")
+            self.outcome.old = self.outcome.path.read_bytes()
+            self.outcome.old_text = self.outcome.old.decode().replace("\r\n", "\n")  # as git may check it out
             return Lock.loads(self.outcome.old_text, str(self.outcome.path))
         except FileNotFoundError:
             return None

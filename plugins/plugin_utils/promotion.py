@@ -100,7 +100,7 @@ def promote(settings: Settings, now: datetime.datetime, write: bool) -> Result:
             left = journal["about"] if journal else None
         if left:
             when = "was" if write else "will first be"
-            result.warnings.append(f"a run that was killed {when} completed: {say(left)}")
+            result.warnings.append(f"a run that was killed {when} completed: {handover.say(left)}")
         names = _names(settings, result)
         for env in names:
             outcome = _outcome(settings, env, result)
@@ -118,15 +118,6 @@ def promote(settings: Settings, now: datetime.datetime, write: bool) -> Result:
                      "envs": [outcome.env for outcome in todo]}  # fmt: skip
             handover.apply(settings.locks_dir, changes, about)
     return result
-
-
-def say(about: Mapping[str, object]) -> str:
-    """What a journal is about, for people."""
-    envs = about.get("envs")
-    names = ", ".join(map(str, envs)) if isinstance(envs, list) else "?"
-    if about.get("what") == "rollback":
-        return f"rollback of {names} in {about.get('tier')}"
-    return f"promotion of {names} from {about.get('from')} to {about.get('to')}"
 
 
 def _names(settings: Settings, result: Result) -> list[str]:

@@ -17,7 +17,7 @@ from . import channels as chan
 from . import evidence, handover, lockfile, packagediff
 from .lockfile import Lock, LockError, Package
 from .lockpackage import merge_depends
-from .promotion import HostOf, replace, say, sound
+from .promotion import HostOf, replace, sound
 
 MOST = 64 << 20  # bytes of a plan, unpacked
 
@@ -83,7 +83,7 @@ def look(settings: Settings) -> Looked:
     lock = sound(current)
     found = Looked("hosts", hosts, current, evidence.digests(lock, settings.env) if lock else {})
     if journal:
-        found.warnings.append(f"a run that was killed is completed first: {say(journal['about'])}")
+        found.warnings.append(f"a run that was killed is completed first: {handover.say(journal['about'])}")
         if _same(journal["about"], settings):
             found.source, found.target, found.why = "declared", current, "the killed run declared it"
             return found

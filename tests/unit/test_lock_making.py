@@ -17,7 +17,7 @@ import pytest
 import rattler
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, locking, relax
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import handover, lockfile, locking, relax
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.solver import ChannelUnreadable
 
@@ -530,16 +530,104 @@ def test_a_failing_write_leaves_the_old_lock_and_no_other_file(site, monkeypatch
     ]
 
 
-def test_what_a_killed_run_left_is_swept(site):
-    site.spec("python")
-    folder = site.settings.locks_dir / "dev"
-    folder.mkdir(parents=True)
-    leftovers = [folder / ".train.conda-lock.yml.abc.new", folder / ".train.conda-lock.yml.def.new"]
+def test_what_a_killed_run_left_is_swept(tmp_path):
+    leftovers = [tmp_path / ".train.txt.abc.new", tmp_path / ".train.txt.def.new"]
     for leftover in leftovers:
         leftover.touch()
     os.utime(leftovers[0], (time.time() - 7200,) * 2)
-    site.one()
+    locking.write_atomically(tmp_path / "train.txt", "x")
     assert [leftover.exists() for leftover in leftovers] == [False, True]
+
+
+class Killed(BaseException):
+    """Ends a run as a signal would: nothing below catches it."""
+
+
+def test_a_run_that_is_killed_anywhere_is_completed(site, monkeypatch):
+    """Two locks move by `update`: nobody could tell later which of them was meant to, for both satisfy their specs."""
+    site.spec("python 3.12.*", "numpy <2")
+    site.spec("python 3.12.*", "numpy <2", "six", name="serve")
+    site.run()
+    site.spec("python 3.12.*", "numpy")
+    site.spec("python 3.12.*", "numpy", "six", name="serve")
+    before = {name: site.text(name) for name in ("train", "serve")}
+    replace_, states, left = Path.replace, [], ""
+    for moment in range(1, 20):
+        for name, text in before.items():
+            (site.settings.locks_dir / "dev" / f"{name}.conda-lock.yml").write_text(text)
+        count = 0
+
+        def killed(path, target, moment=moment):
+            nonlocal count
+            count += 1
+            if count == moment:
+                raise Killed
+            return replace_(path, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", killed)
+            try:
+                site.run(update=("numpy",))
+                break
+            except Killed:
+                pass
+        versions = [site.versions(name=name)["numpy"] for name in ("serve", "train")]
+        begun = (site.settings.locks_dir / handover.JOURNAL).exists()
+        said = locking.complete(site.settings, write=False)
+        assert bool(said) == begun, "a check says so, and"
+        assert [site.versions(name=name)["numpy"] for name in ("serve", "train")] == versions, "changes nothing"
+        left = locking.complete(site.settings, write=True)
+        states.append((begun, versions, [site.versions(name=name)["numpy"] for name in ("serve", "train")]))
+        assert not any(outcome.changed for outcome in site.run()), "and nothing is left to do"
+    old, new = ["1.26", "1.26"], ["2.0", "2.0"]
+    assert states == [(False, old, old), (True, old, new), (True, ["2.0", "1.26"], new)]
+    assert left == "locks of serve, train for dev"
+
+
+def test_two_runs_at_once(site):
+    site.spec("python")
+    site.settings.locks_dir.mkdir()
+    with (
+        handover.alone(site.settings.locks_dir),
+        pytest.raises(handover.HandoverError, match="another lock, promotion or rollback is at work"),
+    ):
+        site.one()
+    assert list(site.settings.locks_dir.iterdir()) == []
+
+
+def test_a_lock_that_changed_meanwhile_is_not_written_over(site, monkeypatch):
+    site.spec("python")
+    path = site.settings.locks_dir / "dev" / "train.conda-lock.yml"
+    alone = handover.alone
+
+    def late(folder):
+        path.parent.mkdir(parents=True)
+        path.write_text("somebody else's")
+        return alone(folder)
+
+    monkeypatch.setattr(handover, "alone", late)
+    with pytest.raises(handover.HandoverError, match="was changed while this ran; nothing was written"):
+        site.one()
+    assert path.read_text() == "somebody else's"
+
+
+def test_a_lock_with_line_ends_of_windows_is_no_other_one(site):
+    site.spec("python")
+    site.one()
+    path = site.settings.locks_dir / "dev" / "train.conda-lock.yml"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert not site.one(write=False).changed
+    site.spec("python", "six")
+    site.one()
+    assert b"\r" not in path.read_bytes() and "six" in site.versions()
+
+
+def test_a_lock_that_is_no_text_is_made_anew(site):
+    site.spec("python")
+    path = site.settings.locks_dir / "dev" / "train.conda-lock.yml"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"\xff\xfe")
+    assert site.codes() == ["old-lock"] and site.versions()["python"] == "3.13.1"
 
 
 @pytest.mark.parametrize(

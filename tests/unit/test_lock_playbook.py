@@ -1,5 +1,7 @@
 """playbooks/lock.yml as people run it: with an inventory, and with nothing but a folder of specs."""
 
+import hashlib
+import json
 import os
 import re
 import subprocess
@@ -85,6 +87,25 @@ def test_a_fuzzy_pin_is_held_against_a_spec_until_it_is_locked(play):
     assert code == 0 and "warning fuzzy-pin" in output
     code, output = play("--check", *arguments)
     assert code == 0 and "warning fuzzy-pin" in output and "error" not in output
+
+
+def test_what_a_killed_run_left_is_told_and_completed(play):
+    locks = play.folder / "envs" / "locks"
+    assert play()[0] == 0
+    lock = locks / "first" / "train.conda-lock.yml"
+    whole = lock.read_text()
+    cut = whole.replace("created_by: lockstep", "created_by: lockstep\n    a: b")
+    file = {"path": "first/train.conda-lock.yml", "old": hashlib.sha256(cut.encode()).hexdigest(), "new": whole}
+    about = {"what": "lock", "tier": "first", "envs": ["serve", "train"]}
+    journal = locks / ".unfinished.json"
+    journal.write_text(json.dumps({"schema": 1, "about": about, "files": [file]}))
+    lock.write_text(cut)
+    code, output = play("--check", "-e", "env=serve")
+    assert code == 2 and "A run that was killed is to be completed: locks of serve, train for first. " in output
+    assert "Stale: " not in output and lock.read_text() == cut
+    code, output = play("-e", "env=serve")
+    assert code == 0 and "a run that was killed was completed: locks of serve, train for first" in output
+    assert lock.read_text() == whole and not journal.exists()
 
 
 def test_wrong_words_on_the_command_line(play):

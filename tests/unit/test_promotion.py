@@ -436,7 +436,10 @@ def test_a_malformed_journal(site: Site, journal: str) -> None:
 
 
 def test_one_at_a_time(site: Site) -> None:
-    with handover.alone(site.locks), pytest.raises(handover.HandoverError, match="another promotion"):
+    with (
+        handover.alone(site.locks),
+        pytest.raises(handover.HandoverError, match="another lock, promotion or rollback is at work"),
+    ):
         promote(site.settings(), NOW, write=True)
 
 
