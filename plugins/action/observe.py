@@ -19,9 +19,13 @@ from ansible.template import Templar, trust_as_template
 from ..module_utils.observer.main import DEPTHS
 from ..module_utils.observer.reading import redact
 from ..plugin_utils import declare, host_tools, piped
-from ..plugin_utils.compare import DRIFT, NOTE, UNKNOWN, Declared, Drift, Kind, compare, in_sync, plain
+from ..plugin_utils.comparison.compare import compare
+from ..plugin_utils.comparison.declared import Declared
+from ..plugin_utils.comparison.drift import DRIFT, NOTE, UNKNOWN, Drift, in_sync
+from ..plugin_utils.comparison.kinds import Kind
 from ..plugin_utils.settings import observation_file, read_settings, reports_dir, role_defaults
 from ..plugin_utils.verdict import Verdict, maintenance, verdict
+from ..plugin_utils.words import plain
 
 SHOWN = 12  # lines of drift in a result; all of them are in the observation's file
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..module_utils import miniconda, plan
 from . import clean_schedule, condarc, lockfile
-from .compare import WHEEL, Clean, Declared, DeclaredEnv, Locked
+from .comparison.declared import WHEEL, Clean, Declared, DeclaredEnv, Locked
 from .floor import Floor, FloorError
 
 SETTINGS: tuple[str, ...] = (

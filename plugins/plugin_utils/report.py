@@ -15,8 +15,11 @@ from typing import Any
 
 import jinja2
 
-from .compare import ABOUT, DRIFT, NOTE, UNKNOWN, Drift, Kind, package_changes, plain
+from .comparison.drift import DRIFT, NOTE, UNKNOWN, Drift
+from .comparison.kinds import ABOUT, Kind
+from .comparison.packages import package_changes
 from .verdict import Maintenance, Verdict, verdict
+from .words import plain
 
 SCHEMA = 1
 LIMIT = 64 << 20
@@ -155,7 +158,7 @@ def cross(hosts: Sequence[Host]) -> None:
 
 
 Locks = Mapping[tuple[str, str], Mapping[str, Any]]
-"""(tier, environment) to platform to compare.Locked."""
+"""(tier, environment) to platform to declared.Locked."""
 
 
 def differences(tiers: Sequence[str], locks: Locks) -> list[dict[str, Any]]:

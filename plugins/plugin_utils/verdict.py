@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from .compare import NOTE, UNKNOWN, Drift, plain
+from .comparison.drift import NOTE, UNKNOWN, Drift
+from .words import plain
 
 
 class Verdict(Enum):

@@ -17,7 +17,12 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.observer.machine im
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import Seen
 from ansible_collections.lockstep.fleet.plugins.module_utils.tree import MANIFEST, MARK
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import clean_schedule, condarc
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.compare import Clean, Declared, DeclaredEnv, Locked
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import (
+    Clean,
+    Declared,
+    DeclaredEnv,
+    Locked,
+)
 
 PACKAGES = [("numpy", "2.1.0", "py312_0"), ("python", "3.12.4", "h1_0"), ("six", "1.16.0", "pyh_0")]
 ENGINE, WHEEL = "0.28.0", "e" * 64

@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.compare import (
-    ABOUT,
-    DRIFT,
-    NOTE,
-    UNKNOWN,
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.compare import compare
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import (
     WHEEL,
     Clean,
     Declared,
     DeclaredEnv,
-    Drift,
-    Kind,
     Locked,
-    compare,
-    in_sync,
-    package_changes,
-    plain,
-    split_name,
 )
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.drift import (
+    DRIFT,
+    NOTE,
+    UNKNOWN,
+    Drift,
+    in_sync,
+)
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.kinds import ABOUT, Kind
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.packages import package_changes, split_name
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.words import plain
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/audit.md"
 ROLES = Path(__file__).resolve().parents[2] / "roles"

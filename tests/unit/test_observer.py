@@ -23,16 +23,16 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.observer.main impor
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import Seen
 from ansible_collections.lockstep.fleet.plugins.module_utils.tree import MANIFEST, MARK
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, piped
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.compare import (
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.compare import compare
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import Declared
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.drift import (
     DRIFT,
     NOTE,
     UNKNOWN,
-    Declared,
     Drift,
-    Kind,
-    compare,
     in_sync,
 )
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.kinds import Kind
 from fake_root import PACKAGES, SITE, FakeRoot, put, thaw
 
 from tests.waiting import PATIENCE

@@ -1,0 +1,46 @@
+"""The scheduled clean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .declared import Declared
+from .drift import NOTE, UNKNOWN, Drift, section
+from .kinds import Kind
+
+
+def clean_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
+    """The timer or the crontab's line, one of which has to be there, and how the last run went."""
+    if declared.clean is None:
+        return
+    found, drifts = section(seen, "clean")
+    yield from drifts
+    if not found:
+        return
+    want = declared.clean
+    wrong = []
+    if found.get("units"):
+        wrong += [f"{path.rsplit('/', 1)[-1]} is {'missing' if state == 'missing' else 'altered'}"
+                  for path, state in found["units"].items()]  # fmt: skip
+    if not found.get("enabled"):
+        wrong.append("the timer is not enabled")
+    if not found.get("linger"):
+        wrong.append("the user does not linger, so that timers stop with the last login")
+    cron = [line for line in found.get("cron") or [] if line.split() == want.cron.split()]
+    by_timer, by_cron = not wrong and want.scheduler != "cron", bool(cron) and want.scheduler != "timer"
+    if not by_timer and not by_cron:
+        asked = not (found.get("enabled") and found.get("linger"))
+        if asked and "cron" not in found and want.scheduler != "timer":
+            line = f"no timer ({'; '.join(wrong)}), and the crontab could not be read"
+            yield Drift(Kind.CLEAN_SCHEDULE, "clean", line,
+                        severity=UNKNOWN)  # fmt: skip
+        elif found.get("cron"):
+            yield Drift(Kind.CLEAN_SCHEDULE, "clean", "the crontab's line is another one", want.cron, found["cron"][0])
+        else:
+            nothing = len(wrong) > 2
+            why = "it is not scheduled, neither by a timer nor by cron" if nothing else "; ".join(wrong)
+            yield Drift(Kind.CLEAN_SCHEDULE, "clean", why, want.cron if want.scheduler == "cron" else want.timer)
+    last = found.get("last") or {}
+    if last and not last.get("ok"):
+        yield Drift(Kind.CLEAN_FAILED, "clean", f"the last run failed: {last.get('message', '')}", severity=NOTE)
