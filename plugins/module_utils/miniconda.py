@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import glob
 import hashlib
+import http.client
 import json
 import netrc
 import os
@@ -25,7 +26,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from . import tree
 from .hostroot import need_root_folder
+from .locks import reported
 from .plan import redact
 from .problem import Problem
 
@@ -38,7 +41,8 @@ MANAGED = "[externally-managed]\nError=The base is shared and never changed. Mak
 
 @dataclass(frozen=True)
 class Base:
-    """What is at the prefix: `absent`, `unfinished` (ours, killed half-way), `ours`, `foreign`, `other` (no conda)."""
+    """What is at the prefix: `absent`, `unfinished` (ours, killed half-way), `half-updated` (an update was), `ours`,
+    `damaged` (ours, and parts are gone), `foreign`, `other` (no conda)."""
 
     state: str
     version: str = ""
@@ -56,8 +60,18 @@ def _record(prefix: str, name: str) -> dict[str, Any]:
 
 
 def intent(root: str) -> str:
-    """The file that says that an installation is under way; it outlives a killed one."""
+    """The file that says what is under way, and where; it outlives a killed run."""
     return os.path.join(root, "state", "miniconda.installing")
+
+
+def _under_way(root: str, prefix: str) -> str:
+    """What a run that was killed was doing at the prefix: `install`, `update`, or "" where no run was."""
+    try:
+        with open(intent(root), encoding="utf-8") as file:
+            found = json.load(file)
+        return str(found["action"]) if found["prefix"] == prefix else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # no proof that what is there is ours to remove
 
 
 def look(root: str, prefix: str) -> Base:
@@ -70,13 +84,17 @@ def look(root: str, prefix: str) -> Base:
         return Base("absent")
     if not os.path.isdir(prefix):
         return Base("other", reason=f"{prefix} is not a folder")
-    if os.path.exists(intent(root)):
+    killed = _under_way(root, prefix)
+    if killed == "install" and not os.path.exists(os.path.join(prefix, MARK)):
         return Base("unfinished")
     if not os.listdir(prefix):
         return Base("absent")
     try:
-        with open(os.path.join(prefix, MARK), encoding="utf-8") as file:
-            return Base("ours", version=str(json.load(file)["version"]))
+        version = str(_mark_of(prefix)["version"])
+        if killed:
+            return Base("half-updated", version=version)
+        gone = _gone(prefix)
+        return Base("damaged", version, f"{gone} is gone") if gone else Base("ours", version=version)
     except FileNotFoundError:
         pass
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -84,6 +102,28 @@ def look(root: str, prefix: str) -> Base:
     if not os.path.isdir(os.path.join(prefix, "conda-meta")):
         return Base("other", reason=f"{prefix} holds files, but no conda installation")
     return Base("foreign", version=found_version(prefix))
+
+
+def _mark_of(prefix: str) -> dict[str, Any]:
+    """Read our mark.
+
+    :raises OSError, ValueError: where it is not there, or no mark
+    """
+    with open(os.path.join(prefix, MARK), encoding="utf-8") as file:
+        found = json.load(file)
+    if not isinstance(found, dict):
+        raise ValueError("it is no object")
+    return found
+
+
+def _gone(prefix: str) -> str:
+    """What a base cannot do without and this one lacks, "" where all is there."""
+    for path in ("bin/conda", "bin/python"):
+        if not os.access(os.path.join(prefix, path), os.X_OK):
+            return path
+    if not os.path.isdir(os.path.join(prefix, "conda-meta")):
+        return "conda-meta"
+    return "" if glob.glob(os.path.join(glob.escape(prefix), "lib", "python3.*", "")) else "lib/python3.*"
 
 
 def found_version(prefix: str) -> str:
@@ -116,8 +156,8 @@ def _order(version: str) -> list[int]:
 
 
 @contextlib.contextmanager
-def _alone(root: str, seconds: int) -> Iterator[None]:
-    """One installation a host at a time."""
+def _alone(root: str, seconds: int) -> Iterator[int]:
+    """One installation a host at a time; yield the lock's descriptor: the installer of a killed run keeps it."""
     os.makedirs(os.path.join(root, "state"), 0o755, exist_ok=True)
     with open(os.path.join(root, "state", "miniconda.lock"), "a", encoding="utf-8") as lock:
         end = time.monotonic() + seconds
@@ -132,7 +172,7 @@ def _alone(root: str, seconds: int) -> Iterator[None]:
                         remedy="let it end, or look for it with `fuser -v state/miniconda.lock`",
                     ) from None
                 time.sleep(0.5)
-        yield
+        yield lock.fileno()
 
 
 def fetch(url: str, sha256: str, target: str, tries: int = 3) -> None:
@@ -153,7 +193,11 @@ def fetch(url: str, sha256: str, target: str, tries: int = 3) -> None:
                     if expected and file.tell() != int(expected):
                         raise urllib.error.URLError(f"the connection broke after {file.tell()} of {expected} bytes")
                 break
-            except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+            except (ValueError, http.client.InvalidURL) as error:
+                raise Problem(
+                    f"{redact(url)} is no address", redact(str(error)), "correct miniconda_base_url"
+                ) from None
+            except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
                 refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
                 distrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
                 if refused or distrusted or attempt == tries:
@@ -165,7 +209,8 @@ def fetch(url: str, sha256: str, target: str, tries: int = 3) -> None:
                             "install the site's certificate authority on the host, or name its file in SSL_CERT_FILE "
                             "(lockstep_environment)"
                         )
-                    raise Problem(f"{redact(url)} cannot be downloaded", redact(str(error)), remedy) from None
+                    said = redact(str(error).strip() or type(error).__name__)
+                    raise Problem(f"{redact(url)} cannot be downloaded", said, remedy) from None
                 time.sleep(2 * attempt)
             except OSError as error:
                 raise Problem(
@@ -235,7 +280,7 @@ def _mark(prefix: str, version: str, sha256: str, adopted: bool) -> None:
 
 
 def decide(found: Base, prefix: str, version: str) -> str:
-    """What there is to do: `install`, `reinstall`, `update`, `adopt`, `freeze` or "".
+    """What there is to do: `install`, `reinstall`, `update`, `reupdate`, `adopt`, `freeze` or "".
 
     :raises Problem: where what is at the prefix must be left alone
     """
@@ -243,6 +288,12 @@ def decide(found: Base, prefix: str, version: str) -> str:
         return "install"
     if found.state == "unfinished":
         return "reinstall"
+    if found.state == "damaged":
+        raise Problem(
+            f"the base at {prefix} is damaged",
+            found.reason,
+            "move it away and run again, so that it is installed anew; environments do not depend on it",
+        )
     if found.state == "other":
         raise Problem(f"{prefix} is in the way", found.reason, "move it away, or choose another lockstep_root")
     if found.state == "foreign":
@@ -262,6 +313,8 @@ def decide(found: Base, prefix: str, version: str) -> str:
                 "declare the newer version, or move the base away; environments do not depend on it",
             )
         return "update"
+    if found.state == "half-updated":
+        return "reupdate"
     return "freeze" if unfrozen(prefix) else ""
 
 
@@ -271,21 +324,28 @@ def apply(action: str, root: str, prefix: str, version: str, url: str, sha256: s
     :returns: lines that tell what was done
     :raises Problem: where the download, the room or the installer fails; nothing half-made is taken for a base later
     """
-    need_root_folder(root)
-    with _alone(root, wait):
-        found = look(root, prefix)
-        action = decide(found, prefix, version)  # another run may have done it meanwhile
-        if action in ("install", "reinstall", "update"):
-            _install(action, root, prefix, version, url, sha256)
-        if action:
-            freeze(prefix)
-            _mark(prefix, version, sha256 if action != "adopt" else "", adopted=action == "adopt")
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(intent(root))
+    old_mask = os.umask(0o022)  # all users of the host read what is made here
+    try:
+        need_root_folder(root)
+        with reported(f"Miniconda cannot be installed at {prefix}"), _alone(root, wait) as lock:
+            found = look(root, prefix)
+            action = decide(found, prefix, version)  # another run may have done it meanwhile
+            # whoever installed something of their own before we came still has it after an update
+            adopted = action == "adopt" or (found.version != "" and bool(_mark_of(prefix).get("adopted")))
+            if action in ("install", "reinstall", "update", "reupdate"):
+                _install(action, root, prefix, version, url, sha256, lock)
+            if action:
+                freeze(prefix)
+                _mark(prefix, version, sha256 if action != "adopt" else "", adopted)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(intent(root))
+    finally:
+        os.umask(old_mask)
     said = {
         "install": f"installed {version}",
         "reinstall": f"removed what a killed run had left, installed {version}",
         "update": f"updated {found.version} to {version}",
+        "reupdate": f"finished an update to {version} that a killed run had begun",
         "adopt": f"adopted the installation that was there ({version})",
         "freeze": "froze the base again",
         "": "",
@@ -293,7 +353,8 @@ def apply(action: str, root: str, prefix: str, version: str, url: str, sha256: s
     return [said[action]] if action else []
 
 
-def _install(action: str, root: str, prefix: str, version: str, url: str, sha256: str) -> None:
+def _install(action: str, root: str, prefix: str, version: str, url: str, sha256: str, lock: int) -> None:
+    """Fetch the installer and run it. Nothing is left of an installation that fails; an update is tried again."""
     disk = os.statvfs(root)
     free = disk.f_bavail * disk.f_frsize
     if free < ROOM:
@@ -304,43 +365,62 @@ def _install(action: str, root: str, prefix: str, version: str, url: str, sha256
     work = os.path.join(root, "state", "installer")
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work, 0o700)
+    update = action in ("update", "reupdate")
     try:
         installer = os.path.join(work, os.path.basename(url))
         fetch(url, sha256, installer)
-        with open(intent(root), "w", encoding="utf-8") as file:
-            file.write(f"{action} {version}\n")
         if action == "reinstall":
-            shutil.rmtree(prefix)
-        if action == "update":
+            tree.remove(prefix)
+        elif not update and os.path.isdir(prefix):
+            os.rmdir(prefix)  # empty: the installer insists on making it
+        _announce(root, {"action": "update" if update else "install", "prefix": prefix, "version": version})
+        if update:
             for path in frozen_files(prefix):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(os.path.join(prefix, path))
-        elif os.path.isdir(prefix):
-            os.rmdir(prefix)  # empty: the installer insists on making it
-        argv = ["/bin/bash", installer, "-b", *(["-u"] if action == "update" else []), "-p", prefix]
-        keep = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TERM", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-        env = {key: value for key, value in os.environ.items() if key in keep}
-        done = subprocess.run(
-            argv, env={**env, "TMPDIR": work}, stdin=subprocess.DEVNULL, capture_output=True, text=True, umask=0o022
-        )
-        if done.returncode != 0:
-            tail = " | ".join((done.stderr + done.stdout).strip().splitlines()[-6:])
-            raise Problem(
-                f"the installer {os.path.basename(url)} ended with {done.returncode}",
-                tail,
-                "the next run removes what it left and starts again",
-            )
-        check = subprocess.run(
-            [os.path.join(prefix, "bin", "conda"), "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        if check.returncode != 0:
-            raise Problem(
-                f"{prefix}/bin/conda does not run after the installation",
-                check.stderr[-400:],
-                "see whether this host's glibc is new enough for this installer",
-            )
+        try:
+            _run(installer, prefix, update, work, lock)
+        except (Problem, OSError):
+            if not update:  # while it is certain that nobody else made it
+                tree.remove(prefix)
+                os.unlink(intent(root))
+            raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _announce(root: str, what: dict[str, str]) -> None:
+    """Write down what is about to be done, durably and in one step."""
+    tree.write_file(intent(root) + ".tmp", json.dumps(what) + "\n", durable=True)
+    os.replace(intent(root) + ".tmp", intent(root))
+
+
+def _run(installer: str, prefix: str, update: bool, work: str, lock: int) -> None:
+    """Run the installer, and the conda that it installed.
+
+    :param lock: descriptor of the lock, which the installer keeps if this process is killed
+    :raises Problem: where either fails
+    """
+    argv = ["/bin/bash", installer, "-b", *(["-u"] if update else []), "-p", prefix]
+    keep = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TERM", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+    env = {key: value for key, value in os.environ.items() if key in keep}
+    done = subprocess.run(
+        argv, env={**env, "TMPDIR": work}, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=(lock,)
+    )
+    if done.returncode != 0:
+        said = (done.stderr + done.stdout).decode(errors="replace")
+        raise Problem(
+            f"the installer {os.path.basename(installer)} ended with {done.returncode}",
+            " | ".join(said.strip().splitlines()[-6:]),
+            "mend that and run again"
+            + ("; until then the base is half-updated" if update else "; nothing of it is left"),
+        )
+    check = subprocess.run(
+        [os.path.join(prefix, "bin", "conda"), "--version"], env=env, stdin=subprocess.DEVNULL, capture_output=True
+    )
+    if check.returncode != 0:
+        raise Problem(
+            f"{prefix}/bin/conda does not run after the installation",
+            check.stderr.decode(errors="replace")[-400:],
+            "see whether this host's glibc is new enough for this installer",
+        )

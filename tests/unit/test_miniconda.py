@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ update= ; while getopts bup: o; do case $o in u) update=1 ;; p) prefix=$OPTARG ;
 mkdir -p "$prefix/bin" "$prefix/conda-meta" "$prefix/lib/python3.12"
 @BEFORE@
 printf '#!/bin/sh\\necho conda @CONDA@\\n' > "$prefix/bin/conda"; chmod 755 "$prefix/bin/conda"
+cp "$prefix/bin/conda" "$prefix/bin/python"
 echo '{"name": "conda", "version": "@CONDA@"}' > "$prefix/conda-meta/conda-@CONDA@-0.json"
 echo '{"name": "conda-index", "version": "9"}' > "$prefix/conda-meta/conda-index-9-0.json"
 echo '{"name": "python", "version": "3.12.1"}' > "$prefix/conda-meta/python-3.12.1-0.json"
@@ -110,30 +112,117 @@ def test_credentials_stay_out_of_messages(root: Path) -> None:
     assert "secret" not in str(caught.value) and "token/x" not in str(caught.value)
 
 
-def test_a_failing_installer_is_reported_and_the_next_run_heals(site: Site, root: Path) -> None:
+def test_a_failing_installer_leaves_nothing_behind(site: Site, root: Path) -> None:
     url, sha256 = site.publish(NEW, before="echo no room >&2; exit 3")
-    with pytest.raises(Problem, match=r"ended with 3.*no room"):
+    with pytest.raises(Problem, match=r"ended with 3.*no room.*nothing of it is left"):
         converge(root, NEW, url, sha256)
+    assert not (root / "miniconda").exists() and not Path(miniconda.intent(str(root))).exists()
+    url, sha256 = site.publish(NEW)
+    assert converge(root, NEW, url, sha256) == [f"installed {NEW}"]
+
+
+def test_what_somebody_installed_by_hand_after_a_failure_is_theirs(site: Site, root: Path) -> None:
+    with pytest.raises(Problem, match="ended with 3"):
+        converge(root, NEW, *site.publish(NEW, before="exit 3"))
+    foreign(root, site, NEW)
+    (root / "miniconda/thesis.tex").write_text("all my work")
+    assert converge(root, NEW, *site.publish(NEW)) == [f"adopted the installation that was there ({NEW})"]
+    assert (root / "miniconda/thesis.tex").read_text() == "all my work"
+
+
+def killed(root: Path, url: str, sha256: str, what: str = "install") -> None:
+    """A run that is killed by its own installer."""
+    code = (
+        "import sys; from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda\n"
+        "miniconda.apply(*sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, what, str(root), str(root / "miniconda"), NEW, url, sha256],
+        env={**os.environ, "PYTHONPATH": "collections"},
+        capture_output=True,
+    )
+    assert done.returncode == -9
+
+
+def test_a_killed_run_heals(site: Site, root: Path) -> None:
+    killed(root, *site.publish(NEW, before="kill -9 $PPID; exit 1"))
     assert miniconda.look(str(root), str(root / "miniconda")).state == "unfinished"
     url, sha256 = site.publish(NEW)
     assert converge(root, NEW, url, sha256) == [f"removed what a killed run had left, installed {NEW}"]
     assert converge(root, NEW, url, sha256) == []
 
 
-def test_a_killed_run_heals(site: Site, root: Path) -> None:
-    url, sha256 = site.publish(NEW, before="kill -9 $PPID; sleep 0.2; exit 1")
-    code = (
-        "import sys; from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda\n"
-        "miniconda.apply('install', *sys.argv[1:])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(root), str(root / "miniconda"), NEW, url, sha256],
-        env={**os.environ, "PYTHONPATH": "collections"},
-        capture_output=True,
-    )
-    assert done.returncode == -9
-    url, sha256 = site.publish(NEW)
-    assert converge(root, NEW, url, sha256)[0].startswith("removed what a killed run had left")
+def test_a_killed_runs_installer_is_waited_for(site: Site, root: Path) -> None:
+    killed(root, *site.publish(NEW, before='kill -9 $PPID; sleep 1; echo late > "$prefix/late"; exit 1'))
+    converge(root, NEW, *site.publish(NEW))
+    assert not (root / "miniconda/late").exists() and (root / "miniconda/bin/conda").exists()
+
+
+def test_a_killed_run_elsewhere_is_no_licence_to_remove(site: Site, root: Path) -> None:
+    killed(root, *site.publish(NEW, before="kill -9 $PPID; exit 1"))
+    other = root / "other"
+    subprocess.run(["bash", site.folder / site.publish(OLD)[0].rsplit("/", 1)[1], "-b", "-p", other], check=True)
+    assert miniconda.look(str(root), str(other)).state == "foreign"
+
+
+@pytest.mark.parametrize("end", ["kill -9 $PPID; exit 1", "exit 3"])
+def test_an_update_that_does_not_end_well_is_tried_again_and_removes_nothing(site: Site, root: Path, end: str) -> None:
+    foreign(root, site, OLD)
+    (root / "miniconda/envs").mkdir()
+    (root / "miniconda/envs/mine").write_text("an environment of somebody's own")
+    converge(root, OLD, *site.publish(OLD))
+    if end.startswith("kill"):
+        killed(root, *site.publish(NEW, before=end), what="update")
+    else:
+        with pytest.raises(Problem, match=r"ended with 3.*half-updated"):
+            converge(root, NEW, *site.publish(NEW, before=end))
+    assert miniconda.look(str(root), str(root / "miniconda")).state == "half-updated"
+    assert converge(root, NEW, *site.publish(NEW)) == [f"updated {OLD} to {NEW}"]
+    assert (root / "miniconda/envs/mine").exists()
+    assert json.loads((root / "miniconda/.lockstep-base.json").read_text())["adopted"] is True
+    assert converge(root, NEW, *site.publish(NEW)) == []
+
+
+@pytest.mark.parametrize("part", ["bin", "lib", "conda-meta"])
+def test_a_base_that_lost_a_part_is_said(site: Site, root: Path, part: str) -> None:
+    got = site.publish(NEW)
+    converge(root, NEW, *got)
+    (root / "miniconda" / part).rename(root / part)
+    with pytest.raises(Problem, match=rf"is damaged.*{part}.* is gone.*move it away"):
+        converge(root, NEW, *got)
+
+
+def test_others_can_read_what_a_strict_umask_installs(site: Site, tmp_path: Path) -> None:
+    old = os.umask(0o077)
+    try:
+        converge(tmp_path / "new", NEW, *site.publish(NEW))
+    finally:
+        os.umask(old)
+    closed = [p for p in (tmp_path / "new", *(tmp_path / "new").rglob("*")) if p.stat().st_mode & 0o044 != 0o044]
+    assert closed == []
+
+
+@pytest.mark.parametrize("url", ["repo.example/x.sh", "http://h:port/x.sh", "http://[::1/x.sh", "http://h/a b.sh"])
+def test_an_address_that_is_none_is_said(root: Path, url: str) -> None:
+    with pytest.raises(Problem, match=r"is no address.*miniconda_base_url"):
+        miniconda.fetch(url, "0" * 64, str(root / "x"))
+
+
+@pytest.mark.parametrize(
+    "said", [b"\x15\x03\x01\x00", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nabc", b""]
+)
+def test_a_server_that_talks_otherwise_is_said(root: Path, said: bytes) -> None:
+    def serve() -> None:
+        client, _ = server.accept()
+        client.recv(65536)
+        client.sendall(said)
+        client.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        with pytest.raises(Problem, match="cannot be downloaded"):
+            miniconda.fetch(f"http://127.0.0.1:{server.getsockname()[1]}/x.sh", "0" * 64, str(root / "x"), tries=1)
+    assert not list(root.iterdir())
 
 
 def test_updates_in_place_but_never_back(site: Site, root: Path) -> None:
