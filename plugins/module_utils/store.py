@@ -24,6 +24,7 @@ from .problem import Problem
 from .room import refuse_network, refuse_other_filesystem
 
 HISTORY = 50  # publishes remembered for each environment
+LEASE_SECONDS = 2.0  # as long as activation waits for a lease
 
 
 class Store:
@@ -195,26 +196,34 @@ class Store:
     def want(self, env: str, name: str) -> bool:
         """Note that a generation is wanted again, so that it is not collected before it is activated.
 
-        Return whether it is there and complete.
+        Return whether it is there, complete and noted; where not, whoever holds the environment's lock may look again.
         """
-        with self._leased(env, name), contextlib.suppress(OSError):
-            if tree.read_mark(self.path(env, name)) is None:
+        with self._leased(env, name) as leased, contextlib.suppress(OSError):
+            if not leased or tree.read_mark(self.path(env, name)) is None:
                 return False
             os.utime(self.lease(env, name))
             return True
         return False
 
     @contextlib.contextmanager
-    def _leased(self, env: str, name: str) -> Iterator[None]:
-        """Hold a generation's lease shared, where there is one."""
+    def _leased(self, env: str, name: str) -> Iterator[bool]:
+        """Hold a generation's lease shared; yield whether that was possible.
+
+        The collector has a lease to itself for moments. Anybody else who may read it may keep it for ever, so nobody
+        waits for long.
+        """
         try:
             handle = os.open(self.lease(env, name), os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
-            yield
+            yield False
             return
         try:
-            fcntl.flock(handle, fcntl.LOCK_SH)
-            yield
+            try:
+                locks.wait(handle, True, "the lease", LEASE_SECONDS)
+            except (Problem, OSError):
+                yield False
+            else:
+                yield True
         finally:
             os.close(handle)
 

@@ -206,6 +206,13 @@ class TestCollect:
         assert not generation.stage(store, channel.plan("train", "alpha=1.0", "python"), FAST)["changed"]
         assert store.candidates("train", 0, 3600) == [names[1]]
 
+    def test_a_blocked_lease_holds_up_no_run(self, channel: Channel, store: Store, names: list[str]) -> None:
+        """Whoever may read a lease may lock it for ever."""
+        os.utime(store.lease("train", names[0]), (0, 0))
+        with held(store.lease("train", names[0]), "-x"):
+            assert not generation.stage(store, channel.plan("train", "alpha=1.0", "python"), FAST)["changed"]
+        assert time.time() - os.lstat(store.lease("train", names[0])).st_mtime < 600  # noted as wanted all the same
+
     def test_an_unfinished_tree_goes_at_once(self, store: Store, names: list[str]) -> None:
         Path(store.path("train", names[0]), tree.MARK).write_text("")
         assert store.collect("train", 0, 3600)["removed"] == [names[0]]
