@@ -7,7 +7,7 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from .layout import Layout
+from .layout import SSM_POLICY, Layout
 from .network import Network
 
 TRUST = {
@@ -134,7 +134,7 @@ class Access(pulumi.ComponentResource):
         )
         policies = list(access.policies)
         if access.ssm:
-            policies.insert(0, f"arn:{partition}:iam::aws:policy/AmazonSSMManagedInstanceCore")
+            policies.insert(0, f"arn:{partition}:iam::aws:policy/{SSM_POLICY}")
         for arn in policies:
             aws.iam.RolePolicyAttachment(
                 f"{name}-host-{arn.rsplit('/', 1)[1]}", role=role.name, policy_arn=arn, opts=self._opts

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from .layout import ARCHITECTURES, has_own_disks, host_names, platform_of, zones_available, zones_of
+from .layout import ARCHITECTURES, SSM_POLICY, has_own_disks, host_names, platform_of, zones_available, zones_of
 from .model import Cluster, Disk, NodeGroup
 from .reader import Problems
 from .userdata import LIMIT, user_data
@@ -15,6 +15,10 @@ from .userdata import LIMIT, user_data
 AWS_KEEPS = 5  # addresses of every subnet that AWS keeps for itself
 SPREAD_LIMIT = 7  # machines of a spread placement group in one zone
 TAG_LIMIT = 40  # of AWS's 50, to leave room for those that the program adds
+PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+HOST = r"[a-z][a-z0-9-]*"  # as the inventory's schema takes them
+ANSIBLES = ("all", "ungrouped", "localhost")  # names that mean something else to Ansible, whose groups tiers become
+SHARED = ("/home", "/media", "/mnt", "/opt", "/root", "/srv")  # what is in them is not the fleet's alone
 SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/run", "/sbin", "/sys", "/usr", "/tmp", "/var")
 WRONG_CHIP = {"linux-64": r"(?<![a-z0-9])(arm64|aarch64)(?![a-z0-9])", "linux-aarch64": r"(x86_64|amd64)"}
 
@@ -28,13 +32,22 @@ def check(cluster: Cluster, stack: str, region: str, keys: list[str], problems: 
     _access(cluster, keys, problems)
     _host(cluster, keys, problems)
     _tags(cluster.tags, "tags", problems)
+    if cluster.tier in ANSIBLES:
+        problems.add("tier", *_taken(cluster.tier))
     if cluster.kms_key and f":kms:{region}:" not in cluster.kms_key:
         problems.add("kms_key", f"is not a key of {region}", "Name a key of the region that the stack is in")
+    if cluster.host_prefix is None and not re.fullmatch(HOST, stack):
+        what = f"is missing, and the stack's name {stack} cannot begin the names of hosts"
+        problems.add("host_prefix", what, "Set it, in lower-case letters, digits and dashes, such as dev-")
     if not cluster.groups:
         problems.add("groups", "names no machines", "Add one, such as train: {instance_type: g6.xlarge, count: 1}")
     for name, group in cluster.groups.items():
         _group(cluster, name, group, stack, problems)
     _room(cluster, problems)
+
+
+def _taken(tier: str) -> tuple[str, str]:
+    return f"is {tier}, which means something else to Ansible", "Choose another name, such as dev"
 
 
 def ipv4(text: str) -> ipaddress.IPv4Network | str:
@@ -68,7 +81,7 @@ def _new_network(cluster: Cluster, region: str, problems: Problems) -> None:
     found = ipv4(network.cidr)
     if isinstance(found, str):
         problems.add("network.cidr", f"is no IPv4 network: {found}", "Write one like 10.20.0.0/16")
-    elif not found.is_private:
+    elif not any(found.subnet_of(private) for private in PRIVATE):
         problems.add("network.cidr", f"{found} is not a private range", "Take one of 10.0.0.0/8 or 172.16.0.0/12")
     elif not 16 <= found.prefixlen <= 22:
         problems.add(
@@ -78,9 +91,7 @@ def _new_network(cluster: Cluster, region: str, problems: Problems) -> None:
         problems.add("network.zones", "is empty", f"Name one or more, such as {region}a")
     if len(network.zones) > 6:
         problems.add("network.zones", f"names {len(network.zones)} zones", "Name at most 6")
-    for zone, times in Counter(network.zones).items():
-        if times > 1:
-            problems.add("network.zones", f"names {zone} {times} times", "Name each once")
+    _once("network.zones", network.zones, problems)
     for number, zone in enumerate(network.zones):
         _in_region(zone, region, f"network.zones[{number}]", problems)
     for name in ("private_subnets", "public_subnets", "route_tables"):
@@ -102,6 +113,14 @@ def _existing_network(cluster: Cluster, region: str, problems: Problems) -> None
     for key in ("private_subnets", "public_subnets"):
         for zone in getattr(network, key):
             _in_region(zone, region, f"network.{key}.{zone}", problems)
+    _once("network.route_tables", network.route_tables, problems)
+
+
+def _once(path: str, names: Iterable[object], problems: Problems) -> None:
+    """Refuse what is named twice: each becomes a resource of its own, and Pulumi would see it half way only."""
+    for name, times in Counter(names).items():
+        if times > 1:
+            problems.add(path, f"names {name} {times} times", "Name each once")
 
 
 def _in_region(zone: str, region: str, path: str, problems: Problems) -> None:
@@ -124,6 +143,11 @@ def _access(cluster: Cluster, keys: list[str], problems: Problems) -> None:
             problems.add(
                 path, f"{text} {what}", "Name your office's or VPN's network, or use SSM (access.ssm), which needs none"
             )
+    _once("access.ssh_from", [found for text in access.ssh_from if not isinstance(found := ipv4(text), str)], problems)
+    _once("access.egress_ports", access.egress_ports, problems)
+    _once("access.policies", [arn.rsplit("/", 1)[1] for arn in access.policies], problems)
+    if access.ssm and any(arn.endswith(f"/{SSM_POLICY}") for arn in access.policies):
+        problems.add("access.policies", f"names {SSM_POLICY}, which access.ssm brings", "Leave it out")
     connection = access.connection or ("ssm" if access.ssm else "private")
     if connection == "ssm" and not access.ssm:
         problems.add(
@@ -152,6 +176,10 @@ def _host(cluster: Cluster, keys: list[str], problems: Problems) -> None:
             f"{host.root} is among the system's own folders",
             "Take one like /opt/lockstep or /srv/lockstep",
         )
+    if host.root in SHARED or host.root.startswith("/root/"):
+        what = "is root's own" if host.root.startswith("/root") else "holds what others put there"
+        remedy = "Take a folder of its own, like /opt/lockstep or /srv/lockstep: it is given to host.user whole"
+        problems.add("host.root", f"{host.root} {what}", remedy)
     if ".." in host.root.split("/") or "." in host.root.split("/"):
         problems.add("host.root", "has . or .. in it", "Write the plain path")
     size = len(user_data(host, "instance-store", tuple(keys)).encode())
@@ -183,6 +211,8 @@ def _group(cluster: Cluster, name: str, group: NodeGroup, stack: str, problems: 
         problems.add(
             path, f"gives the host name {longest}, over 63 characters", "Shorten the group's name or host_prefix"
         )
+    if group.tier in ANSIBLES:
+        problems.add(f"{path}.tier", *_taken(group.tier))
     zones = zones_available(cluster, group.public)
     if group.zone and group.zone not in zones:
         places = (

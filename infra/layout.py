@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from .model import Cluster, NodeGroup
 
 DEFAULT_AMI = "/aws/service/deeplearning/ami/{arch}/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
+SSM_POLICY = "AmazonSSMManagedInstanceCore"
 ARCHITECTURES = {"linux-64": "x86_64", "linux-aarch64": "arm64"}
 
 

@@ -20,6 +20,7 @@ from tests.unit.infra_samples import KEY, config
 CHECKOUT = Path(__file__).resolve().parents[2]
 BLOCK = {"mode": "block", "id": "cr-0123456789abcdef0", "zone": "us-east-1a"}
 EXISTING = {"vpc_id": "vpc-0123abcd", "private_subnets": {"us-east-1a": "subnet-0123abcd"}}
+SSM = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 
 
 def good(region: str | None = "us-east-1", **changes: Any) -> Layout:
@@ -130,6 +131,16 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"access__ssh_keys": ['command="sh" ' + KEY]}, "access.ssh_keys[0]", "one line like"),
     ({"access__ssh_keys": ["ssh-rsa " + "A" * 720 + f" k{i}" for i in range(9)]}, "access.ssh_keys", "EC2 takes 16384"),
     ({"access__ssh_key_files": ["no/such.pub"]}, "access.ssh_key_files[0]", "cannot be read (No such file"),
+    ({"access__ssh_from": ["10.8.0.1", "10.8.0.1/32"]}, "access.ssh_from", "names 10.8.0.1/32 2 times"),
+    ({"access__egress_ports": [443, 443]}, "access.egress_ports", "names 443 2 times"),
+    ({"access__policies": [f"arn:aws:iam::{a}:policy/X" for a in ("aws", "1" * 12)]}, "access.policies", "X 2 times"),
+    ({"access__policies": [SSM]}, "access.policies", "which access.ssm brings"),
+    ({"network": {**EXISTING, "route_tables": ["rtb-0123abcd"] * 2}}, "network.route_tables", "rtb-0123abcd 2 times"),
+    ({"network__cidr": "127.0.0.0/16"}, "network.cidr", "not a private range"),
+    ({"tier": "all"}, "tier", "means something else to Ansible"),
+    ({"groups__train__tier": "ungrouped"}, "groups.train.tier", "means something else to Ansible"),
+    ({"host": {"root": "/opt"}}, "host.root", "holds what others put there"),
+    ({"host": {"root": "/root/lockstep"}}, "host.root", "is root's own"),
     ({"access__egress_ports": [0]}, "access.egress_ports[0]", "outside 1 to 65535"),
     ({"access__policies": ["AdministratorAccess"]}, "access.policies[0]", "the ARN of a policy"),
     ({"host": {"user": "root"}}, "host.user", "as an ordinary user"),
@@ -153,6 +164,16 @@ def test_each_mistake_is_told_alone_with_its_key_and_a_remedy(changes: dict[str,
     assert problems[0].startswith(f"{path}: ")
     assert words in problems[0]
     assert problems[0].count(". ") >= 1 and problems[0][-1] in ".?"
+
+
+@pytest.mark.parametrize("stack", ["Prod", "dev_1", "1-dev", "eu.prod"])
+def test_a_stack_whose_name_begins_no_host_needs_a_prefix(stack: str) -> None:
+    two = {"groups__other": {"instance_type": "g6.xlarge"}}
+    with pytest.raises(ConfigError) as caught:
+        load(config(**two), "lockstep", stack, "us-east-1")
+    (told,) = caught.value.problems
+    assert told.startswith(f"host_prefix: is missing, and the stack's name {stack} cannot begin the names of hosts. ")
+    assert load(config(**two, host_prefix="x-"), "lockstep", stack, "us-east-1").groups[0].hosts[0] == "x-train-01"
 
 
 def test_the_region_is_needed() -> None:
