@@ -9,6 +9,7 @@ import sys
 from typing import Optional
 
 from .clean import clean, report
+from .hostroot import refuse_stranger
 from .problem import Problem
 from .store import Store
 
@@ -37,6 +38,7 @@ def main(argv: Optional[list[str]] = None) -> int:
     os.umask(0o022)
     store = Store(options.root, lock_timeout=options.lock_timeout)
     try:
+        refuse_stranger(options.root, f"{options.root}/bin/lockstep-clean")
         store.prepare()
         entry = clean(store, max(options.keep_previous, 0), max(options.min_age_days, 0) * 86400, options.dry_run)
     except Problem as problem:

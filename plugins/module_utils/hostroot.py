@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pwd
 
 from .problem import Problem
 
@@ -23,6 +25,28 @@ def refuse_root(uid: int | None = None) -> None:
             "environments belong to an ordinary user, and files made by root could never be updated by it",
             "connect as that user (ansible_user), and leave `become` off",
         )
+
+
+def refuse_stranger(root: str, command: str) -> None:
+    """Stop whoever does not own the root, root itself included: what they leave there the owner could not mend.
+
+    :param command: what was called, for the remedy
+    :raises Problem: where the folder belongs to somebody else, or is not there
+    """
+    try:
+        owner = os.stat(root).st_uid
+    except OSError as error:
+        raise Problem(f"{root} cannot be looked at", str(error)) from None
+    if owner == os.geteuid():
+        return
+    name = f"#{owner}"
+    with contextlib.suppress(KeyError):
+        name = pwd.getpwuid(owner).pw_name
+    raise Problem(
+        f"{root} belongs to {name}, and this is uid {os.geteuid()}",
+        "locks and records that another user makes there would keep its owner out",
+        f"sudo -u '{name}' {command}",
+    )
 
 
 def check_root(root: str) -> None:

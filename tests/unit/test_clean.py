@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import clean, generation, tree
+from ansible_collections.lockstep.fleet.plugins.module_utils import clean, generation, host_main, tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import host_tools
 
@@ -150,6 +151,18 @@ class TestCommand:
         assert done.returncode == 0, done.stderr
         assert "removed pkgs/unused-1.0-h_0\n" in done.stdout and "freed " in done.stdout and not done.stderr
         assert clean.history(store)[-1]["ok"]
+
+    def test_is_for_the_owner_alone(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """root as well would leave locks that the owner cannot open."""
+        for lock in Path(store.state).glob("*.lock"):
+            lock.unlink()
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        assert host_main.main(["clean", "--root", store.root]) == 1
+        said = capsys.readouterr().err
+        assert "belongs to" in said and f"sudo -u '{pwd.getpwuid(os.getuid()).pw_name}' {store.root}/bin" in said
+        assert not list(Path(store.state).glob("*.lock"))
 
     def test_fails_where_anything_fails(self, store: Store, command: str) -> None:
         Path(store.root, "conda-fails").touch()
