@@ -467,7 +467,11 @@ class _Environment:
     async def _refuse_silent_cpu(self, question: Question, records: Sequence[Any], wanted: spec.Spec) -> None:
         suspects = [r for r in records if r.subdir != "noarch" and not variants.is_cuda(str(r.build), r.depends)]
         available = await self.solver.records(question, [r.name.normalized for r in suspects], [question.platform])
-        names = [n for n in variants.silently_cpu(suspects, available) if await self._cuda_by_default(question, n)]
+        names = [
+            name
+            for name in variants.silently_cpu(suspects, available)
+            if name in habits.GPU_FRAMEWORKS or await self._cuda_by_default(question, name)
+        ]
         places = {d.match.name: d.place for d in wanted.dependencies}
         for name in [n for n in names if n in places] or names:  # what they bring follows them
             hints, about = await relax.towards_cuda(self.solver, question, name)
@@ -486,7 +490,8 @@ class _Environment:
     async def _cuda_by_default(self, question: Question, name: str) -> bool:
         """Say whether a host with the newest driver would be given a CUDA build of the package alone.
 
-        If not (libarrow, say), the CPU build is what the channel means everybody to have.
+        If not (libarrow, say), the CPU build is what the channel means everybody to have. GPU frameworks are not asked
+        about: of those the newest version may have no CUDA build yet, which take longer to make.
         """
         virtual = tuple(item for item in question.virtual_packages if item[0] != "__cuda")
         best = replace(

@@ -41,7 +41,7 @@ async def explain(solver: Solver, question: Question, failure: str) -> tuple[lis
     """Return lines: which single changes would help, then the solver's reasons; and the number of the dependency that
     the first such change is about.
     """
-    lines, about, late = await _helpful(solver, question, "solvable", bool)
+    lines, about, late = await _helpful(solver, list(_relaxations(question)), "solvable", bool)
     if not lines and not late:
         lines, about = await _alone(solver, question)
     return [*lines, *late, *(f"solver: {line[:300]}" for line in _causes(failure, 3 if lines else 6))], about
@@ -63,17 +63,35 @@ async def towards_cuda(solver: Solver, question: Question, name: str) -> tuple[l
     def good(records: list[Any]) -> bool:
         return any(r.name.normalized == name and variants.is_cuda(str(r.build), r.depends) for r in records)
 
-    lines, about, late = await _helpful(solver, question, "a CUDA build", good)
+    tries = [*_as_cuda(question, name), *_relaxations(question)]
+    lines, about, late = await _helpful(solver, tries, "a CUDA build", good)
     return [*lines, *late], about
 
 
+def _as_cuda(question: Question, name: str) -> Iterable[Relaxed]:
+    """Ask for the CUDA build of a package by name: an older one, where the newest version has none yet."""
+    any_version = f"{name}=*=*cuda*"
+    index = next((i for i, text in enumerate(question.dependencies) if parse(text).name == name), None)
+    if index is None:
+        dependencies = (*question.dependencies, any_version)
+        yield Relaxed(1, f"with `{any_version}` besides", replace(question, dependencies=dependencies), name)
+        return
+    match = parse(question.dependencies[index])
+    if match.build:
+        return
+    same_version = [(1, f"{name} {match.version} *cuda*")] if match.version else []
+    for rank, wish in (*same_version, (2, any_version)):
+        dependencies = (*question.dependencies[:index], wish, *question.dependencies[index + 1 :])
+        words = f"with `{wish}` in place of `{match.text}`"
+        yield Relaxed(rank, words, replace(question, dependencies=dependencies), name, "build", index)
+
+
 async def _helpful(
-    solver: Solver, question: Question, outcome: str, good: Callable[[list[Any]], bool]
+    solver: Solver, tries: Sequence[Relaxed], outcome: str, good: Callable[[list[Any]], bool]
 ) -> tuple[list[str], int | None, list[str]]:
     """Return lines on the single changes whose solution is good, the number of the first dependency that one of them
     is about, and a line if some were not tried.
     """
-    tries = list(_relaxations(question))
     answers, skipped = await _attempts(solver, tries)
     helped: list[tuple[str, int | None]] = []
     series: set[str] = set()

@@ -193,6 +193,27 @@ def test_what_keeps_the_cuda_build_away_is_named(site):
     assert "a CUDA build with floor cuda 12.9 in place of 12.8" in finding.remedy
 
 
+def test_a_framework_whose_newest_version_has_no_cuda_build_yet(site):
+    site.channel.add("pytorch", "2.0", "cuda129_0", ["cuda-version >=12.9,<13", "__cuda"], number=5)
+    site.channel.add("pytorch", "2.0", "cpu_0").add("pytorch", "2.1", "cpu_0")
+    site.channel.add("trainer", "1.0", "0", ["pytorch"])
+    for wish, way in [
+        ("pytorch", "with `pytorch=*=*cuda*` in place of `pytorch` (then pytorch 2.0)"),
+        ("pytorch >=2", "with `pytorch >=2 *cuda*` in place of `pytorch >=2` (then pytorch 2.0)"),
+        ("pytorch 2.1.*", "with `pytorch=*=*cuda*` in place of `pytorch 2.1.*` (then pytorch 2.0)"),
+        ("trainer", "with `pytorch=*=*cuda*` besides (then pytorch 2.0)"),
+    ]:
+        site.spec(wish)
+        (finding,) = site.one(floor={"cuda": "12.9"}).findings
+        assert finding.code == "cpu-build" and "pytorch would be a CPU build (cpu_0)" in finding.message
+        assert finding.remedy.count("a CUDA build") == 1 and f"a CUDA build {way}" in finding.remedy
+    for wish in ("pytorch >=2 *cuda*", "pytorch=*=*cuda*"):
+        site.spec(wish)
+        assert site.codes(floor={"cuda": "12.9"}) == [] and site.versions()["pytorch"] == "2.0"
+    site.spec("pytorch=*=cpu*")
+    assert site.codes(floor={"cuda": "12.9"}) == [] and site.versions()["pytorch"] == "2.1"
+
+
 def test_a_cpu_build_that_is_meant_or_usual_is_none(site):
     site.spec("torch-like=*=cpu*")
     assert site.codes(floor={"cuda": "12.8"}) == []
