@@ -74,7 +74,8 @@ options:
     default: ""
   update:
     description:
-      - Packages that may move although what the lock holds still satisfies the spec. Others move only if they must.
+      - Packages that are to be as new as a new lock would have them, although what the lock holds still satisfies the
+        spec. Others move only if they must for that.
     type: list
     elements: str
     default: []

@@ -363,7 +363,7 @@ class _Environment:
         question = self._question(wanted, platform)
         try:
             locked = await self._locked(question, old, wanted)
-            records = await self.solver.solve(question, locked)
+            records = await self._newest(question, await self.solver.solve(question, locked), locked)
             if self.floor.cuda_on(platform) and not wanted.wants_cpu:
                 await self._refuse_silent_cpu(question, records, wanted)
             self.sizes[platform] = sum(record.size or 0 for record in records)
@@ -463,6 +463,25 @@ class _Environment:
                 WARNING,
             )
         return records
+
+    async def _newest(self, question: Question, records: list[Any], locked: Sequence[Any]) -> list[Any]:
+        """Return records in which what is to be updated is as new as a new lock would have it.
+
+        The solver keeps locked packages where it can, and with them an old python that all of them are built for.
+        """
+        if not locked or not self.settings.update:
+            return records
+        have = {record.name.normalized: (record.version, record.build_number) for record in records}
+        wanted = [
+            f"{record.name.normalized} =={record.version} {record.build}"
+            for record in await self.solver.solve(question)
+            if record.name.normalized in self.settings.update
+            and have.get(record.name.normalized, (record.version, record.build_number))
+            < (record.version, record.build_number)
+        ]
+        if not wanted:
+            return records
+        return await self.solver.solve(replace(question, constraints=(*question.constraints, *wanted)), locked)
 
     async def _refuse_silent_cpu(self, question: Question, records: Sequence[Any], wanted: spec.Spec) -> None:
         suspects = [r for r in records if r.subdir != "noarch" and not variants.is_cuda(str(r.build), r.depends)]

@@ -131,6 +131,21 @@ def test_an_update_moves_what_it_must(site):
     assert "  ! BLAS openblas -> mkl" in outcome.difference and "  ~ numpy 2.0 -> 3.0" in outcome.difference
 
 
+def test_an_update_is_not_kept_back_by_what_is_locked(site):
+    """numpy 2.0 is for python 3.12, and would keep it."""
+    site.spec("python", "numpy", "six")
+    site.one()
+    assert site.versions() == {"python": "3.12.1", "numpy": "2.0", "libblas": "3.9", "six": "1.17"}
+    site.channel.add("numpy", "2.1", "py313_0", ["python 3.13.*", "libblas"])
+    site.channel.add("six", "1.18", "pyhd_0", ["python"], subdir="noarch").add("libblas", "4.0", "1_mkl")
+    assert not site.one().changed
+    site.one(update=("python",))
+    assert site.versions() == {"python": "3.13.1", "numpy": "2.1", "libblas": "3.9", "six": "1.17"}
+    site.spec("python", "numpy <2.1", "six")
+    site.one()
+    assert not site.one(update=("python", "numpy")).changed, "no newer one fits the spec"
+
+
 def test_a_changed_spec_or_floor_makes_it_stale(site):
     site.spec("python 3.12.*", "numpy")
     site.one()
