@@ -40,7 +40,7 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both generations, built once."""
     base = tmp_path_factory.mktemp("hooks")
     channel, store = make_channel(base / "channel"), make_store(base / "root")
-    hook = b"false\nexport EXTRA=$CONDA_PREFIX:$WHAT\n[[ -n $WHAT ]] && export BASHISM=yes\n"
+    hook = b"false\nexport EXTRA=$CONDA_PREFIX:$WHAT ARGUMENTS=$#\n[[ -n $WHAT ]] && export BASHISM=yes\nset -- mine\n"
     channel.add("extra", "1.0", {"etc/conda/activate.d/zz-extra.sh": hook})
     for version in ("1.0", "2.0"):
         plan = channel.plan("train", "python", f"alpha={version}", "extra", variables={"WHAT": "it's $HOME"})
@@ -83,7 +83,7 @@ def start(shell: str, script: str) -> subprocess.Popen[str]:
     flags = {"bash": ["--norc"], "zsh": ["-f"], "dash": [], "fish": ["-N"]}[shell]
     child = subprocess.Popen(
         [shell, *flags, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"}, start_new_session=True,
+        env={"PATH": os.environ["PATH"], "HOME": "/dev/null"}, start_new_session=True,
     )  # fmt: skip
     return child
 
@@ -174,6 +174,22 @@ class TestRun:
     def test_sets_variables_and_runs_packages_hooks(self, two: Two) -> None:
         done = self.run(two, "train", "sh", "-c", 'echo "$WHAT|$EXTRA|$BASHISM|$PYTHONNOUSERSITE|$CONDA_DEFAULT_ENV"')
         assert done.stdout == f"it's $HOME|{two.store.path('train', two.old)}:it's $HOME|yes|1|train\n", done
+
+    @pytest.mark.parametrize("shell", ["", "dash"])
+    def test_packages_hooks_neither_see_nor_change_the_command(self, two: Two, tmp_path: Path, shell: str) -> None:
+        words = [two.run]
+        if shell:  # where there is no bash
+            copy = tmp_path / "lockstep-run"
+            copy.write_text(Path(two.run).read_text().replace("/bin/bash", "/dev/null/bash"))
+            words = [shell, str(copy)]
+        command = ["train", "sh", "-c", 'echo "$ARGUMENTS|$1|$2"', "sh", "a b", "*"]
+        done = subprocess.run(
+            [*words, *command],
+            capture_output=True,
+            text=True,
+            env={"LOCKSTEP_ROOT": two.store.root, "PATH": "/usr/bin:/bin"},
+        )
+        assert done.stdout == "0|a b|*\n", done.stderr
 
     def test_keeps_the_lease_for_grandchildren(self, two: Two) -> None:
         done = self.run(two, "train", "sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo $!")
