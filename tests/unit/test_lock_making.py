@@ -133,7 +133,7 @@ def test_an_update_moves_what_it_must(site):
 
 def test_an_update_is_not_kept_back_by_what_is_locked(site):
     """numpy 2.0 is for python 3.12, and would keep it."""
-    site.spec("python", "numpy", "six")
+    site.spec("numpy", "six", "python")
     site.one()
     assert site.versions() == {"python": "3.12.1", "numpy": "2.0", "libblas": "3.9", "six": "1.17"}
     site.channel.add("numpy", "2.1", "py313_0", ["python 3.13.*", "libblas"])
@@ -141,7 +141,7 @@ def test_an_update_is_not_kept_back_by_what_is_locked(site):
     assert not site.one().changed
     site.one(update=("python",))
     assert site.versions() == {"python": "3.13.1", "numpy": "2.1", "libblas": "3.9", "six": "1.17"}
-    site.spec("python", "numpy <2.1", "six")
+    site.spec("numpy <2.1", "six", "python")
     site.one()
     assert not site.one(update=("python", "numpy")).changed, "no newer one fits the spec"
 
