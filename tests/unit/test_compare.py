@@ -227,6 +227,12 @@ def test_wheels_are_not_missed_among_condas_records() -> None:
     env = seen()["envs"]["train"] | {"digest": "b2" * 32, "generation": "b2" * 6, "names": ["numpy-2.1.0-0"]}
     (drift,) = compare(mine, seen(envs={"train": env}))
     assert "the same conda packages; wheels, variables or layout differ" in drift.detail
+    (drift,) = compare(mine, seen(envs={"train": env | {"wheels": [["einops", "0.8.0"], ["safetensors", "0.5"]]}}))
+    assert "einops 0.8.0 instead of 0.8.1, safetensors 0.5 is extra" in drift.detail
+    (drift,) = compare(mine, seen(envs={"train": env | {"wheels": [["einops", "0.8.1"]]}}))
+    assert "the same packages; variables, a wheel's file or the layout differ" in drift.detail
+    (drift,) = compare(mine, seen(envs={"train": env | {"wheels": [3]}}))
+    assert drift.severity == UNKNOWN
 
 
 def test_drift_survives_its_json() -> None:

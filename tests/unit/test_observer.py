@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda
+from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer import commands, environments, machine, seals
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.base import BASE_MARK
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.main import DEPTHS, observe
@@ -33,7 +34,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.drift im
     in_sync,
 )
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.kinds import Kind
-from fake_root import PACKAGES, SITE, FakeRoot, put, thaw
+from fake_root import PACKAGES, SITE, FakeRoot, plan_of, put, thaw
 
 from tests.waiting import PATIENCE
 
@@ -230,6 +231,20 @@ def test_another_digest_names_the_packages_that_differ(fleet: FakeRoot) -> None:
     assert "zlib 1.3 is extra" in drifts[0].detail
     assert "is built and waits" in drifts[0].detail  # the declared one is still there, no longer published
     assert seen["envs"]["train"]["others"] == [declared.envs["train"].platforms[fleet.platform].digest[:12]]
+
+
+def test_another_digest_names_the_wheels_that_differ(fleet: FakeRoot) -> None:
+    declared = fleet.declared()
+    plan = plan_of(PACKAGES, fleet.platform)
+    plan["pip"] = [{"name": "einops", "version": "0.8.1", "sha256": "e" * 64}]
+    plan["digest"] = plans.digest(plan)
+    tree = fleet.build("train", PACKAGES, plan=plan)
+    (drift,), _ = look(fleet, declared)
+    assert drift.kind is Kind.ENV_DIGEST and "einops 0.8.1 is extra" in drift.detail
+    kept = fleet.root / "state/locks/train" / f"{tree.name}.json"
+    kept.write_text(kept.read_text().replace("0.8.1", "0.8.2"))  # a plan that is not this generation's says nothing
+    (drift,), _ = look(fleet, declared)
+    assert "the same conda packages; wheels, variables or layout differ" in drift.detail
 
 
 def test_times_alone_are_no_drift(fleet: FakeRoot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,17 +15,27 @@ from .reading import HUGE, LARGE, Obs, Odd, Seen, read, reason
 from .seals import MANIFEST, parse_manifest, read_mark
 
 
+def kept_plan(root: str, env: str, digest: str) -> Obs:
+    """Return the plan that a generation was made from.
+
+    :raises OSError, Odd, ValueError, KeyError, TypeError, RecursionError: where it cannot be read, or is another's
+    """
+    path = os.path.join(root, "state", "locks", env, digest[:12] + ".json")
+    plan: Obs = json.loads(read(path, LARGE))
+    if plans.digest(plan) != digest:
+        raise ValueError(f"the one kept at {path} is not that of digest {digest[:12]}")
+    return plan
+
+
 def check_identity(root: str, env: str, mark: Obs, records: list[Obs], bad: list[str]) -> list[str]:
     """At the deepest look: do the records say the same packages as the plan that the digest stands for?"""
     wrong = [f"the record {name} cannot be read" for name in bad]
-    path = os.path.join(root, "state", "locks", env, mark["digest"][:12] + ".json")
     try:
-        plan = json.loads(read(path, LARGE))
-        if plans.digest(plan) != mark["digest"]:
-            return [*wrong, "the plan kept at {} is not the one of digest {}".format(path, mark["digest"][:12])]
+        plan = kept_plan(root, env, mark["digest"])
         planned = {(p["name"], p["version"], p["build"], p["subdir"], p["sha256"]) for p in plan["packages"]}
     except (OSError, Odd, ValueError, KeyError, TypeError, RecursionError) as error:
-        return [*wrong, f"the plan that it was made from cannot be read ({reason(error)})"]
+        why = str(error) if isinstance(error, ValueError) else reason(error)
+        return [*wrong, f"the plan that it was made from cannot be believed: {why}"]
     found = {tuple(str(r.get(k, "")) for k in ("name", "version", "build", "subdir", "sha256")) for r in records}
     wrong += ["{} {} {} is recorded, and not in the plan".format(*item[:3]) for item in sorted(found - planned)]
     wrong += ["{} {} {} is in the plan, and not recorded".format(*item[:3]) for item in sorted(planned - found)]
@@ -81,4 +92,7 @@ def see_generation(root: str, env: str, name: str, declared: Optional[str], seen
             result["clobbered"] = clobbered
     if declared is not None and declared != mark["digest"]:
         result["names"] = package_names(tree)
+        with contextlib.suppress(OSError, Odd, ValueError, KeyError, TypeError, RecursionError):
+            plan = kept_plan(root, env, mark["digest"])
+            result["wheels"] = [[str(w["name"]), str(w["version"])] for w in plan["pip"]]
     return result

@@ -77,9 +77,15 @@ def _env(name: str, locked: Locked | None, env: Mapping[str, Any], declared: Dec
 def _generation(name: str, locked: Locked | None, env: Mapping[str, Any], tier: str, ready: str) -> Iterator[Drift]:
     digest = str(env["digest"])
     if locked is not None and digest != locked.digest:
-        conda = [item for item in locked.packages if item[2] != WHEEL]  # a host's records know of no wheels
-        changes = package_changes(conda, [split_name(item) for item in env.get("names") or []])
-        why = f": {some(changes, 4)}" if changes else " (the same conda packages; wheels, variables or layout differ)"
+        have = [split_name(item) for item in env.get("names") or []]
+        if "wheels" in env:  # records know of none; the plan that it was made from does, where that can be believed
+            have += [(str(name), str(version), WHEEL) for name, version in env["wheels"]]
+            changes = package_changes(locked.packages, have)
+            same = "the same packages; variables, a wheel's file or the layout differ"
+        else:
+            changes = package_changes([item for item in locked.packages if item[2] != WHEEL], have)
+            same = "the same conda packages; wheels, variables or layout differ"
+        why = f": {some(changes, 4)}" if changes else f" ({same})"
         yield Drift(Kind.ENV_DIGEST, name, f"holds {digest[:12]}, and {tier or 'the lock'} declares "
                     f"{locked.digest[:12]}{why}{ready}", locked.digest, digest)  # fmt: skip
     if "mislabelled" in env:
