@@ -14,6 +14,8 @@ from ..plugin_utils import declare, handover, promotion, proof
 from ..plugin_utils.settings import data_of, reports_dir
 from .observe import settings_of
 
+_LONGEST = 366 * 24  # hours
+
 
 def hosts_of(variables: Mapping[str, Any]) -> dict[str, promotion.HostOf]:
     """The whole inventory, whatever part of it this play has: each host's tier and environments.
@@ -81,6 +83,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             }
         )
         options = data_of(options)
+        if not 0 < options["max_age_hours"] <= _LONGEST:  # nan is none of it
+            raise AnsibleActionFail(
+                f"lockstep_promote_max_age_hours is {options['max_age_hours']:g}: give a number of hours above 0, at "
+                f"most {_LONGEST} (a year)"
+            )
         settings, _ = settings_of(self, variables)
         asked = promotion.Settings(
             locks_dir=locks_of(settings),

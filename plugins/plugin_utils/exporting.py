@@ -235,7 +235,8 @@ def _locks(settings: Settings) -> list[tuple[str, str, Lock]]:
         raise ExportError(f"no lock of {', '.join(sorted(wanted))} in {settings.locks_dir} for {tiers}")
     if not found:
         raise ExportError(
-            f"no locks in {settings.locks_dir} for {tiers}; make them with `ansible-playbook playbooks/lock.yml`"
+            f"no locks in {settings.locks_dir} for {tiers}; playbooks/lock.yml makes those of the first tier, "
+            "playbooks/promote.yml the others"
         )
     return found
 

@@ -145,8 +145,9 @@ async def _make(settings: Settings) -> list[Outcome]:
         floor = Floor.parse(settings.floor)
         cutoff = parse_exclude_newer(settings.exclude_newer)
         wheels.check_index(settings.pip_index)
-        for channel in settings.channels:
-            chan.published(channel)
+        addresses = [chan.published(channel) for channel in settings.channels]
+        if twice := next((item for item in addresses if addresses.count(item) > 1), None):
+            raise SettingsError(f"lockstep_channels has {chan.short_name(twice)} twice: remove one")
         if unknown := sorted(set(settings.platforms) - set(plans.PLATFORMS)):
             raise SettingsError(
                 f"lockstep_platforms: unknown {', '.join(unknown)}; there are {', '.join(plans.PLATFORMS)}"

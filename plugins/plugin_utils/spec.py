@@ -78,6 +78,8 @@ def read(text: str, source: str, name: str, allowed: Sequence[str]) -> tuple[Spe
         remedy = "correct the file's syntax"
         if glued := next((n for n, line in enumerate(text.splitlines(), 1) if _GLUED.match(line)), None):
             remedy = f"write a blank behind the `-` of line {glued}"
+        elif error.line and "\t" in _before(text, error):
+            remedy = f"write blanks in place of the tab in line {error.line}"
         reader.add(Place(error.line, error.column), "not-yaml", error.message, remedy)
     if not plans.NAME.match(name):
         reader.add(
@@ -392,6 +394,12 @@ class _Reader:
             "write plain text, in quotes if it looks like a number",
         )
         return None
+
+
+def _before(text: str, error: yaml_guard.YamlError) -> str:
+    """Return the line up to the place of an error, that character included."""
+    lines = text.splitlines()
+    return lines[error.line - 1][: error.column] if error.line <= len(lines) else ""
 
 
 def _place(node: Any) -> Place:

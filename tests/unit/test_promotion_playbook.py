@@ -73,6 +73,11 @@ def test_refusals_end_the_run(play: Play) -> None:
     before = play.site.files()
     code, output = play.run("promote")
     assert code == 2 and "a tier: it is not named -> name two of dev -> test -> prod" in output
+    for hours in ("nan", "0", "1e300"):
+        code, output = play.run(
+            "promote", "-e", "from=dev", "-e", "to=test", "-e", f"lockstep_promote_max_age_hours={hours}"
+        )
+        assert code == 2 and f"lockstep_promote_max_age_hours is {float(hours):g}: give a number of hours" in output
     play.site.report.unlink()
     code, output = play.run("promote", "-e", "from=dev", "-e", "to=test", "--check")
     assert code == 2 and "there is no report of an audit -> run playbooks/audit.yml" in output

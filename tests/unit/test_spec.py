@@ -53,6 +53,24 @@ def test_a_dash_without_a_blank_is_named():
     assert finding.code == "not-yaml" and finding.remedy == "write a blank behind the `-` of line 3"
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("dependencies:\n\t- python\n", 2),
+        ("dependencies:\n  -\tpython\n", 2),
+        ("variables:\n  A: b\n \tC: d\n", 3),
+    ],
+)
+def test_a_tab_is_named(text, line):
+    finding = read(text)[1][0]
+    assert finding.code == "not-yaml" and finding.remedy == f"write blanks in place of the tab in line {line}"
+
+
+def test_a_tab_that_is_not_to_blame_is_not_named():
+    finding = read("dependencies:\n  - python\t# a remark\nname: [a\n")[1][0]
+    assert finding.code == "not-yaml" and finding.remedy == "correct the file's syntax"
+
+
 def test_files_from_windows():
     spec, problems = read("\ufeff" + GOOD.replace("\n", "\r\n"))
     assert problems == [] and spec.variables["OMP_NUM_THREADS"] == "4"
