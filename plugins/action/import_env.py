@@ -52,8 +52,9 @@ class ActionModule(ControllerAction):
             Path(arguments["source"]), arguments["name"], site, arguments["force"], arguments["python"]
         )
         try:
+            locking.check(site)
             made = importing.run(asked, write=not self._task.check_mode)
-        except importing.ImportFailed as error:
+        except (locking.SettingsError, importing.ImportFailed) as error:
             raise AnsibleActionFail(str(error)) from None
         except OSError as error:
             raise AnsibleActionFail(f"{error.filename}: {error.strerror}; run it again to complete it") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import json
 import os
 import re
@@ -140,22 +141,26 @@ def _insist(outcome: Outcome) -> list[Finding]:
     ]
 
 
-async def _make(settings: Settings) -> list[Outcome]:
+def check(settings: Settings) -> tuple[Floor, dt.datetime | None]:
+    """Return the floor and the time up to which packages count; raises SettingsError for a variable that is wrong."""
     try:
         floor = Floor.parse(settings.floor)
         cutoff = parse_exclude_newer(settings.exclude_newer)
         wheels.check_index(settings.pip_index)
         addresses = [chan.published(channel) for channel in settings.channels]
-        if twice := next((item for item in addresses if addresses.count(item) > 1), None):
-            raise SettingsError(f"lockstep_channels has {chan.short_name(twice)} twice: remove one")
-        if unknown := sorted(set(settings.platforms) - set(plans.PLATFORMS)):
-            raise SettingsError(
-                f"lockstep_platforms: unknown {', '.join(unknown)}; there are {', '.join(plans.PLATFORMS)}"
-            )
     except (ValueError, Problem) as error:
         raise SettingsError(str(error)) from None
+    if twice := next((item for item in addresses if addresses.count(item) > 1), None):
+        raise SettingsError(f"lockstep_channels has {chan.short_name(twice)} twice: remove one")
+    if unknown := sorted(set(settings.platforms) - set(plans.PLATFORMS)):
+        raise SettingsError(f"lockstep_platforms: unknown {', '.join(unknown)}; there are {', '.join(plans.PLATFORMS)}")
     if not settings.channels or not settings.platforms:
         raise SettingsError("lockstep_channels and lockstep_platforms must each name at least one")
+    return floor, cutoff
+
+
+async def _make(settings: Settings) -> list[Outcome]:
+    floor, cutoff = check(settings)
     solver = Solver(settings.repodata_alias, settings.cache)
     outcomes = [Outcome(name, settings.locks_dir / settings.tier / f"{name}{SUFFIX}") for name in names(settings)]
     makers = [_Environment(settings, solver, floor, cutoff, outcome) for outcome in outcomes]
