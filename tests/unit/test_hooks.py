@@ -79,6 +79,10 @@ def deactivate(shell: str, link: Path) -> str:
     return f"{'source' if shell == 'fish' else '.'} {link}/etc/conda/deactivate.d/00-lockstep.{suffix}\n"
 
 
+def pause(shell: str) -> str:
+    return "read -l x\n" if shell == "fish" else "read x\n"
+
+
 def start(shell: str, script: str) -> subprocess.Popen[str]:
     flags = {"bash": ["--norc"], "zsh": ["-f"], "dash": [], "fish": ["-N"]}[shell]
     child = subprocess.Popen(
@@ -93,9 +97,10 @@ VERSION = "python -c 'import alpha, sys; print(alpha.__version__, sys.prefix)'\n
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_an_activated_shell_keeps_its_generation_and_its_lease(two: Two, shell: str) -> None:
-    pause = "read x\n" if shell != "fish" else "read -l x\n"
-    script = activate(shell, two.link) + "echo ready\n" + pause + VERSION + "echo $CONDA_PREFIX $PYTHONNOUSERSITE\n"
-    script += deactivate(shell, two.link) + 'echo "[$LOCKSTEP_GENERATION$PYTHONNOUSERSITE]"\n' + pause + ":\n"
+    script = (
+        activate(shell, two.link) + "echo ready\n" + pause(shell) + VERSION + "echo $CONDA_PREFIX $PYTHONNOUSERSITE\n"
+    )
+    script += deactivate(shell, two.link) + 'echo "[$LOCKSTEP_GENERATION$PYTHONNOUSERSITE]"\n' + pause(shell) + ":\n"
     child = start(shell, script)
     assert child.stdin and child.stdout
     assert child.stdout.readline() == "ready\n"
@@ -143,6 +148,29 @@ def test_strict_shells_survive_activation(two: Two, shell: str, options: str) ->
     script = options + activate(shell, two.link) + VERSION + deactivate(shell, two.link) + "echo end\n"
     out, err = start(shell, script).communicate()
     assert out.endswith("end\n") and out.startswith("1.0 ") and not err
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("before", ["", "mine"])
+def test_stacked_environments_leave_nothing_behind(two: Two, shell: str, before: str) -> None:
+    """`conda activate --stack` runs no deactivation hook of the environment below, and later activates that again."""
+    below, above = (Path(two.store.path("train", name)) for name in (two.old, two.new))
+    show = 'echo "[$PYTHONNOUSERSITE]"\n' + pause(shell)
+    script = activate(shell, below) + activate(shell, above) + show
+    script += deactivate(shell, above) + activate(shell, below) + show + deactivate(shell, below) + show
+    if before:
+        script = ("set -gx PYTHONNOUSERSITE mine\n" if shell == "fish" else "export PYTHONNOUSERSITE=mine\n") + script
+    child = start(shell, script)
+    assert child.stdin and child.stdout
+    for value, leased in (("1", {two.old, two.new}), ("1", {two.old}), (before, set())):
+        assert child.stdout.readline() == f"[{value}]\n"
+        for name in {two.old, two.new} - leased:
+            freed(two.store.lease("train", name))
+        for name in leased:
+            assert subprocess.run(["flock", "-n", "-x", two.store.lease("train", name), "true"]).returncode
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    assert child.communicate()[1] == ""
 
 
 def test_dash_leaves_a_taken_descriptor_alone(two: Two) -> None:
