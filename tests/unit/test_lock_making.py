@@ -620,6 +620,14 @@ def test_a_run_that_is_killed_anywhere_is_completed(site, monkeypatch):
     assert left == "locks of serve, train for dev"
 
 
+def test_what_no_host_would_take_is_not_locked(site):
+    site.channel.add("odd", build="0;x")
+    site.spec("odd")
+    (finding,) = site.one().findings
+    assert finding.code == "unusable-lock" and "odd for linux-64: build '0;x' is not acceptable" in finding.message
+    assert not site.settings.locks_dir.exists()
+
+
 def test_two_runs_at_once(site):
     site.spec("python")
     site.settings.locks_dir.mkdir()
