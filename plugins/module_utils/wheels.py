@@ -74,6 +74,9 @@ class Runner(NamedTuple):
         env = clean_environment({"TMPDIR": scratch, "PIP_NO_CACHE_DIR": "1", "NO_COLOR": "1"})
         if own_settings:  # what an administrator set for this user steers where things come from, not what they are
             env.update({key: value for key, value in os.environ.items() if key.startswith("PIP_")})
+            env["PIP_REQUIRE_VIRTUALENV"] = "0"  # people's pip is kept off by that, not this one
+        else:
+            env["PIP_CONFIG_FILE"] = os.devnull  # --isolated alone still heeds /etc/pip.conf
         command = [*pip_command(self.plan, self.new, self.store.python), *arguments]
         what = f"environment {self.plan['name']}: its wheels cannot be {arguments[0]}ed"
         try:

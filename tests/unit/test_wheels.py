@@ -213,3 +213,17 @@ def test_room_counts_wheels(channel: Channel, store: Store) -> None:
     wheel = {"name": "big", "version": "1", "file_name": "big-1-py3-none-any.whl", "sha256": "a" * 64, "url": ""}
     with_wheel = room.estimate(channel.plan("train", "python", pip=[wheel], download_bytes=10**9), store.pkgs)
     assert with_wheel["missing"] == 2
+
+
+@pytest.mark.parametrize(
+    "said", ["[install]\nuser = true\n", "[install]\ntarget = /dev/null/t\n", "[global]\nno-binary = :all:\n"]
+)
+def test_a_sites_pip_conf_does_not_steer_what_is_installed(
+    channel: Channel, index: Index, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    (tmp_path / "xdg/pip").mkdir(parents=True)
+    (tmp_path / "xdg/pip/pip.conf").write_text(said)
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "xdg"))
+    plan = channel.plan("train", "python", "alpha", pip=[delta(index)])
+    generation.build(store, plan, generation.Options(pip_index=index.url))
+    assert python(store, "import delta; delta.main()") == "delta"
