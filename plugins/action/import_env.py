@@ -35,7 +35,9 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("locking"):
-            from ..plugin_utils import importing, locking
+            from ..plugin_utils import locking
+            from ..plugin_utils.importing.outcome import ImportFailed, Settings
+            from ..plugin_utils.importing.run import run
         site = locking.Settings(
             envs_dir=Path(arguments["envs_dir"]),
             locks_dir=Path(arguments["locks_dir"]),
@@ -48,13 +50,10 @@ class ActionModule(ControllerAction):
             pip_index=arguments["pip_index"],
             cache=cache_dir() / "repodata",
         )
-        asked = importing.Settings(
-            Path(arguments["source"]), arguments["name"], site, arguments["force"], arguments["python"]
-        )
+        asked = Settings(Path(arguments["source"]), arguments["name"], site, arguments["force"], arguments["python"])
         try:
-            locking.check(site)
-            made = importing.run(asked, write=not self._task.check_mode)
-        except (locking.SettingsError, importing.ImportFailed) as error:
+            made = run(asked, write=not self._task.check_mode)
+        except ImportFailed as error:
             raise AnsibleActionFail(str(error)) from None
         except OSError as error:
             raise AnsibleActionFail(f"{error.filename}: {error.strerror}; run it again to complete it") from None

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import importing, locking
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import locking
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.outcome import Outcome, Settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
 from subjects import Conda
 
 
-def take(source: Path, home: Path, channels: Path) -> importing.Outcome:
+def take(source: Path, home: Path, channels: Path) -> Outcome:
     (home / "envs").mkdir(exist_ok=True)
     site = locking.Settings(
         home / "specs", home / "specs/locks", "dev", channels=("forge",), repodata_alias=str(channels), cache=home / "c"
     )
     (home / "specs").mkdir(exist_ok=True)
-    return importing.run(importing.Settings(source, "taken", site, force=True), write=True)
+    return run(Settings(source, "taken", site, force=True), write=True)
 
 
-def asked(made: importing.Outcome) -> list[str]:
+def asked(made: Outcome) -> list[str]:
     return [line.removeprefix("  - ") for line in made.spec.split("dependencies:\n")[1].splitlines() if "  - " in line]
 
 
-def versions(made: importing.Outcome) -> dict[str, str]:
+def versions(made: Outcome) -> dict[str, str]:
     return {package.name: package.version for package in Lock.loads(made.lock).packages}
 
 

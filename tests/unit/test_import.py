@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import generation
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import importing, locking, prefix_reader, spec
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import locking, prefix_reader, spec
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.findings import errors
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing import ImportFailed
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.outcome import ImportFailed, Outcome, Settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.run import read, run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, plan
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -46,17 +47,17 @@ class Place:
         self.channel.add("requests", "2.32.3", "pyhd_0", ["python"], subdir="noarch")
         (folder / "envs").mkdir()
 
-    def settings(self, source, name="", force=False, python="", **other) -> importing.Settings:
+    def settings(self, source, name="", force=False, python="", **other) -> Settings:
         values = {
             "envs_dir": self.folder / "envs", "locks_dir": self.folder / "envs/locks", "tier": "dev",
             "repodata_alias": str(self.folder / "channels"), "cache": self.folder / "cache",
         } | other  # fmt: skip
-        return importing.Settings(Path(source), name, locking.Settings(**values), force, python)
+        return Settings(Path(source), name, locking.Settings(**values), force, python)
 
-    def take(self, text, name="train", file="environment.yml", write=True, **other) -> importing.Outcome:
+    def take(self, text, name="train", file="environment.yml", write=True, **other) -> Outcome:
         source = self.folder / file
         source.write_text(text)
-        return importing.run(self.settings(source, name, **other), write)
+        return run(self.settings(source, name, **other), write)
 
     def prefix(self, *packages, history="", name="old", **records) -> Path:
         """Write conda-meta of channel packages given as "name version [build]"."""
@@ -117,7 +118,7 @@ def test_a_generation_of_the_engine_is_taken_over_exactly(tmp_path):
     built = generation.build(store, made, generation.Options(pip_check=False))
     prefix = Path(store.path("train", built["name"]))
 
-    outcome = importing.run(importing.Settings(prefix, "again", site), write=True)
+    outcome = run(Settings(prefix, "again", site), write=True)
     assert (
         outcome.exact
         and f"exactly the 3 conda packages of the environment, digest {built['name']}" in outcome.summary[-1]
@@ -145,7 +146,7 @@ def test_the_spec_has_what_people_asked_for_and_the_lock_what_was_there(site):
     prefix = site.prefix(
         "python 3.12", "numpy 1.26 py312", "libblas", "six", "pip", history=HISTORY,
     )  # fmt: skip
-    made = importing.run(site.settings(prefix), write=True)
+    made = run(site.settings(prefix), write=True)
     assert made.name == "old" and made.exact
     assert dependencies(made) == ["python 3.12.*", "numpy 1.26.*", "pip", "six"]
     assert noted(made, "conda-meta/history", "`numpy=1.26` -> `numpy 1.26.*`")
@@ -156,7 +157,7 @@ def test_the_spec_has_what_people_asked_for_and_the_lock_what_was_there(site):
 
 
 def test_without_a_history_the_spec_has_what_nothing_else_needs(site):
-    made = importing.run(site.settings(site.prefix("python 3.12", "numpy 1.26 py312", "libblas", "six")), write=False)
+    made = run(site.settings(site.prefix("python 3.12", "numpy 1.26 py312", "libblas", "six")), write=False)
     assert made.exact and dependencies(made) == ["python 3.12.*", "numpy", "six"]
     assert noted(made, "nobody knows what was asked for")
     assert not list((site.folder / "envs").glob("*.yml")), "write=False"
@@ -164,7 +165,7 @@ def test_without_a_history_the_spec_has_what_nothing_else_needs(site):
 
 def test_packages_that_need_each_other_are_not_lost(site):
     site.channel.add("ring-a", "1.0", "0", ["ring-b"]).add("ring-b", "1.0", "0", ["ring-a"])
-    made = importing.run(site.settings(site.prefix("python 3.12", "ring-a", "ring-b")), write=False)
+    made = run(site.settings(site.prefix("python 3.12", "ring-a", "ring-b")), write=False)
     assert made.exact and dependencies(made) == ["python 3.12.*", "ring-a"]
 
 
@@ -177,21 +178,21 @@ def test_of_two_files_with_one_name_the_same_one_is_taken(site):
         for known in ("sha256", "md5"):
             hashes = {"sha256": "", "md5": "", "subdir": record["subdir"]} | {known: record[known]}
             prefix = site.prefix("python 3.12", "six", name=f"{record['subdir']}-{known}", six=hashes)
-            made = importing.run(site.settings(prefix), write=False)
+            made = run(site.settings(prefix), write=False)
             assert made.exact, (prefix.name, made.notes)
 
 
 def test_made_from_an_explicit_list_nobody_asked_for_anything(site):
     specs = ["conda-forge/linux-64::python==3.12.1=h1_0_cpython", "conda-forge/noarch::six==1.17=pyhd_0"]
     history = f"# update specs: {specs}\n"
-    made = importing.run(site.settings(site.prefix("python 3.12", "six", history=history)), write=False)
+    made = run(site.settings(site.prefix("python 3.12", "six", history=history)), write=False)
     assert dependencies(made) == ["python 3.12.*", "six"] and made.exact
 
 
 def test_packages_that_the_channel_no_longer_has_are_named(site):
     gone = {"sha256": "0" * 64, "md5": "0" * 32, "version": "1.25"}
     prefix = site.prefix("python 3.12", "numpy 1.26 py312", "libblas", "six", numpy=gone)
-    made = importing.run(site.settings(prefix), write=False)
+    made = run(site.settings(prefix), write=False)
     assert not made.exact and versions(made)["six"] == "1.17"
     assert noted(made, "numpy 1.25 -> 2.0", "the channel does not have that one")
     assert noted(made, "3 of 4 packages are the very same files")
@@ -199,7 +200,7 @@ def test_packages_that_the_channel_no_longer_has_are_named(site):
 
 def test_a_file_with_other_contents_is_not_the_same(site):
     prefix = site.prefix("python 3.12", "six", six={"sha256": "1" * 64, "md5": "1" * 32})
-    made = importing.run(site.settings(prefix), write=False)
+    made = run(site.settings(prefix), write=False)
     assert not made.exact and noted(made, "the same version in another build", "six")
 
 
@@ -207,7 +208,7 @@ def test_packages_of_other_channels_are_solved_anew_at_the_same_version(site):
     other = {"url": "https://repo.anaconda.com/pkgs/main/linux-64/numpy-1.26-py312h1_0.conda", "build": "py312h1_0",
              "sha256": "2" * 64, "md5": "2" * 32}  # fmt: skip
     prefix = site.prefix("python 3.12", "numpy 1.26 py312", "libblas", numpy=other)
-    made = importing.run(site.settings(prefix), write=False)
+    made = run(site.settings(prefix), write=False)
     assert versions(made)["numpy"] == "1.26", "2.0 is there, and stays away"
     assert noted(made, "1 packages came from https://repo.anaconda.com/pkgs/main: solved anew")
     assert noted(made, "another build", "numpy")
@@ -247,7 +248,7 @@ def test_what_pip_put_over_it(site, monkeypatch):
     )
     dist_info(prefix, "forked", "0.1", requested="",
               direct='{"url": "https://me:secret@git.example/forked", "vcs_info": {"vcs": "git"}}')  # fmt: skip
-    made = importing.run(site.settings(prefix, pip_index=index.url), write=False)
+    made = run(site.settings(prefix, pip_index=index.url), write=False)
     read, _ = spec.read(made.spec, "x", "old", ["conda-forge"])
     assert [requirement.text for requirement in read.pip] == ["only-pip==1.0"]
     assert "scikit-learn" in dependencies(made) and versions(made)["only-pip"] == "1.0"
@@ -265,7 +266,7 @@ def test_variables_of_an_environment(site):
     prefix = site.prefix("python 3.12")
     values = {"GOOD": "1", "HF_TOKEN": "abc", "lower": "1", "WHERE": f"{prefix}/share", "DATA": "/home/me/data"}
     (prefix / "conda-meta/state").write_text(json.dumps({"env_vars": values}))
-    made = importing.run(site.settings(prefix), write=False)
+    made = run(site.settings(prefix), write=False)
     assert Lock.loads(made.lock).variables == {"GOOD": "1"}
     assert noted(made, "decide", "HF_TOKEN") and noted(made, "decide", "WHERE") and noted(made, "decide", "DATA")
     assert "abc" not in made.spec + made.lock + "".join(note.line() for note in made.notes)
@@ -276,14 +277,14 @@ def test_damaged_records(site, text):
     prefix = site.prefix("python 3.12")
     (prefix / "conda-meta/broken-1-0.json").write_text(text)
     with pytest.raises(ImportFailed, match=r"broken-1-0[.]json: not a conda record"):
-        importing.run(site.settings(prefix), write=False)
+        run(site.settings(prefix), write=False)
 
 
 def test_folders_that_are_no_environments(site):
     (site.folder / "empty/conda-meta").mkdir(parents=True)
     for source, message in (("envs", "without conda-meta"), ("empty", "no records"), ("nothing", "No such file")):
         with pytest.raises(ImportFailed, match=message):
-            importing.run(site.settings(site.folder / source), write=False)
+            run(site.settings(site.folder / source), write=False)
 
 
 @pytest.mark.parametrize(
@@ -422,9 +423,9 @@ def test_explicit_lists(site, kind):
 
 def test_other_encodings(site):
     (site.folder / "e.yml").write_bytes("dependencies: [python=3.12]\n".encode("utf-16"))  # PowerShell's `>`
-    assert dependencies(importing.run(site.settings(site.folder / "e.yml", "train"), write=False)) == ["python 3.12.*"]
+    assert dependencies(run(site.settings(site.folder / "e.yml", "train"), write=False)) == ["python 3.12.*"]
     (site.folder / "e.yml").write_bytes(b"\xef\xbb\xbfdependencies: [python=3.12]\r\n")
-    assert importing.run(site.settings(site.folder / "e.yml", "train"), write=False).spec
+    assert run(site.settings(site.folder / "e.yml", "train"), write=False).spec
 
 
 @pytest.mark.parametrize(
@@ -462,7 +463,7 @@ def test_platforms_without_a_solution_are_left_out(site):
     site.channel.add("nested", "1.0", "0", ["no-such"], subdir="osx-arm64")
     site.channel.add("nested", "1.0", "0", ["python"], subdir="linux-64")
     prefix = site.prefix("python 3.12", "nested", "six")
-    made = importing.run(site.settings(prefix, platforms=("linux-64", "osx-arm64")), write=False)
+    made = run(site.settings(prefix, platforms=("linux-64", "osx-arm64")), write=False)
     assert made.exact and noted(made, "not for osx-arm64: the channel has no solution")
     assert "platforms:\n  - linux-64\n" in made.spec and Lock.loads(made.lock).platforms == ("linux-64",)
 
@@ -470,7 +471,7 @@ def test_platforms_without_a_solution_are_left_out(site):
 def test_builds_for_cuda_and_for_the_cpu_stay_so(site):
     for build, wanted in (("cuda126", "pytorch=*=cuda*"), ("cpu", "pytorch=*=cpu*")):
         prefix = site.prefix("python 3.12", f"pytorch 2.5.1 {build}", "cuda-version 12.8", name=build)
-        made = importing.run(site.settings(prefix, floor={"cuda": "12.9"}), write=False)
+        made = run(site.settings(prefix, floor={"cuda": "12.9"}), write=False)
         assert wanted in dependencies(made) and made.exact, made.notes
         assert {p.build for p in Lock.loads(made.lock).packages if p.name == "pytorch"} == {
             "cuda126_0" if build == "cuda126" else "cpu_generic_0"
@@ -495,7 +496,7 @@ def test_whatever_the_file_holds_there_is_an_answer_or_a_reason(tmp_path, data, 
     text = head + json.dumps(data | {"dependencies": dependencies})
     (tmp_path / "e.yml").write_text(text, encoding="utf-8", errors="replace")
     try:
-        importing.read(tmp_path / "e.yml")
+        read(tmp_path / "e.yml")
     except ImportFailed as error:
         assert "e.yml" in str(error)
 

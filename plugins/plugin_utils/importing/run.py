@@ -1,0 +1,117 @@
+"""An import from beginning to end: read, ask the channel, solve, compare, write."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from ...module_utils import plan as plans
+from .. import export_reader, locking, packagediff, prefix_reader
+from ..findings import warnings
+from ..found import Found, Wish, of_prefix
+from ..lockfile import SUFFIX, Lock, LockError, plan
+from ..solver import ChannelUnreadable
+from .difference import note_difference
+from .draft import Draft, begin
+from .outcome import ImportFailed, Outcome, Settings
+from .preferred import preferences
+from .roots import add_the_rest, solve_roots
+from .solving import solve
+from .wishes import note_foreign, possible_wishes
+
+
+def run(settings: Settings, write: bool) -> Outcome:
+    """Make spec and lock, and `write` both unless they are there; raises ImportFailed, before anything is written."""
+    found = read(settings.source)
+    try:
+        made = _make(begin(settings, found))
+    except (ChannelUnreadable, locking.SettingsError) as error:
+        raise ImportFailed(str(error)) from None
+    files = ((made.spec_path, made.old_spec, made.spec), (made.lock_path, made.old_lock, made.lock))
+    taken = [str(path) for path, old, new in files if old is not None and old != new]
+    if taken and not settings.force:
+        raise ImportFailed(
+            f"{' and '.join(taken)}: there is such an environment already; give another name (-e env=...), or replace "
+            "it with -e force=true (look at it first: --check --diff -e force=true)"
+        )
+    if write:
+        for path, old, new in files:
+            if old != new:
+                locking.write_atomically(path, new)
+    return made
+
+
+def read(source: Path) -> Found:
+    """Read an environment, or what describes one; raises ImportFailed."""
+    try:
+        if source.is_dir():
+            if prefix_reader.is_prefix(source):
+                return of_prefix(prefix_reader.read(source))
+            raise ImportFailed(f"{source}: a folder without conda-meta is no conda environment")
+        return export_reader.read(source)
+    except (prefix_reader.PrefixError, export_reader.ExportError) as error:
+        raise ImportFailed(str(error)) from None
+    except OSError as error:
+        raise ImportFailed(f"{source}: {error.strerror}") from None
+
+
+def _make(draft: Draft) -> Outcome:
+    """Return spec and lock; raises ImportFailed."""
+    note_foreign(draft.found, draft.channel)
+    asked = asyncio.run(_ask(draft))
+    if not asked:
+        raise ImportFailed(f"{draft.found.source}: nothing of it is in {draft.channel}")
+    if draft.found.everything:
+        asked, outcome = solve_roots(draft, asked)
+    else:
+        asked, outcome = add_the_rest(draft, *solve(draft, asked))
+    lock = Lock.loads(str(outcome.new_text), "the new lock")
+    exact = note_difference(draft.found, lock, draft.home, draft.offered)
+    return _outcome(draft, asked, lock, outcome, exact)
+
+
+async def _ask(draft: Draft) -> list[Wish]:
+    """Return the wishes that the channel can fulfil, and look up what is to be preferred."""
+    asked = await possible_wishes(draft)
+    for platform in draft.platforms:
+        draft.preferred[platform] = await preferences(draft, platform)
+    draft.offered = {package.name for package in draft.preferred[draft.home]}
+    return asked
+
+
+def _outcome(draft: Draft, asked: list[Wish], lock: Lock, outcome: locking.Outcome, exact: bool) -> Outcome:
+    """Return the result, beside what is in place."""
+    site, name = draft.settings.site, draft.name
+    spec_path = site.envs_dir / f"{name}.yml"
+    lock_path = site.locks_dir / site.tier / f"{name}{SUFFIX}"
+    try:
+        old_spec, old_lock = _text(spec_path), _text(lock_path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImportFailed(f"{spec_path}, {lock_path}: {getattr(error, 'strerror', None) or error}") from None
+    outcome.name, outcome.old_text = name, old_lock
+    summary = locking.lines(outcome)
+    if exact:
+        digest = plans.short(str(plan(lock, name, draft.home)["digest"]))
+        count = sum(package.manager == "conda" for package in lock.of(draft.home))
+        summary.append(
+            f"{name}: for {draft.home} the lock holds exactly the {count} conda packages of the environment, digest "
+            f"{digest}"
+        )
+    return Outcome(
+        name, spec_path, lock_path, draft.spec(asked), str(outcome.new_text), old_spec, old_lock, draft.notes(asked),
+        summary, warnings(outcome.findings), exact, packagediff.diff(_lock(old_lock), lock),
+    )  # fmt: skip
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def _lock(text: str | None) -> Lock | None:
+    try:
+        return Lock.loads(text) if text else None
+    except LockError:
+        return None
