@@ -468,6 +468,15 @@ def test_platforms_without_a_solution_are_left_out(site):
     assert "platforms:\n  - linux-64\n" in made.spec and Lock.loads(made.lock).platforms == ("linux-64",)
 
 
+def test_more_platforms_than_processors(site, monkeypatch):
+    """They are solved in turns, and more than once where versions have to be loosened."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    site.channel.add("old", "1.0", "0", ["numpy 9"], subdir="noarch")
+    site.channel.add("old", "2.0", "0", ["python"], subdir="noarch")
+    made = site.take("dependencies: [python=3.12, old=1.0]\n", platforms=("linux-64", "osx-arm64"))
+    assert dependencies(made) == ["python 3.12.*", "old"]
+
+
 def test_builds_for_cuda_and_for_the_cpu_stay_so(site):
     for build, wanted in (("cuda126", "pytorch=*=cuda*"), ("cpu", "pytorch=*=cpu*")):
         prefix = site.prefix("python 3.12", f"pytorch 2.5.1 {build}", "cuda-version 12.8", name=build)

@@ -15,16 +15,24 @@ from ..solver import Question, Solver, Unsolvable
 
 
 class Channel:
-    """Channels as one, in their order; all questions raise ChannelUnreadable where there is no answer."""
+    """Channels as one, in their order; all questions raise ChannelUnreadable where there is no answer.
+
+    All of them are asked in one event loop, since a solver serves no other than its first. Close it in the end.
+    """
 
     def __init__(self, names: Sequence[str], site: locking.Settings) -> None:
         """Read what the site declares; raises locking.SettingsError."""
         self.all = tuple(names)
         self._floor, self._cutoff = locking.check(site)
         self._solver = Solver(site.repodata_alias, site.cache)
+        self._loop = asyncio.Runner()
 
     def __str__(self) -> str:
         return ", ".join(self.all)
+
+    def close(self) -> None:
+        """Close the event loop."""
+        self._loop.close()
 
     def holds(self, url: str) -> bool:
         """Say whether a package's url is one of these channels'."""
@@ -35,13 +43,13 @@ class Channel:
         virtual, constraints = self._floor.virtual_packages(platform), self._floor.constraints(platform)
         return Question(platform, (), self.all, tuple(virtual), tuple(constraints), self._cutoff)
 
-    async def names(self, platform: str) -> set[str]:
+    def names(self, platform: str) -> set[str]:
         """Return the names of all packages for a platform."""
-        return set().union(*(await self._solver.names(self._question(platform))).values())
+        return set().union(*self._loop.run(self._solver.names(self._question(platform))).values())
 
-    async def records(self, platform: str, specs: Iterable[str]) -> list[Any]:
+    def records(self, platform: str, specs: Iterable[str]) -> list[Any]:
         """Return the records that fit any of some match specs."""
-        return await self._solver.records(self._question(platform), specs)
+        return self._loop.run(self._solver.records(self._question(platform), specs))
 
     def packages(self, platform: str, records: Iterable[Any]) -> list[Package]:
         """Return records as a lock has them, without those that cannot be in one."""
@@ -68,4 +76,4 @@ class Channel:
         async def ask() -> list[bool]:
             return list(await asyncio.gather(*(solvable(platform) for platform in platforms)))
 
-        return {platform for platform, good in zip(platforms, asyncio.run(ask()), strict=True) if not good}
+        return {platform for platform, good in zip(platforms, self._loop.run(ask()), strict=True) if not good}

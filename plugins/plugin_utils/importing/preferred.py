@@ -13,14 +13,14 @@ from .draft import Draft
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\Z")
 
 
-async def preferences(draft: Draft, platform: str) -> list[Package]:
+def preferences(draft: Draft, platform: str) -> list[Package]:
     """Return the channel's packages that are what the environment has, or come closest: the same version."""
     packages, names = draft.found.packages, draft.names[platform]
     known = {k.name: k for k in packages.values() if _VERSION.match(k.version) and k.name in names}
     python = packages.get("python")
     tag = "py" + "".join(python.version.split(".")[:2]) if python else "py"
     best: dict[str, tuple[tuple[Any, ...], Any]] = {}
-    for record in await draft.channel.records(platform, [f"{k.name}=={k.version}" for k in known.values()]):
+    for record in draft.channel.records(platform, [f"{k.name}=={k.version}" for k in known.values()]):
         name = record.name.normalized
         if name not in known or str(record.version) != known[name].version:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import closing
 from pathlib import Path
 
 from ...module_utils import plan as plans
@@ -24,7 +24,9 @@ def run(settings: Settings, write: bool) -> Outcome:
     """Make spec and lock, and `write` both unless they are there; raises ImportFailed, before anything is written."""
     found = read(settings.source)
     try:
-        made = _make(begin(settings, found))
+        draft = begin(settings, found)
+        with closing(draft.channel):
+            made = _make(draft)
     except (ChannelUnreadable, locking.SettingsError) as error:
         raise ImportFailed(str(error)) from None
     files = ((made.spec_path, made.old_spec, made.spec), (made.lock_path, made.old_lock, made.lock))
@@ -58,7 +60,10 @@ def read(source: Path) -> Found:
 def _make(draft: Draft) -> Outcome:
     """Return spec and lock; raises ImportFailed."""
     note_foreign(draft.found, draft.channel)
-    asked = asyncio.run(_ask(draft))
+    asked = possible_wishes(draft)
+    for platform in draft.platforms:
+        draft.preferred[platform] = preferences(draft, platform)
+    draft.offered = {package.name for package in draft.preferred[draft.home]}
     if not asked:
         raise ImportFailed(f"{draft.found.source}: nothing of it is in {draft.channel}")
     if draft.found.everything:
@@ -68,15 +73,6 @@ def _make(draft: Draft) -> Outcome:
     lock = Lock.loads(str(outcome.new_text), "the new lock")
     exact = note_difference(draft.found, lock, draft.home, draft.offered)
     return _outcome(draft, asked, lock, outcome, exact)
-
-
-async def _ask(draft: Draft) -> list[Wish]:
-    """Return the wishes that the channel can fulfil, and look up what is to be preferred."""
-    asked = await possible_wishes(draft)
-    for platform in draft.platforms:
-        draft.preferred[platform] = await preferences(draft, platform)
-    draft.offered = {package.name for package in draft.preferred[draft.home]}
-    return asked
 
 
 def _outcome(draft: Draft, asked: list[Wish], lock: Lock, outcome: locking.Outcome, exact: bool) -> Outcome:

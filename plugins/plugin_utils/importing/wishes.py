@@ -25,11 +25,11 @@ def note_foreign(found: Found, channel: Channel) -> None:
         found.note(CHANGED, f"{count} packages came from {plans.redact(base)}: solved anew from {channel}")
 
 
-async def possible_wishes(draft: Draft) -> list[Wish]:
+def possible_wishes(draft: Draft) -> list[Wish]:
     """Return what the channel can fulfil; limits the draft's platforms, and moves packages of pip's to the channel."""
     found, names = draft.found, draft.names
     for platform in draft.platforms:
-        names[platform] = await draft.channel.names(platform)
+        names[platform] = draft.channel.names(platform)
     if found.everything:
         asked = _of_everything(draft)
     else:
@@ -39,7 +39,7 @@ async def possible_wishes(draft: Draft) -> list[Wish]:
     asked = _with_python([*asked, *moved], found, draft.settings.python)
     if not found.everything:
         draft.limit(asked)
-    return [await _in_the_channel(one, draft) for one in asked]
+    return [_in_the_channel(one, draft) for one in asked]
 
 
 def _of_everything(draft: Draft) -> list[Wish]:
@@ -87,12 +87,12 @@ def _with_python(asked: Iterable[Wish], found: Found, told: str) -> list[Wish]:
     return made
 
 
-async def _in_the_channel(one: Wish, draft: Draft) -> Wish:
+def _in_the_channel(one: Wish, draft: Draft) -> Wish:
     """Loosen a version that the channel does not have."""
     for version in ([one.version, *looser(one.version), ""]) if one.version else ():
         candidate = replace(one, version=version)
         for platform in draft.platforms:
-            if not await draft.channel.records(platform, [f"{one.name} {version}".strip()]):
+            if not draft.channel.records(platform, [f"{one.name} {version}".strip()]):
                 break
         else:
             if candidate == one:
