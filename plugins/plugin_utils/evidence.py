@@ -87,7 +87,9 @@ def loads(data: bytes | None, lock: bytes | None) -> dict[str, Any] | None:
         found = json.loads(data)
         if found["schema"] != SCHEMA or found["lock"]["sha256"] != sha256(lock):
             return None
-        back = found["rollback"]
+        back, proof = found["rollback"], found["promotion"]
+        if not isinstance(found["lock"]["digests"], dict) or not (proof is None or isinstance(proof, dict)):
+            return None
         if back is not None and not (isinstance(back["at"], str) and isinstance(back["left"]["digests"], dict)):
             return None
     except (ValueError, KeyError, TypeError, RecursionError):

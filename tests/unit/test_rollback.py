@@ -18,7 +18,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.promotion import Ho
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.rollback import RollbackError, look, rebuild
 from lock_samples import lock, package
 from promotion_samples import NOW, P, Site, digest, text
-from test_promotion import Killed, kill_at
+from test_promotion import Killed, altered, kill_at
 
 MIRROR = "https://mirror.example/conda"
 
@@ -312,6 +312,22 @@ def test_reports_name_a_tier_that_was_rolled_back(site: Site) -> None:
     assert line in report.terminal(made) and "loss diverges" in report.render_html(made)
     site.put("test", "train", text("3.0"))
     assert evidence.rollbacks(site.locks, ["test"], ["train"]) == [], "another lock came since"
+
+
+@pytest.mark.parametrize("odd", [None, "", "x", 3, True, [], ["x"], {}, {"x": 1}, "\x1b[31m\n"], ids=repr)
+def test_no_value_of_evidence_is_trusted(site: Site, odd: Any) -> None:
+    """Evidence is a file in a repository: merged by hand, it must not keep an audit from its report."""
+    back(site)
+    path = site.locks / evidence.path("test", "train")
+    for wrong in altered(json.loads(path.read_text()), odd):
+        path.write_text(json.dumps(wrong))
+        for item in evidence.rollbacks(site.locks, ["test"], ["train"]):
+            assert "\x1b" not in report.rolled_back(item)
+        made = promote(site.settings(), NOW, write=False)
+        assert made.refusals or made.outcomes
+        looked = look(settings(site))
+        if looked.target:
+            rollback.declare(settings(site), looked, looked.target, False, NOW, write=False)
 
 
 def test_hosts_of_other_tiers_are_not_touched(site: Site) -> None:
