@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import http.client
 import json
 import os
 import signal
@@ -9,7 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,8 @@ from local.fleet import paths
 from local.fleet.errors import FleetError
 
 REGION = "us-east-1"
-PORT = 5577  # asked for first; a shell that sourced the settings then keeps working after a restart
 START_SECONDS = 60
+TRIES = 3  # between finding a port free and listening on it, another program may take it
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ def start_time(pid: int) -> int | None:
 class Endpoint:
     """One emulated EC2 with its state, log and process file in one folder."""
 
-    def __init__(self, folder: Path, port: int = PORT) -> None:
-        self.folder, self.wanted = folder, port
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.folder, self.wanted = folder, port or own_port(folder)
         self.file = folder / "endpoint.json"
         self.state = folder / "cloud.pickle"
         self.log = folder / "endpoint.log"
@@ -64,14 +65,14 @@ class Endpoint:
         return found if start_time(found.pid) == found.started else None
 
     def answering(self) -> Process | None:
-        """The running process if it answers."""
+        """The running process if it answers, it and no other on its port."""
         found = self.process()
         if not found:
             return None
         try:
-            with urllib.request.urlopen(f"{found.url}/lockstep/health", timeout=5):
-                return found
-        except (OSError, urllib.error.URLError):
+            with urllib.request.urlopen(f"{found.url}/lockstep/health", timeout=5) as answer:
+                return found if answer.read(20).strip() == b"%d" % found.pid else None
+        except (OSError, http.client.HTTPException):
             return None
 
     def up(self) -> tuple[Process, str]:
@@ -81,7 +82,15 @@ class Endpoint:
             return found, "running"
         self.down()
         self.folder.mkdir(parents=True, exist_ok=True)
-        port = _free(self._last_port() or self.wanted)
+        for wanted in (self._last_port() or self.wanted, *[0] * (TRIES - 1)):
+            started = self._start(_free(wanted))
+            if started:
+                return started, f"started ({self.log.read_text().splitlines()[0]})"
+        said = "\n  ".join(self.log.read_text().strip().splitlines()[-6:])
+        raise FleetError(f"the emulated EC2 did not start:\n  {said}", f"its log: {self.log}")
+
+    def _start(self, port: int) -> Process | None:
+        """Start it on a port; None where it ended, or did not answer in time."""
         command = [sys.executable, "-m", "local.ec2.moto_server", "--port", str(port), "--region", REGION]
         command += ["--state", str(self.state)]
         environment = {**os.environ, "PYTHONPATH": str(paths.CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -95,17 +104,15 @@ class Endpoint:
                 cwd="/",
                 start_new_session=True,
             )
-        started = start_time(child.pid)
-        record = Process(child.pid, started or 0, port)
+        record = Process(child.pid, start_time(child.pid) or 0, port)
         self.file.write_text(json.dumps(record.__dict__))
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and child.poll() is None:
             if self.answering():
-                return record, f"started ({self.log.read_text().splitlines()[0]})"
+                return record
             time.sleep(0.1)
-        said = "\n  ".join(self.log.read_text().strip().splitlines()[-6:])
         self.down()
-        raise FleetError(f"the emulated EC2 did not start:\n  {said}", f"its log: {self.log}")
+        return None
 
     def _last_port(self) -> int | None:
         try:
@@ -132,6 +139,13 @@ class Endpoint:
         """Remove the state, log and process file; the process must be down."""
         for name in ("endpoint.json", "cloud.pickle", "cloud.new", "cloud.unreadable", "endpoint.log"):
             (self.folder / name).unlink(missing_ok=True)
+
+
+def own_port(folder: Path) -> int:
+    """The port that is asked for first: each folder's own, so that a shell which sourced the settings reaches the same
+    cloud after a restart, and never another checkout's.
+    """
+    return 20000 + int(hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:8], 16) % 10000
 
 
 def _reap(pid: int) -> None:

@@ -73,7 +73,7 @@ class Remembering:
         """One request at a time, since moto's models are not threadsafe; EC2 and IAM name their action in the body."""
         if environ.get("PATH_INFO") == HEALTH:
             start_response("200 OK", [("Content-Type", "text/plain")])
-            return [b"ok\n"]
+            return [b"%d\n" % os.getpid()]  # whoever asks may have meant the server of another checkout
         with self.lock:
             action = _action(environ)
             answer = list(self.application(environ, start_response))
@@ -105,11 +105,12 @@ def main() -> int:
     arguments = parser.parse_args()
     os.environ["MOTO_PORT"] = str(arguments.port)
     extensions.install()
+    application = Remembering(DomainDispatcherApplication(create_backend_app), arguments.state)
+    # the port first: a server that cannot have it has touched no state, and questions wait until there is some
+    server = make_server("127.0.0.1", arguments.port, application, threaded=True, request_handler=MotoRequestHandler)
     print(load(arguments.state), flush=True)
     extensions.add_images(moto.backends.get_backend("ec2")[ACCOUNT][arguments.region])
     save(arguments.state)
-    application = Remembering(DomainDispatcherApplication(create_backend_app), arguments.state)
-    server = make_server("127.0.0.1", arguments.port, application, threaded=True, request_handler=MotoRequestHandler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(f"serving on 127.0.0.1:{arguments.port}", flush=True)
     server.serve_forever()

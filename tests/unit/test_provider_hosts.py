@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
 import ipaddress
 import json
 import os
 import signal
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +177,42 @@ def test_a_process_file_of_another_process_is_not_believed(tmp_path: Path) -> No
     assert not it.down()  # it would have ended this very process
     it.file.write_text("torn")
     assert it.process() is None
+
+
+class Stranger(http.server.BaseHTTPRequestHandler):
+    """Answers every question, as the emulated EC2 of another checkout does."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"1\n")
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Say nothing."""
+
+
+def test_another_server_on_its_port_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    it = endpoint.Endpoint(tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as stranger:
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        taken, free = stranger.server_address[1], endpoint._free
+        it.file.write_text(json.dumps({"pid": os.getpid(), "started": endpoint.start_time(os.getpid()), "port": taken}))
+        assert it.process() and not it.answering()
+        it.file.unlink()
+        monkeypatch.setattr(endpoint, "_free", lambda port: free(port) if port == 0 else taken)  # free a moment ago
+        try:
+            process, how = it.up()
+            assert how == "started (new)"
+            assert process.port != taken
+        finally:
+            it.down()
+            stranger.shutdown()
+
+
+def test_each_checkout_asks_for_a_port_of_its_own(tmp_path: Path) -> None:
+    ports = {endpoint.own_port(tmp_path / str(number)) for number in range(50)}
+    assert len(ports) > 40
+    assert endpoint.own_port(tmp_path) == endpoint.own_port(tmp_path)
 
 
 def test_the_engines_account_is_cut_to_what_is_wrong() -> None:
