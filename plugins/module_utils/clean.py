@@ -160,7 +160,8 @@ def remember(store: Store, entry: dict[str, Any]) -> None:
 
     :raises Problem: where it cannot be written
     """
-    with reported(f"{store.state}/clean.json cannot be written"):
+    path = f"{store.state}/clean.json"
+    with store.alone("clean.lock", path, "clean"), reported(f"{path} cannot be written"):
         store.write_state("clean.json", [*history(store), entry][-KEPT:])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from .problem import Problem
@@ -32,7 +33,7 @@ def filesystem_type(path: str, mounts: str = "/proc/self/mounts") -> str:
         with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
             for line in file:
                 fields = line.split(" ")
-                at = fields[1].encode("utf-8", "surrogateescape").decode("unicode_escape", "replace")
+                at = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), fields[1])  # blanks and the like
                 below = at == "/" or real == at or real.startswith(at + "/")
                 if below and len(at) >= len(best):  # of two mounts at one place the later one is seen
                     best, kind = at, fields[2]

@@ -20,6 +20,20 @@ def state_of(path: str) -> dict[str, Any]:
         raise Problem(f"{path} cannot be read", str(error)) from None
 
 
+def mode_of(text: str) -> int:
+    """Read a mode like "0644".
+
+    :raises Problem: where it is none
+    """
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o7777:
+        raise Problem(f"mode {text!r} is none", "it is not three or four octal digits", 'write it like "0644"')
+    return mode
+
+
 def write(path: str, text: str, mode: int) -> None:
     """Put a file in place in one step; what was there before stays whole until then.
 

@@ -84,6 +84,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import plan as plans
 from ..module_utils import tree
 from ..module_utils.engine import platform_of
+from ..module_utils.problem import Problem
 from ..module_utils.store import Store
 
 
@@ -117,7 +118,10 @@ def main() -> None:
     if not plans.NAME.match(p["name"]):
         module.fail_json(msg=f"an environment cannot be called {p['name']!r}: use a-z, 0-9, '.', '_', '-'")
     store = Store(p["root"])
-    platform = platform_of(os.uname().machine)
+    try:
+        platform = platform_of(os.uname().machine)
+    except Problem as problem:
+        module.fail_json(msg=str(problem))
     found = find(store, p["name"], plans.short(str(p["declared"].get(platform, ""))), p["to"])
     made = store.kept_plan(p["name"], found) if found else None
     module.exit_json(

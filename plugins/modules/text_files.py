@@ -69,7 +69,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.hostroot import refuse_root
 from ..module_utils.problem import Problem
-from ..module_utils.text_files import difference, state_of, write
+from ..module_utils.text_files import difference, mode_of, state_of, write
 
 
 def main() -> None:
@@ -103,7 +103,7 @@ def main() -> None:
                     if not module.check_mode:
                         os.unlink(path)
                 continue
-            text, mode = item["content"] or "", int(item["mode"], 8)
+            text, mode = item["content"] or "", mode_of(item["mode"])
             found = difference(path, text, mode)
             if found:
                 diffs.append(found)

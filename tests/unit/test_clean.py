@@ -7,6 +7,7 @@ import os
 import pwd
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,18 @@ def test_history_is_bounded_and_survives_rubbish(store: Store) -> None:
     path.write_text(json.dumps([{"at": i} for i in range(80)]))
     clean.remember(store, {"at": 80})
     assert [entry["at"] for entry in clean.history(store)] == list(range(31, 81))
+
+
+def test_two_cleans_at_once_are_both_remembered(store: Store) -> None:
+    store.lock_timeout = 60
+
+    def some(start: int) -> None:
+        for number in range(start, start + 10):
+            clean.remember(store, {"at": number})
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(some, (0, 10, 20, 30)))
+    assert sorted(entry["at"] for entry in clean.history(store)) == list(range(40))
 
 
 class TestCommand:

@@ -16,6 +16,7 @@ MOUNTS = """/dev/sda1 / ext4 rw 0 0
 server:/export /data nfs4 rw 0 0
 /dev/sdb1 /data/local\\040disk xfs rw 0 0
 tmpfs /data/local\\040disk/tmp tmpfs rw 0 0
+server:/export /données nfs4 rw 0 0
 """
 
 
@@ -28,7 +29,14 @@ def mounts(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("/opt/x", "ext4"), ("/data/envs", "nfs4"), ("/datax", "ext4"), ("/data/local disk/a", "xfs"), ("/data", "nfs4")],
+    [
+        ("/opt/x", "ext4"),
+        ("/data/envs", "nfs4"),
+        ("/datax", "ext4"),
+        ("/data/local disk/a", "xfs"),
+        ("/data", "nfs4"),
+        ("/données/envs", "nfs4"),
+    ],
 )
 def test_the_file_system_is_that_of_the_deepest_mount(mounts: str, path: str, kind: str) -> None:
     assert room.filesystem_type(path, mounts) == kind

@@ -1,0 +1,52 @@
+"""Modules of hosts as Ansible calls them: what is wrong is said in words."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.lockstep.fleet.plugins.modules import env_record, miniconda, text_files
+
+
+@pytest.fixture(autouse=True)
+def ordinary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be an ordinary user, as far as the modules can tell."""
+    for module in (miniconda, text_files):
+        monkeypatch.setattr(module, "refuse_root", lambda: None)
+
+
+def call(module: Any, capsys: pytest.CaptureFixture[str], **arguments: Any) -> dict[str, Any]:
+    with patch_module_args(arguments), pytest.raises(SystemExit):
+        module.main()
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+@pytest.mark.parametrize("mode", ["u=rw", "0o9", "-1", "77777", ""])
+def test_a_mode_that_is_none(mode: str, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [{"path": str(tmp_path / "x"), "content": "x", "mode": mode}]
+    answer = call(text_files, capsys, files=files)
+    assert answer["failed"] and f"mode {mode!r} is none" in answer["msg"] and not (tmp_path / "x").exists()
+
+
+def test_a_machine_without_an_engine_has_no_record(
+    tmp_path: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = os.uname()
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result((*names[:4], "riscv64")))
+    answer = call(env_record, capsys, name="train", root=str(tmp_path))
+    assert answer["failed"] and "no engine for machine type riscv64" in answer["msg"]
+
+
+def test_check_mode_works_where_nothing_is_yet(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "not/there"
+    name = f"Miniconda3-py312_26.5.3-1-Linux-{os.uname().machine}.sh"
+    answer = call(
+        miniconda, capsys, root=str(root), prefix=f"{root}/miniconda", version="py312_26.5.3-1",
+        base_url="http://127.0.0.1:9", installers={name: "0" * 64}, _ansible_check_mode=True,
+    )  # fmt: skip
+    assert answer["changed"] and answer["action"] == "install" and not root.parent.exists()
+    assert answer["diff"]["before"] == "absent\n" and answer["diff"]["after"] == "ours py312_26.5.3-1\n"
