@@ -19,6 +19,7 @@ from local.fleet import image, lifecycle, model, paths
 from local.fleet.__main__ import locked, say
 from local.fleet.errors import FleetError
 from local.fleet.podman import Podman, write_if_changed
+from local.provider.cloud import ERRORS
 
 SAVED = paths.CHECKOUT / "inventory" / "local"  # hosts without an engine that would make them
 LOCKS = paths.state("local") / "locks"
@@ -185,6 +186,9 @@ def main() -> int:
         return code
     except FleetError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ERRORS as error:  # another program ended it, say
+        print(f"error: the emulated EC2 failed: {error}\n  run it again: it goes on from there", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"error: {error}\n  nothing half made is kept; run it again when that is mended", file=sys.stderr)

@@ -14,7 +14,7 @@ from local.fleet import lifecycle, paths
 from local.fleet.__main__ import locked
 from local.fleet.errors import FleetError
 from local.fleet.podman import Podman
-from local.provider.cloud import Cloud
+from local.provider.cloud import ERRORS, Cloud
 
 NO_ENGINE = 3
 
@@ -70,6 +70,9 @@ def main() -> int:
         return NO_ENGINE
     except FleetError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ERRORS as error:  # another program ended it, say
+        print(f"error: the emulated EC2 failed: {error}\n  run it again: it goes on from there", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; run it again to go on", file=sys.stderr)

@@ -8,9 +8,12 @@ from typing import Any
 
 import boto3  # type: ignore[import-untyped]
 from botocore.config import Config  # type: ignore[import-untyped]
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
 from local.provider.wire import Values
+
+ERRORS = (BotoCoreError, ClientError)
+"""What a call may raise: no answer, or the cloud's refusal."""
 
 ABSENT = ("NotFound", "NoSuchEntity", "InvalidLaunchTemplateId", "InvalidPlacementGroup.Unknown")
 

@@ -8,12 +8,14 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.ec2 import __main__ as command
 from local.ec2 import endpoint, machine_images, machines, reconcile, stack
 from local.fleet.errors import FleetError
 from local.fleet.model import Fleet
@@ -213,6 +215,26 @@ def test_each_checkout_asks_for_a_port_of_its_own(tmp_path: Path) -> None:
     ports = {endpoint.own_port(tmp_path / str(number)) for number in range(50)}
     assert len(ports) > 40
     assert endpoint.own_port(tmp_path) == endpoint.own_port(tmp_path)
+
+
+def test_a_cloud_that_ends_meanwhile_is_an_error_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    it = endpoint.Endpoint(tmp_path / ".lockstep/local/ec2")
+
+    def ended(*_arguments: Any, **_more: Any) -> None:
+        stack.Cloud(endpoint.REGION, "http://127.0.0.1:9").ec2.describe_vpcs()
+
+    monkeypatch.setattr(command, "_reconcile", ended)
+    monkeypatch.setattr(stack.Stack, "endpoint", it)
+    monkeypatch.setattr(sys, "argv", ["local.ec2", "--project", str(tmp_path), "reconcile"])
+    try:
+        assert command.main() == 1
+    finally:
+        it.down()
+    said = capsys.readouterr().err
+    assert "error: the emulated EC2 failed: Could not connect" in said
+    assert "run it again" in said
 
 
 def test_the_engines_account_is_cut_to_what_is_wrong() -> None:
