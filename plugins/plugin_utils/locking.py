@@ -154,6 +154,10 @@ def check(settings: Settings) -> tuple[Floor, dt.datetime | None]:
         raise SettingsError(f"lockstep_channels has {chan.short_name(twice)} twice: remove one")
     if unknown := sorted(set(settings.platforms) - set(plans.PLATFORMS)):
         raise SettingsError(f"lockstep_platforms: unknown {', '.join(unknown)}; there are {', '.join(plans.PLATFORMS)}")
+    if not plans.NAME.match(settings.tier):
+        raise SettingsError(
+            f"lockstep_tiers: {settings.tier[:80]!r} cannot be a tier's name, for it becomes a folder's"
+        )
     if not settings.channels or not settings.platforms:
         raise SettingsError("lockstep_channels and lockstep_platforms must each name at least one")
     return floor, cutoff

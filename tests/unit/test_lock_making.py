@@ -689,6 +689,7 @@ def test_a_lock_that_is_no_text_is_made_anew(site):
         ({"envs": ("old",)}, "rename old.yaml to old.yml; there are train"),
         ({"envs": ("train", "")}, "without a name"),
         ({"channels": ()}, "at least one"),
+        ({"tier": "../prod"}, "'../prod' cannot be a tier's name"),
         ({"channels": ("conda-forge", "https://conda.anaconda.org/conda-forge/")}, "has conda-forge twice"),
         ({"platforms": ("win-64",)}, "win-64"),
         ({"update": ("nump",)}, "nump"),

@@ -113,3 +113,5 @@ def test_wrong_words_on_the_command_line(play):
     assert code == 2 and "no spec for trian" in output and "Traceback" not in output
     code, output = play("-e", "update=nump")
     assert code == 2 and "update=nump" in output
+    code, output = play("-e", "lockstep_tiers=dev,test")
+    assert code == 2 and "lockstep_tiers: 'dev,test' cannot be a tier's name" in output
