@@ -156,7 +156,8 @@ def check(settings: Settings) -> tuple[Floor, dt.datetime | None]:
         raise SettingsError(f"lockstep_platforms: unknown {', '.join(unknown)}; there are {', '.join(plans.PLATFORMS)}")
     if not plans.NAME.match(settings.tier):
         raise SettingsError(
-            f"lockstep_tiers: {settings.tier[:80]!r} cannot be a tier's name, for it becomes a folder's"
+            f"lockstep_tiers: {settings.tier[:80]!r} cannot be a tier's name, which becomes a folder's: "
+            "write a-z, 0-9, '.', '_' and '-'"
         )
     if not settings.channels or not settings.platforms:
         raise SettingsError("lockstep_channels and lockstep_platforms must each name at least one")
