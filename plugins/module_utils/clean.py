@@ -124,7 +124,10 @@ def clean(store: Store, keep_previous: int, min_age: float, dry_run: bool = Fals
         "message": " ".join(failures) or "; ".join(notes), "seconds": round(time.time() - began, 1),
     }  # fmt: skip
     if not dry_run:
-        remember(store, entry)
+        try:
+            remember(store, entry)
+        except Problem as problem:  # what was done is told all the same
+            entry.update(ok=False, message=" ".join([*failures, str(problem)]))
     return entry
 
 

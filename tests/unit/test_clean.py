@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pwd
@@ -116,6 +117,15 @@ def test_no_clean_while_a_build_runs(store: Store) -> None:
         not entry["ok"] and "the package cache is busy" in entry["message"] and f"pid {os.getpid()}" in entry["message"]
     )
     assert unused.exists() and not Path(store.root, "conda-calls").exists()
+
+
+def test_what_cannot_be_written_down_is_told_all_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store, "write_state", full)
+    entry = clean.clean(store, keep_previous=1, min_age=0)
+    assert not entry["ok"] and entry["removed"] and "clean.json cannot be written" in entry["message"]
 
 
 def test_history_is_bounded_and_survives_rubbish(store: Store) -> None:
