@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -19,7 +20,8 @@ from local.fleet import paths
 from local.fleet.errors import FleetError
 
 REGION = "us-east-1"
-START_SECONDS = 60
+START_SECONDS = 120  # a second or two where nothing else is going on
+ANSWER_SECONDS = 20
 TRIES = 3  # between finding a port free and listening on it, another program may take it
 
 
@@ -70,7 +72,7 @@ class Endpoint:
         if not found:
             return None
         try:
-            with urllib.request.urlopen(f"{found.url}/lockstep/health", timeout=5) as answer:
+            with urllib.request.urlopen(f"{found.url}/lockstep/health", timeout=ANSWER_SECONDS) as answer:
                 return found if answer.read(20).strip() == b"%d" % found.pid else None
         except (OSError, http.client.HTTPException):
             return None
@@ -126,7 +128,8 @@ class Endpoint:
         if not found:
             return False
         for how in (signal.SIGTERM, signal.SIGKILL):
-            os.kill(found.pid, how)
+            with contextlib.suppress(ProcessLookupError):  # it may end by itself meanwhile
+                os.kill(found.pid, how)
             deadline = time.monotonic() + 5
             while time.monotonic() < deadline:
                 _reap(found.pid)

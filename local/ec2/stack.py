@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
+from local.ec2 import orphans
 from local.ec2.endpoint import REGION, Endpoint, start_time
-from local.ec2.machines import STACK_TAG
 from local.engine.ensure import ensure as ensure_engine
 from local.engine.environment import settings
 from local.engine.places import EngineError
@@ -162,8 +162,17 @@ class Pulumi:
         pids = [json.loads(lock.read_text()).get("pid") for lock in locks if self.stack.name in lock.parts]
         return all(isinstance(pid, int) and not _runs_pulumi(pid) for pid in pids)
 
+    def _mend(self) -> None:
+        """Remove notes beside the backend's files that a killed engine left empty: it reads no file with such a one."""
+        for notes in (self.stack.folder / "pulumi" / "stacks").rglob("*.attrs"):
+            try:
+                json.loads(notes.read_bytes())
+            except ValueError:
+                notes.unlink()
+
     def select(self) -> None:
         """Have the stack, made where it is not."""
+        self._mend()
         found = json.loads(self.quiet("stack", "ls", "--json").stdout or "[]")
         if self.stack.name not in {item["name"] for item in found}:
             config = self.stack.project / f"Pulumi.{self.stack.name}.yaml"
@@ -215,22 +224,6 @@ def lost(cloud: Cloud, resources: list[dict[str, Any]]) -> bool:
     return bool(ids - there)
 
 
-def end_orphans(cloud: Cloud, stack: str, resources: list[dict[str, Any]], say: Say) -> None:
-    """Terminate instances with the stack's tag that its state does not know: an update was cut off after making one."""
-    known = {r["id"] for r in resources if r.get("type") == "aws:ec2/instance:Instance"}
-    wanted = [{"Name": f"tag:{STACK_TAG}", "Values": [stack]}]
-    for page in cloud.ec2.get_paginator("describe_instances").paginate(Filters=wanted):
-        for reservation in page["Reservations"]:
-            for item in reservation["Instances"]:
-                living = item["State"]["Name"] not in ("terminated", "shutting-down")
-                if living and item["InstanceId"] not in known:
-                    say(f"instance {item['InstanceId']} is in no stack's state: an update was cut off; terminated")
-                    cloud.ec2.modify_instance_attribute(
-                        InstanceId=item["InstanceId"], DisableApiTermination={"Value": False}
-                    )
-                    cloud.ec2.terminate_instances(InstanceIds=[item["InstanceId"]])
-
-
 def provision(stack: Stack, say: Say) -> Cloud:
     """Engine, endpoint, `pulumi up`, saved inventory: from nothing, or from anything half done; returns the cloud."""
     engine = stack.engine()
@@ -245,10 +238,11 @@ def provision(stack: Stack, say: Say) -> Cloud:
     if before and lost(cloud, before):
         say("the emulated EC2 does not have what the stack's state says: refreshed")
         pulumi.change("refresh")
+        before = pulumi.resources()
+    orphans.end(cloud, stack.name, before, say)
     say(f"pulumi up -s {stack.name}, with {kind}")
     pulumi.change("up")
-    after = pulumi.resources()
-    end_orphans(cloud, stack.name, after, say)
+    orphans.end(cloud, stack.name, pulumi.resources(), say)  # of a provider that outlived its engine for a moment
     inventory = pulumi.output("inventory")
     if inventory is not None:
         text = json.dumps(inventory, indent=2, sort_keys=True) + "\n"
