@@ -124,7 +124,7 @@ def make_hosts(podman: Podman, fleet: model.Fleet, channel: Path) -> int:
 def make_locks(channel: Path) -> int:
     """Lock dev from the specs when they or the channel changed; first locks go forward to test and prod as they are."""
     variables = (SAVED / "group_vars" / "all.yml").read_text()
-    specs = paths.digest_of([p for p in (paths.HERE / "envs").iterdir() if p.suffix == ".yml"], variables)
+    specs = paths.digest_of([p for p in (paths.HERE / "envs").iterdir() if p.suffix in (".yml", ".py")], variables)
     index = [channel / "local-forge" / subdir / "repodata.json" for subdir in ("linux-64", "noarch")]
     now = {"channel": paths.digest_of([p for p in index if p.exists()]), "specs": specs}
     stamp = LOCKS / "made-from.json"
@@ -149,8 +149,10 @@ def make_locks(channel: Path) -> int:
         (LOCKS / tier).mkdir(parents=True, exist_ok=True)
         for lock in sorted((LOCKS / "dev").glob("*.conda-lock.yml")):
             if not (LOCKS / tier / lock.name).exists():
+                env = lock.name.split(".")[0]
                 shutil.copy(lock, LOCKS / tier / lock.name)
-                say(f"{lock.name.split('.')[0]}: {tier} had no lock; dev's was copied (later ones come by promotion)")
+                shutil.copy(lock.with_name(f"{env}.smoke.py"), LOCKS / tier)
+                say(f"{env}: {tier} had no lock; dev's was copied (later ones come by promotion)")
     write_if_changed(stamp, json.dumps(now) + "\n")
     return 0
 

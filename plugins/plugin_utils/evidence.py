@@ -27,6 +27,11 @@ def lock_path(tier: str, env: str, previous: bool = False) -> str:
     return f"{tier}/{PREVIOUS + '/' if previous else ''}{env}{lockfile.SUFFIX}"
 
 
+def smoke_path(tier: str, env: str, previous: bool = False) -> str:
+    """Where the smoke test lies that was written for that lock."""
+    return f"{tier}/{PREVIOUS + '/' if previous else ''}{env}{lockfile.SMOKE}"
+
+
 def path(tier: str, env: str, previous: bool = False) -> str:
     """Where the evidence for that lock lies."""
     return f"{tier}/{PREVIOUS + '/' if previous else ''}{env}{SUFFIX}"

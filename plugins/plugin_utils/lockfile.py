@@ -24,8 +24,9 @@ from .lockpackage import LockError, Package
 
 CREATED_BY = "created_by"  # conda-lockfiles refuses custom_metadata without this key
 SUFFIX = ".conda-lock.yml"
+SMOKE = ".smoke.py"  # of the smoke test, beside a spec as it is written, beside a lock as it was when that was made
 
-__all__ = ["SUFFIX", "Lock", "LockError", "Package", "plan"]
+__all__ = ["SMOKE", "SUFFIX", "Lock", "LockError", "Package", "plan"]
 
 _METADATA_KEYS = {"content_hash", "channels", "platforms", "sources", "custom_metadata"}
 

@@ -27,7 +27,7 @@ from . import channels as chan
 from . import evidence, habits, handover, packagediff, pipsolver, pypi_names, relax, spec, variants
 from .findings import ERROR, FUZZY_PIN, WARNING, Finding, errors
 from .floor import Floor
-from .lockfile import SUFFIX, Lock
+from .lockfile import SMOKE, SUFFIX, Lock
 from .lockpackage import LockError, Package
 from .solver import ChannelUnreadable, Question, Solver, Unsolvable, parse_exclude_newer
 
@@ -63,11 +63,18 @@ class Outcome:
     old: bytes | None = None  # what is there, and as text if it is one
     old_text: str | None = None
     new_text: str | None = None
+    old_smoke: bytes | None = None  # the smoke test beside the lock, and the one beside the spec
+    new_smoke: bytes | None = None
     difference: list[str] = field(default_factory=list)
     platforms: list[dict[str, Any]] = field(default_factory=list)  # name, packages, download_bytes, variants
 
     @property
     def changed(self) -> bool:
+        """Whether what is on disk, lock and smoke test, is not what was made."""
+        return self.new_text is not None and (self.lock_changed or self.old_smoke != self.new_smoke)
+
+    @property
+    def lock_changed(self) -> bool:
         """Whether the lock on disk is not the one that was made."""
         return self.new_text is not None and self.new_text != self.old_text
 
@@ -98,9 +105,11 @@ def _write(settings: Settings, outcomes: Sequence[Outcome]) -> None:
     """Change all these locks as one."""
     if not outcomes:
         return
-    changes = [
-        handover.Change(evidence.lock_path(settings.tier, o.name), o.old, (o.new_text or "").encode()) for o in outcomes
-    ]
+    changes = []
+    for o in outcomes:
+        new = (o.new_text or "").encode() if o.lock_changed else o.old
+        changes.append(handover.Change(evidence.lock_path(settings.tier, o.name), o.old, new))
+        changes.append(handover.Change(evidence.smoke_path(settings.tier, o.name), o.old_smoke, o.new_smoke))
     about = {"what": "lock", "tier": settings.tier, "envs": [o.name for o in outcomes]}
     settings.locks_dir.mkdir(parents=True, exist_ok=True)
     with handover.alone(settings.locks_dir):
@@ -131,7 +140,7 @@ def _insist(outcome: Outcome) -> list[Finding]:
 
     A run that writes locks leaves them warnings: it makes the lock that says so.
     """
-    if outcome.old_text is not None and not outcome.changed:
+    if outcome.old_text is not None and not outcome.lock_changed:
         return outcome.findings
     return [
         replace(f, severity=ERROR, message=f"{f.message}, and no current lock says which that is")
@@ -240,6 +249,7 @@ class _Environment:
             return
         wanted, self.outcome.findings = spec.read(text, self.source, self.outcome.name, self.settings.channels)
         old = self._old()
+        self._smoke()
         self.known = {d.match.name for d in wanted.dependencies} | {r.name for r in wanted.pip}
         self.known |= {p.name for p in (old.packages if old else ())}
         platforms = self._platforms(wanted)
@@ -268,13 +278,15 @@ class _Environment:
         )
         try:
             self.outcome.new_text = new.dumps()
-            if self.outcome.changed:  # what is written can be read
+            if self.outcome.lock_changed:  # what is written can be read
                 Lock.loads(self.outcome.new_text, str(self.outcome.path), self.settings.channels)
         except LockError as error:
             self.outcome.new_text = None
             self.find("unusable-lock", str(error), "this is the channel's fault, or Lockstep's: please report it")
             return
-        self.outcome.difference = packagediff.diff(old, new) if self.outcome.changed else []
+        self.outcome.difference = packagediff.diff(old, new) if self.outcome.lock_changed else []
+        if self.outcome.old_smoke != self.outcome.new_smoke:
+            self.outcome.difference.append(packagediff.smoke(self.outcome.old_smoke, self.outcome.new_smoke))
         self.outcome.platforms = [self._summary(new, platform) for platform in platforms]
 
     def _old(self) -> Lock | None:
@@ -293,6 +305,21 @@ class _Environment:
                 WARNING,
             )
             return None
+
+    def _smoke(self) -> None:
+        """Read the smoke test that was written with this spec, and the one that goes with the lock that is there."""
+        file = self.file.with_name(self.outcome.name + SMOKE)
+        try:
+            self.outcome.new_smoke = file.read_bytes() if file.exists() else None
+            (self.outcome.new_smoke or b"").decode()
+            self.outcome.old_smoke = evidence.read(
+                self.settings.locks_dir, evidence.smoke_path(self.settings.tier, self.outcome.name)
+            )
+        except UnicodeDecodeError as error:
+            message = f"its smoke test {file.name} is not UTF-8 (byte {error.start + 1})"
+            self.find("unreadable", message, "save it as UTF-8")
+        except OSError as error:
+            self.find("unreadable", f"its smoke test {error.filename}: {error.strerror}", "make it a readable file")
 
     def _platforms(self, wanted: spec.Spec) -> list[str]:
         if wanted.platforms is None:

@@ -37,6 +37,11 @@ def diff(old: Lock | None, new: Lock | None) -> list[str]:
     return lines
 
 
+def smoke(old: bytes | None, new: bytes | None) -> str:
+    """Return the line that says what becomes of an environment's smoke test; the texts differ."""
+    return f"! smoke test {'added' if old is None else 'removed' if new is None else 'changed'}"
+
+
 def _settings(old: Lock | None, new: Lock | None) -> list[str]:
     """Return changes of what a lock was made for and with."""
     if old is None or new is None:

@@ -40,12 +40,15 @@ class Settings:
 
 @dataclass
 class Outcome:
-    """What came of one environment: its lock's bytes and digests, and the packages that change in the latter tier."""
+    """What came of one environment: its lock's bytes and digests, the smoke test that goes with it, and the packages
+    that change in the latter tier.
+    """
 
     env: str
     data: bytes = b""
     digests: dict[str, str] = field(default_factory=dict)
     old: bytes | None = None
+    smoke: bytes | None = None
     difference: list[str] = field(default_factory=list)
     proven: dict[str, int] = field(default_factory=dict)
     changes: list[handover.Change] = field(default_factory=list)
@@ -166,7 +169,8 @@ def _outcome(settings: Settings, env: str, result: Result) -> Outcome | None:
         )  # fmt: skip
         return None
     old = evidence.read(settings.locks_dir, evidence.lock_path(settings.latter, env))
-    outcome = Outcome(env, data, digests, old)
+    smoke = evidence.read(settings.locks_dir, evidence.smoke_path(settings.former, env))
+    outcome = Outcome(env, data, digests, old, smoke)
     known = evidence.loads(evidence.read(settings.locks_dir, evidence.path(settings.latter, env)), old)
     if known and evidence.demoted(known) and known["rollback"]["left"].get("sha256") == evidence.sha256(data):
         back = known["rollback"]
@@ -178,6 +182,9 @@ def _outcome(settings: Settings, env: str, result: Result) -> Outcome | None:
         )  # fmt: skip
     if old != data:
         outcome.difference = packagediff.diff(sound(old), lock) or ["the same packages, written otherwise"]
+    was = evidence.read(settings.locks_dir, evidence.smoke_path(settings.latter, env))
+    if was != smoke:
+        outcome.difference.append(packagediff.smoke(was, smoke))
     return outcome
 
 
@@ -191,7 +198,8 @@ def sound(data: bytes | None) -> Lock | None:
 
 def _settled(settings: Settings, outcome: Outcome) -> bool:
     """Whether the latter tier has that lock and evidence for it: then there is nothing to prove again."""
-    if outcome.old != outcome.data:
+    smoke = evidence.read(settings.locks_dir, evidence.smoke_path(settings.latter, outcome.env))
+    if outcome.old != outcome.data or smoke != outcome.smoke:
         return False
     known = evidence.loads(evidence.read(settings.locks_dir, evidence.path(settings.latter, outcome.env)), outcome.data)
     return bool(known and known.get("promotion"))
@@ -217,15 +225,23 @@ def _prove(settings: Settings, todo: Sequence[Outcome], now: datetime.datetime, 
         facts = {"from": settings.former, "report": about, "hosts": outcome.proven,
                  "maintenance": found.away.get(outcome.env, 0)}  # fmt: skip
         made = evidence.promotion(outcome.env, settings.latter, outcome.data, outcome.digests, facts)
-        outcome.changes = replace(settings.locks_dir, settings.latter, outcome.env, outcome.data, made)
+        outcome.changes = replace(settings.locks_dir, settings.latter, outcome.env, outcome.data, made, outcome.smoke)
 
 
-def replace(locks: Path, tier: str, env: str, data: bytes, made: bytes) -> list[handover.Change]:
-    """The files that change when a tier gets another lock: what it had before is kept beside it."""
-    old, known = (evidence.read(locks, place(tier, env)) for place in (evidence.lock_path, evidence.path))
-    wanted = {evidence.lock_path(tier, env): data, evidence.path(tier, env): made}
+def replace(locks: Path, tier: str, env: str, data: bytes, made: bytes, smoke: bytes | None) -> list[handover.Change]:
+    """The files that change when a tier gets another lock: what it had before is kept beside it.
+
+    :param data: the lock's bytes
+    :param made: the evidence's
+    :param smoke: the smoke test's; None: there is none
+    """
+    places = (evidence.lock_path, evidence.path, evidence.smoke_path)
+    new = dict(zip((place(tier, env) for place in places), (data, made, smoke), strict=True))
+    wanted: dict[str, bytes | None] = {}
+    old = evidence.read(locks, evidence.lock_path(tier, env))
     if old is not None and old != data:
-        wanted = {evidence.lock_path(tier, env, True): old, evidence.path(tier, env, True): known, **wanted}  # type: ignore[dict-item]
+        wanted = {place(tier, env, True): evidence.read(locks, place(tier, env)) for place in places}
+    wanted |= new
     changes = [handover.Change(name, evidence.read(locks, name), new) for name, new in wanted.items()]
     return [change for change in changes if change.old != change.new]
 

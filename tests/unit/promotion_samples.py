@@ -48,6 +48,17 @@ class Site:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(data)
 
+    def test(self, tier: str, data: str | None, env: str = "train") -> None:
+        """Put a smoke test beside a tier's lock, or take it away."""
+        path = self.locks / evidence.smoke_path(tier, env)
+        path.unlink(missing_ok=True)
+        if data is not None:
+            path.write_text(data)
+
+    def has_test(self, tier: str, env: str = "train", previous: bool = False) -> str | None:
+        data = evidence.read(self.locks, evidence.smoke_path(tier, env, previous))
+        return None if data is None else data.decode()
+
     def has(self, tier: str, env: str = "train", previous: bool = False) -> str | None:
         data = evidence.read(self.locks, evidence.lock_path(tier, env, previous))
         return None if data is None else data.decode()

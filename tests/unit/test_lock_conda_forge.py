@@ -59,6 +59,8 @@ def test_every_spec_has_a_lock_and_a_smoke_test():
     for name in names:
         path = CHECKOUT / "envs" / f"{name}.smoke.py"
         compile(path.read_text(), str(path), "exec")
+        copies = [CHECKOUT / "envs" / "locks" / tier / path.name for tier in ("dev", "test", "prod")]
+        assert [copy.read_text() for copy in copies] == [path.read_text()] * 3
 
 
 @pytest.fixture(scope="session")

@@ -108,6 +108,31 @@ def test_nothing_is_written_in_check_mode(site):
     assert not site.settings.locks_dir.exists()
 
 
+def test_the_smoke_test_is_kept_beside_the_lock(site):
+    site.spec("six")
+    written, kept = site.settings.envs_dir / "train.smoke.py", site.settings.locks_dir / "dev" / "train.smoke.py"
+    site.one()
+    assert not kept.exists()
+    written.write_text("import six\n")
+    assert site.one(write=False).difference == ["! smoke test added"] and not kept.exists()
+    assert site.one().changed and kept.read_text() == "import six\n"
+    assert not site.one(write=False).changed
+    before = site.text()
+    written.write_text("import six, json\n")
+    outcome = site.one()
+    assert outcome.changed and not outcome.lock_changed and outcome.difference == ["! smoke test changed"]
+    assert kept.read_text() == "import six, json\n" and site.text() == before
+    written.unlink()
+    assert site.one().difference == ["! smoke test removed"] and not kept.exists()
+
+
+def test_a_smoke_test_that_is_no_text_is_named(site):
+    site.spec("six")
+    (site.settings.envs_dir / "train.smoke.py").write_bytes(b"import six # \xff\n")
+    (finding,) = site.one().findings
+    assert finding.code == "unreadable" and "its smoke test train.smoke.py is not UTF-8 (byte 14)" in finding.message
+
+
 def test_what_satisfies_the_spec_stays(site):
     site.spec("python 3.12.*", "numpy <2", "six")
     site.one()

@@ -51,6 +51,26 @@ def test_the_same_bytes_with_evidence_and_what_was_there_before(site: Site) -> N
     assert "  ~ zlib 1.3 -> 1.4" in made.outcomes[1].difference
 
 
+def test_the_smoke_test_goes_with_its_lock(site: Site) -> None:
+    site.test("dev", "import new\n")
+    site.test("test", "import old\n")
+    made = promote(site.settings(), NOW, write=True)
+    assert "! smoke test changed" in next(o for o in made.outcomes if o.env == "train").difference
+    assert site.has_test("test") == "import new\n" and site.has_test("test", previous=True) == "import old\n"
+    assert site.has_test("test", "serve") is None
+    assert not any(outcome.changed for outcome in promote(site.settings(), NOW, write=True).outcomes)
+
+
+def test_a_smoke_test_that_alone_changed_goes_on_too(site: Site) -> None:
+    site.test("dev", "import new\n")
+    promote(site.settings(), NOW, write=True)
+    site.test("dev", None)
+    made = promote(site.settings(), NOW, write=True)
+    assert [(o.env, o.difference) for o in made.outcomes if o.changed] == [("train", ["! smoke test removed"])]
+    assert site.has_test("test") is None
+    assert site.has("test", previous=True) == site.old, "the lock that test had before is still the one before"
+
+
 def test_evidence_is_the_same_again_and_names_no_host_or_path(site: Site, tmp_path: Path) -> None:
     promote(site.settings(), NOW, write=True)
     first = site.files()

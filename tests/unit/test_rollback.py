@@ -77,6 +77,29 @@ def test_back_and_forth(site: Site) -> None:
     assert not third.returns and site.has("test") == site.old and evidence.demoted(site.evidence("test"))
 
 
+def test_the_smoke_test_goes_back_with_its_lock(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.test("dev", "import new\n")
+    site.test("test", "import old\n")
+    assert not promote(site.settings(), NOW, write=True).refusals
+    back(site)
+    assert (site.has_test("test"), site.has_test("test", previous=True)) == ("import old\n", "import new\n")
+    back(site)
+    assert (site.has_test("test"), site.has_test("test", previous=True)) == ("import new\n", "import old\n")
+
+
+def test_no_host_decides_what_others_run(site: Site) -> None:
+    """A smoke test is a program, so one that a host's record holds is not declared for all hosts of the tier."""
+    (site.locks / evidence.lock_path("test", "train", True)).unlink()
+    site.test("test", "import new\n")
+    asked = settings(site, env="train")
+    looked = look(asked)
+    target, lost = rebuild(asked, looked, {"test-1": record(site.old, smoke="import evil")})
+    assert any("the smoke test that its builds ran is not taken from hosts" in line for line in lost)
+    rollback.declare(asked, looked, target, True, NOW, True)
+    assert site.has_test("test") is None and site.has_test("test", previous=True) == "import new\n"
+
+
 def test_check_mode_writes_nothing(site: Site) -> None:
     before = site.files()
     assert back(site, write=False).difference and site.files() == before
