@@ -34,12 +34,15 @@ def mode_of(text: str) -> int:
     return mode
 
 
-def write(path: str, text: str, mode: int) -> None:
+def write(path: str, text: str, mode: int, make_folder: bool = True) -> None:
     """Put a file in place in one step; what was there before stays whole until then.
 
-    :raises Problem: where the folder cannot be made or written, or the disk is full
+    :param make_folder: whether a missing folder is made
+    :raises Problem: where the folder is missing and not to be made, cannot be made or written, or the disk is full
     """
     folder = os.path.dirname(path)
+    if not make_folder and not os.path.isdir(folder):
+        raise Problem(f"{path} cannot be written", f"{folder} is not there", "run the role that makes it first")
     temporary = ""
     try:
         os.makedirs(folder, 0o755, exist_ok=True)

@@ -8,7 +8,7 @@ module: text_files
 short_description: Keep a few small text files of an ordinary user
 version_added: 0.1.0
 description:
-  - Writes all given files in one call, each in one step, and makes their folders where they are missing.
+  - Writes all given files in one call, each in one step, and makes missing folders unless told not to.
   - Refuses to run as root. Works in check mode on a machine that has none of the folders yet.
 options:
   files:
@@ -33,6 +33,10 @@ options:
         type: str
         choices: [present, absent]
         default: present
+      make_folder:
+        description: Whether its folder is made where it is missing. Else that is an error, except in check mode.
+        type: bool
+        default: true
 attributes:
   check_mode:
     support: full
@@ -79,6 +83,7 @@ def main() -> None:
         "content": {"type": "str"},
         "mode": {"type": "str", "default": "0644"},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "make_folder": {"type": "bool", "default": True},
     }
     module = AnsibleModule(
         argument_spec={"files": {"type": "list", "elements": "dict", "required": True, "options": options}},
@@ -109,7 +114,7 @@ def main() -> None:
                 diffs.append(found)
                 paths.append(path)
                 if not module.check_mode:
-                    write(path, text, mode)
+                    write(path, text, mode, item["make_folder"])
     except (Problem, OSError) as problem:
         module.fail_json(msg=str(problem))
     module.exit_json(changed=bool(paths), paths=paths, diff=diffs)

@@ -32,6 +32,18 @@ def test_a_mode_that_is_none(mode: str, tmp_path: Any, capsys: pytest.CaptureFix
     assert answer["failed"] and f"mode {mode!r} is none" in answer["msg"] and not (tmp_path / "x").exists()
 
 
+def test_a_folder_that_somebody_else_has_to_make(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder of Miniconda's with nothing but a .condarc could not be installed to any more."""
+    path = tmp_path / "miniconda/.condarc"
+    files = [{"path": str(path), "content": "x", "make_folder": False}]
+    assert call(text_files, capsys, files=files, _ansible_check_mode=True)["changed"]
+    answer = call(text_files, capsys, files=files)
+    assert answer["failed"] and f"{path.parent} is not there" in answer["msg"] and not path.parent.exists()
+    path.parent.mkdir()
+    assert call(text_files, capsys, files=files)["changed"] and path.read_text() == "x"
+    assert not call(text_files, capsys, files=files)["changed"]
+
+
 def test_a_machine_without_an_engine_has_no_record(
     tmp_path: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
