@@ -115,7 +115,7 @@ def reconcile(podman: Podman, cloud: Cloud, stack: str, channel: Path | None, sa
     :param channel: the folder to serve as the offline channel, None for none
     """
     podman.prepare()
-    present = {item["Names"][0]: item for item in podman.listed(stack)}
+    present = lifecycle.ours(podman, stack)
     subnet = network_of(cloud, stack)
     if subnet is None:
         for name in present:

@@ -31,9 +31,30 @@ def spec_of(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
+def strangers(present: list[dict[str, Any]]) -> list[str]:
+    """Other checkouts that made some of these containers; one that is gone from this machine owns nothing any more."""
+    made = {str((c["Labels"] or {}).get("lockstep.checkout", "")) for c in present} - {str(paths.CHECKOUT)}
+    return sorted(folder for folder in made if folder and Path(folder).is_dir())
+
+
+def ours(podman: Podman, fleet: str) -> dict[str, dict[str, Any]]:
+    """A fleet's containers by name.
+
+    :raises FleetError: where another checkout made a fleet of this name: its hosts are not taken over
+    """
+    present = podman.listed(fleet)
+    others = strangers(present)
+    if others:
+        raise FleetError(
+            f"a fleet {fleet} was made from {', '.join(others)} and is still there", "run there: make down"
+        )
+    return {container["Names"][0]: container for container in present}
+
+
 def up(podman: Podman, fleet: Fleet, channel: Path | None, say: Say) -> int:
     """Make what is missing; returns how many containers were made or started. `channel`: the folder to serve."""
     podman.prepare()
+    present = ours(podman, fleet.name)
     state = paths.state(fleet.name)
     state.mkdir(parents=True, exist_ok=True)
     (CONNECTIONS / fleet.name).mkdir(parents=True, exist_ok=True)
@@ -45,7 +66,6 @@ def up(podman: Podman, fleet: Fleet, channel: Path | None, say: Say) -> int:
         channel and (channel / "summary.json").exists()
     ):  # the inventory's variables look here: version and hash of the installer
         write_if_changed(state / "channel.json", (channel / "summary.json").read_text())
-    present = {c["Names"][0]: c for c in podman.listed(fleet.name)}
     wanted: dict[str, Callable[[], bool]] = {}
     if channel:
         server = images[min(images)]
@@ -265,9 +285,9 @@ def down(podman: Podman, fleet: str, say: Say) -> None:
     A fleet of the same name that another checkout made is left alone.
     """
     there = podman.listed(fleet)
-    others = {c["Labels"].get("lockstep.checkout", "?") for c in there} - {str(paths.CHECKOUT)}
+    others = strangers(there)
     if others:
-        say(f"fleet {fleet} was made from {', '.join(sorted(others))}: left alone")
+        say(f"fleet {fleet} was made from {', '.join(others)}: left alone")
         return
     names = [c["Names"][0] for c in there]
     if names:

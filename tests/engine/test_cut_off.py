@@ -25,7 +25,7 @@ from local.provider.cloud import Cloud
 
 NAME = "cutoff"
 BOOKWORM = "/aws/service/debian/release/12/latest/amd64"
-# Python runs this before the provider: after, say, the first Create of a type its engine is killed, and never hears of it.
+# Python runs this before the provider: after, say, the first Create of a type, its engine is killed and hears nothing.
 HOOK = """
 import os, sys
 if "local.provider" in sys.orig_argv and os.environ.get("CUT_OFF"):

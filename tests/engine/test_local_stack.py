@@ -6,13 +6,13 @@ Real containers with systemd and cloud-init: needs root and podman, and takes mi
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,24 +21,29 @@ import pytest
 import yaml
 
 from local.ec2.endpoint import Endpoint, start_time
+from local.ec2.reconcile import described
 from local.ec2.stack import Stack
 from local.engine.ensure import ensure
 from local.engine.places import EngineError
 from local.fleet import paths
 from local.fleet.podman import Podman
+from tests.waiting import until
 
-NAME = "enginetest"
+# of this checkout alone: another one's test may be running on this machine, or have been killed
+OWN = hashlib.sha256(os.fsencode(paths.CHECKOUT)).hexdigest()
+NAME = f"enginetest-{OWN[:6]}"
+CIDR = f"10.98.{4 * (int(OWN[:4], 16) % 64)}.0/22"
 BOOKWORM = "/aws/service/debian/release/12/latest/amd64"
 CONFIG: dict[str, Any] = {
     "aws:region": "us-east-1",
     "lockstep:tier": "dev",
     "lockstep:host_prefix": "",
     "lockstep:protect": "false",
-    "lockstep:network": {"cidr": "10.98.0.0/16", "zones": ["us-east-1a"], "egress": "none"},
+    "lockstep:network": {"cidr": CIDR, "zones": ["us-east-1a"], "egress": "none"},
     "lockstep:access": {
         "ssm": False,
         "connection": "private",
-        "ssh_from": ["10.98.0.0/16"],
+        "ssh_from": [CIDR],
         "ssh_key_files": [str(paths.state(NAME) / "id_ed25519.pub")],
     },
     "lockstep:groups": {"a": {"instance_type": "c7i.large", "count": 1, "ami": BOOKWORM}},
@@ -107,13 +112,21 @@ class Local:
         found = self.podman.listed(NAME)
         return {c["Names"][0].removeprefix(f"lockstep-{NAME}-"): (c["Id"], c["State"]) for c in found}
 
+    def settled(self) -> bool:
+        """Whether the one host runs for the one instance that there is."""
+        process = self.stack.endpoint.answering()
+        if not process or {name: state for name, (_, state) in self.hosts().items()} != {"a-01": "running"}:
+            return False
+        found = described(self.stack.cloud(process.url), NAME)
+        return [i["State"]["Name"] for i in found if i["State"]["Name"] != "terminated"] == ["running"]
+
     def ssh(self, host: str, command: str) -> str:
         inventory = json.loads(self.stack.inventory.read_text())
         state, address = paths.state(NAME), inventory["hosts"][host]["private_ip"]
-        options = ["-F", "/dev/null", "-i", str(state / "id_ed25519"), "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
+        options = ["-F", "/dev/null", "-i", str(state / "id_ed25519"), "-o", "BatchMode=yes", "-o", "ConnectTimeout=60"]
         options += ["-o", f"UserKnownHostsFile={state / 'known_hosts'}", "-o", "StrictHostKeyChecking=yes"]
         done = subprocess.run(
-            ["ssh", *options, f"ml@{address}", command], capture_output=True, text=True, check=False, timeout=30
+            ["ssh", *options, f"ml@{address}", command], capture_output=True, text=True, check=False, timeout=120
         )
         return done.stdout + done.stderr
 
@@ -136,8 +149,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
 @pytest.fixture
 def local(stack: Local) -> Local:
     """The stack with its one host running, whichever tests ran before and however they ended."""
-    if {name: state for name, (_, state) in stack.hosts().items()} != {"a-01": "running"}:
-        stack.configure()
+    stack.configure()
+    if not stack.settled():
         stack.up()
     return stack
 
@@ -184,7 +197,7 @@ def test_a_killed_endpoint_remembers(local: Local) -> None:
     before, process = local.hosts(), local.stack.endpoint.process()
     assert process
     os.kill(process.pid, signal.SIGKILL)
-    time.sleep(0.3)
+    until(lambda: start_time(process.pid) != process.started, "it is dead")
     said = local.run("reconcile", "--no-channel")
     assert "started (restored)" in said
     assert "no hosts made" in said
@@ -257,7 +270,7 @@ def test_user_data_that_fails_is_told_with_the_logs_end(local: Local) -> None:
 def test_containers_of_others_are_not_seen(local: Local) -> None:
     other = f"lockstep-{NAME}-stranger"  # even by a name like ours
     image = local.podman.listed(NAME)[0]["Image"]
-    local.podman.run("create", "--name", other, "--network", "none", image, "true")
+    local.podman.run("create", "--replace", "--name", other, "--network", "none", image, "true")
     try:
         local.run("reconcile", "--no-channel")
         assert local.podman.run("container", "exists", other, check=False).returncode == 0

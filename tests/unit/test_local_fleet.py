@@ -126,6 +126,27 @@ def test_an_image_of_another_suite_or_package_list_has_another_tag(monkeypatch: 
     assert image.host_tag("bookworm") != tag
 
 
+class Listing:
+    """A podman that lists one container of each given checkout, and does nothing else."""
+
+    def __init__(self, *checkouts: Path) -> None:
+        self.checkouts = checkouts
+
+    def listed(self, fleet: str) -> list[dict[str, Any]]:
+        return [
+            {"Names": [f"lockstep-{fleet}-{n}"], "Labels": {"lockstep.fleet": fleet, "lockstep.checkout": str(folder)}}
+            for n, folder in enumerate(self.checkouts)
+        ]
+
+
+def test_a_fleet_of_another_checkout_is_not_taken_over_unless_that_is_gone(tmp_path: Path) -> None:
+    mine: Any = Listing(paths.CHECKOUT, tmp_path / "gone")
+    assert set(lifecycle.ours(mine, "demo")) == {"lockstep-demo-0", "lockstep-demo-1"}
+    theirs: Any = Listing(paths.CHECKOUT, tmp_path)
+    with pytest.raises(FleetError, match=f"a fleet demo was made from {tmp_path} .*\n.*make down"):
+        lifecycle.ours(theirs, "demo")
+
+
 def test_faults_are_refused_before_anything_is_touched() -> None:
     fleet = model.parse(listing(a={"ansible_host": "10.9.0.9"}), "i")
     with pytest.raises(FleetError, match="there are: pause"):
