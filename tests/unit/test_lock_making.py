@@ -550,13 +550,14 @@ def test_a_killed_run_leaves_a_whole_lock(site):
         "                     repodata_alias=str(folder / 'channels'), cache=folder / 'cache')\n"
         "for turn in range(100000):\n"
         "    spec.write_text('dependencies: [python 3.12.*, numpy %s]' % ('<2' if turn % 2 else ''))\n"
+        "    locking.complete(s, write=True)\n"
         "    locking.run(s, write=True)\n"
         "    print(turn, flush=True)\n"
     )
     folder, seen = site.settings.envs_dir.parent, set()
     for turn in range(5):
         child = subprocess.Popen([sys.executable, "-c", script, str(folder)], cwd=CHECKOUT, stdout=subprocess.PIPE)
-        child.stdout.readline()
+        assert child.stdout.readline(), "it ended by itself"
         time.sleep(0.021 * turn)
         child.kill()
         child.wait()
