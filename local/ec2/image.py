@@ -17,9 +17,11 @@ def tag(suite: str) -> str:
 def ensure(podman: Podman, suite: str, say: Say) -> str:
     """Have the image of a suite, on top of the fleet's own; returns its tag."""
     wanted = tag(suite)
+    image.use(podman, image.base_tag(suite), image.host_tag(suite), wanted)
     if image.exists(podman, wanted):
         return wanted
     host = image.ensure(podman, suite, say)
     podman.run("build", "--quiet", "--network=none", "--tag", wanted, "--build-arg", f"BASE={host}", str(OURS))
+    image.sweep(podman)
     say(f"image {suite}: cloud-init in charge of the first boot")
     return wanted

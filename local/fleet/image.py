@@ -30,6 +30,7 @@ PACKAGES = (
 )
 LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
 IMAGE = paths.HERE / "hosts" / "image"
+KEPT_DAYS = 7
 Say = Callable[[str], None]
 
 
@@ -46,6 +47,7 @@ def host_tag(suite: str) -> str:
 def ensure(podman: Podman, suite: str, say: Say) -> str:
     """Have the image of a suite; returns its tag. Slow only the first time (about a minute and the network)."""
     tag = host_tag(suite)
+    use(podman, base_tag(suite), tag)
     if exists(podman, tag):
         return tag
     started = time.monotonic()
@@ -55,20 +57,30 @@ def ensure(podman: Podman, suite: str, say: Say) -> str:
         _bootstrap(podman, suite, base)
     say(f"image {suite}: the host's own files")
     _build(podman, base, tag)
-    _sweep(podman, suite, {base, tag})
+    sweep(podman)
     say(f"image {suite}: ready after {time.monotonic() - started:.0f} s")
     return tag
 
 
-def _sweep(podman: Podman, suite: str, kept: set[str]) -> None:
-    """Remove images of the same suite made from other inputs, unless a container still uses them."""
+def use(podman: Podman, *tags: str) -> None:
+    """Remember that images are wanted today: several checkouts share them, and none knows what another one needs."""
+    folder = podman.base / "used"
+    folder.mkdir(parents=True, exist_ok=True)
+    for tag in tags:
+        (folder / tag.rpartition("/")[2]).touch()
+
+
+def sweep(podman: Podman, now: float | None = None) -> None:
+    """Remove images that no checkout wanted for some days, unless a container still uses them."""
+    now = time.time() if now is None else now
     listed = podman.run("images", "--format", "{{.Repository}}:{{.Tag}}", check=False).stdout.split()
-    for tag in listed:
-        if (
-            tag.startswith((f"localhost/lockstep-base:{suite}-", f"localhost/lockstep-host:{suite}-"))
-            and tag not in kept
-        ):
-            podman.run("rmi", tag, check=False)
+    ours = [tag for tag in listed if tag.startswith("localhost/lockstep-")]
+    for tag in sorted(ours, key=lambda tag: ("-base:" in tag, "-host:" in tag)):  # what is made of others goes first
+        stamp = podman.base / "used" / tag.rpartition("/")[2]
+        if not stamp.exists():
+            use(podman, tag)
+        elif now - stamp.stat().st_mtime > KEPT_DAYS * 86400 and podman.run("rmi", tag, check=False).returncode == 0:
+            stamp.unlink()
 
 
 def exists(podman: Podman, tag: str) -> bool:
