@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import fcntl
 import glob
 import hashlib
@@ -17,6 +18,7 @@ import netrc
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -34,6 +36,7 @@ from .problem import Problem
 
 MARK = ".lockstep-base.json"
 ROOM = 1_500_000_000  # bytes: the installer (170 MB), what it unpacks, and some air
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENOENT)
 MESSAGE = "The base is shared and never changed in place: use an environment (docs/write-an-env.md)"
 FROZEN = json.dumps({"message": MESSAGE}) + "\n"
 MANAGED = "[externally-managed]\nError=The base is shared and never changed. Make a virtual environment of your own.\n"
@@ -197,7 +200,11 @@ def fetch(url: str, sha256: str, target: str, tries: int = 3) -> None:
                 raise Problem(
                     f"{redact(url)} is no address", redact(str(error)), "correct miniconda_base_url"
                 ) from None
-            except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            except (OSError, http.client.HTTPException) as error:
+                if getattr(error, "errno", None) in DISK and not isinstance(error, ssl.SSLError):  # has its own numbers
+                    raise Problem(
+                        f"{part} cannot be written", str(error), "make room on that file system, then run again"
+                    ) from None
                 refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
                 distrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
                 if refused or distrusted or attempt == tries:
@@ -212,10 +219,6 @@ def fetch(url: str, sha256: str, target: str, tries: int = 3) -> None:
                     said = redact(str(error).strip() or type(error).__name__)
                     raise Problem(f"{redact(url)} cannot be downloaded", said, remedy) from None
                 time.sleep(2 * attempt)
-            except OSError as error:
-                raise Problem(
-                    f"{part} cannot be written", str(error), "make room on that file system, then run again"
-                ) from None
         if total.hexdigest() != sha256:
             raise Problem(
                 f"{redact(url)} is not the file that was pinned",

@@ -1,15 +1,19 @@
 """The base installation against a small installer with Miniconda's interface, served on loopback."""
 
+import errno
 import hashlib
 import http.server
+import io
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import hostroot, miniconda
@@ -104,6 +108,27 @@ def test_a_wrong_sha256_is_never_run(site: Site, root: Path) -> None:
 def test_a_missing_installer_names_address_and_remedy(site: Site, root: Path) -> None:
     with pytest.raises(Problem, match=r"cannot be downloaded.*404.*miniconda_version"):
         converge(root, NEW, f"{site.url}/none.sh", "0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [(ssl.SSLEOFError(8, "EOF occurred in violation of protocol"), "check the host's network"),
+     (ssl.SSLError(1, "[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC]"), "check the host's network"),
+     (OSError(errno.EHOSTUNREACH, "No route to host"), "check the host's network"),
+     (OSError(errno.ENOSPC, "No space left on device"), "make room")],
+)  # fmt: skip
+def test_what_breaks_off_is_told_from_a_full_disk(
+    root: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, says: str
+) -> None:
+    class Answer(io.BytesIO):
+        headers: ClassVar[dict[str, str]] = {}
+
+        def read(self, *_: object) -> bytes:
+            raise error
+
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: Answer())
+    with pytest.raises(Problem, match=says):
+        miniconda.fetch("https://repo.example/x.sh", "0" * 64, str(root / "x"), tries=1)
 
 
 def test_credentials_stay_out_of_messages(root: Path) -> None:
