@@ -45,22 +45,45 @@ def pip_command(plan: dict[str, Any], place: str, miniconda: str) -> list[str]:
     return [miniconda, "-I", "-B", "-m", "pip", "--python", python]
 
 
-def files_of(plan: dict[str, Any], hooks: str) -> dict[str, str]:
+def package_variables(new: str) -> dict[str, str]:
+    """Return the variables that packages bring in `etc/conda/env_vars.d`, as `conda activate` takes them.
+
+    What is no mapping of names to values is left out, and so is what would take PATH away.
+
+    :raises OSError: where a file cannot be read
+    """
+    folder = os.path.join(new, "etc", "conda", "env_vars.d")
+    found: dict[str, str] = {}
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        try:
+            items = json.loads(tree.read_file(os.path.join(folder, name))).items()
+        except (ValueError, AttributeError):
+            continue
+        found.update({str(key).upper(): str(value) for key, value in items})
+    return {
+        key: value
+        for key, value in found.items()
+        if plans.VARIABLE.match(key) and key != "PATH" and value != "***unset***"
+    }
+
+
+def files_of(plan: dict[str, Any], hooks: str, packaged: dict[str, str]) -> dict[str, str]:
     """Return what is written into a generation, path to text.
 
     :param hooks: folder with `activate.d` and `deactivate.d`
+    :param packaged: `package_variables`; those of the plan win
     :raises OSError: where a hook cannot be read
     """
     channel = plans.redact(plan["channel"]).rstrip("/").rsplit("/", 1)[-1]
     history = "".join("+{}/{subdir}::{name}-{version}-{build}\n".format(channel, **p) for p in plan["packages"])
-    variables = sorted(plan["variables"].items())
+    variables = sorted({**packaged, **plan["variables"]}.items())
     files = {
         # without a history, conda takes every package for unwanted
         "conda-meta/history": f"==> lockstep {plan['name']} {plan['digest']} <==\n{history}",
         "conda-meta/frozen": json.dumps(FROZEN) + "\n",  # CEP 22
         f"{tree.FOLDER}/variables.sh": "".join(f"export {key}={shlex.quote(value)}\n" for key, value in variables),
     }
-    if variables:
+    if plan["variables"]:
         files["conda-meta/state"] = json.dumps({"env_vars": plan["variables"], "version": 1}, sort_keys=True) + "\n"
     if library(plan):
         files[f"{library(plan)}/EXTERNALLY-MANAGED"] = EXTERNALLY_MANAGED  # PEP 668
@@ -75,7 +98,7 @@ def write_ours(new: str, plan: dict[str, Any], hooks: str) -> list[str]:
 
     :raises OSError: where one cannot be written
     """
-    files = files_of(plan, hooks)
+    files = files_of(plan, hooks, package_variables(new))
     for path, text in files.items():
         full = os.path.join(new, path)
         os.makedirs(os.path.dirname(full), 0o755, exist_ok=True)

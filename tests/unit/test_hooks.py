@@ -41,7 +41,11 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("hooks")
     channel, store = make_channel(base / "channel"), make_store(base / "root")
     hook = b"false\nexport EXTRA=$CONDA_PREFIX:$WHAT ARGUMENTS=$#\n[[ -n $WHAT ]] && export BASHISM=yes\nset -- mine\n"
-    channel.add("extra", "1.0", {"etc/conda/activate.d/zz-extra.sh": hook})
+    brought = b'{"Brought": "a b", "PATH": "/none", "WHAT": "theirs", "gone": "***unset***", "no name": "x"}'
+    channel.add("extra", "1.0", {
+        "etc/conda/activate.d/zz-extra.sh": hook, "etc/conda/env_vars.d/extra.json": brought,
+        "etc/conda/env_vars.d/broken.json": b"[", "etc/conda/env_vars.d/list.json": b"[1]",
+    })  # fmt: skip
     for version in ("1.0", "2.0"):
         plan = channel.plan("train", "python", f"alpha={version}", "extra", variables={"WHAT": "it's $HOME"})
         generation.stage(store, plan, FAST)
@@ -202,6 +206,12 @@ class TestRun:
     def test_sets_variables_and_runs_packages_hooks(self, two: Two) -> None:
         done = self.run(two, "train", "sh", "-c", 'echo "$WHAT|$EXTRA|$BASHISM|$PYTHONNOUSERSITE|$CONDA_DEFAULT_ENV"')
         assert done.stdout == f"it's $HOME|{two.store.path('train', two.old)}:it's $HOME|yes|1|train\n", done
+
+    def test_sets_the_variables_that_packages_bring(self, two: Two) -> None:
+        """`conda activate` sets those of etc/conda/env_vars.d; the environment's own win."""
+        done = self.run(two, "train", "sh", "-c", 'echo "$BROUGHT|$WHAT|${GONE-none}|$PATH"')
+        bin_ = f"{two.store.path('train', two.old)}/bin:"
+        assert done.stdout.startswith(f"a b|it's $HOME|none|{bin_}") and "/none" not in done.stdout, done
 
     @pytest.mark.parametrize("shell", ["", "dash"])
     def test_packages_hooks_neither_see_nor_change_the_command(self, two: Two, tmp_path: Path, shell: str) -> None:
