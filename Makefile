@@ -9,6 +9,8 @@ export LOCKSTEP_CACHE ?= $(HOME)/.cache/lockstep
 # What tools would keep in the home of whoever runs this goes to the ignored folder and the cache.
 export ANSIBLE_HOME := $(CURDIR)/.lockstep/ansible
 export PIP_CACHE_DIR := $(LOCKSTEP_CACHE)/pip
+# Ansible works in a locale of UTF-8 only, and messages are compared in English.
+export LC_ALL := C.UTF-8
 # The fleet of `make up`: its Pulumi stack where there is one, else the saved hosts.
 INVENTORY = $(if $(wildcard .lockstep/local/inventory.json),inventory/stack,inventory/local)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
