@@ -57,8 +57,9 @@ system_packages() {
   fi
   echo "setup: installing Debian packages: $wanted"
   export DEBIAN_FRONTEND=noninteractive
+  # update also fails for a repository of others that is broken; whether our packages can be had, install says
   # shellcheck disable=SC2086  # one word is one package
-  if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends $wanted; } >"$log" 2>&1 </dev/null; then
+  if ! { apt-get update -qq || true; apt-get install -y -qq --no-install-recommends $wanted; } >"$log" 2>&1 </dev/null; then
     tail -n 5 "$log" >&2
     fail "apt-get failed; all it said is in $log"
   fi
@@ -84,7 +85,7 @@ python_packages() {
   if ! python=$(find_python); then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
       echo "setup: installing Debian packages: python3 python3-venv"
-      { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-venv; } \
+      { apt-get update -qq || true; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-venv; } \
         >"$log" 2>&1 </dev/null || fail "apt-get failed; all it said is in $log"
     fi
     python=$(find_python) || fail "no Python 3.11 to 3.13 with venv on this machine" "install one (Debian: python3 python3-venv)"
