@@ -22,7 +22,9 @@ def unpause(podman: Podman, fleet: Fleet, host: str) -> None:
 
 def kill(podman: Podman, fleet: Fleet, host: str) -> None:
     """Stop a host as a power cut does: SIGKILL to all, nothing is flushed by the programs."""
-    podman.run("kill", "--signal", "KILL", fleet.container(fleet.host(host).name))
+    name = fleet.container(fleet.host(host).name)
+    podman.run("kill", "--signal", "KILL", name)
+    podman.run("wait", name)  # kill only sends the signal; a start that came too soon would find it running
 
 
 def start(podman: Podman, fleet: Fleet, host: str) -> None:
