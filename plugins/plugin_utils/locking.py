@@ -402,7 +402,7 @@ class _Environment:
         try:
             locked = await self._locked(question, old, wanted)
             records = await self._newest(question, await self.solver.solve(question, locked), locked)
-            if self.floor.cuda_on(platform) and not wanted.wants_cpu:
+            if self.floor.cuda_on(platform):
                 await self._refuse_silent_cpu(question, records, wanted)
             self.sizes[platform] = sum(record.size or 0 for record in records)
             return self.solver.packages(question, records)
@@ -529,6 +529,8 @@ class _Environment:
             for name in variants.silently_cpu(suspects, available)
             if name in habits.GPU_FRAMEWORKS or await self._cuda_by_default(question, name)
         ]
+        meant = variants.meant_for_cpu(records, wanted.for_cpu, names)
+        names = [name for name in names if name not in meant]
         places = {d.match.name: d.place for d in wanted.dependencies}
         for name in [n for n in names if n in places] or names:  # what they bring follows them
             hints, about = await relax.towards_cuda(self.solver, question, name)

@@ -60,9 +60,10 @@ class Spec:
     platforms_place: Place = field(default_factory=Place)
 
     @property
-    def wants_cpu(self) -> bool:
-        """Whether the spec itself asks for a CPU build, so that getting one is no accident."""
-        return any("cpu" in (d.match.build or "") or d.match.name.endswith("-cpu") for d in self.dependencies)
+    def for_cpu(self) -> set[str]:
+        """The packages of which the spec itself asks for a CPU build, so that getting one is no accident."""
+        asked = [d.match for d in self.dependencies]
+        return {match.name for match in asked if "cpu" in (match.build or "") or match.name.endswith("-cpu")}
 
 
 def read(text: str, source: str, name: str, allowed: Sequence[str]) -> tuple[Spec, list[Finding]]:

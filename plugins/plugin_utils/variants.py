@@ -48,6 +48,26 @@ def of_package(package: Package) -> str:
     return "CPU" if re.search(r"(^|_)cpu", package.build) else ""
 
 
+def meant_for_cpu(chosen: Iterable[Any], asked: set[str], suspects: Iterable[str]) -> set[str]:
+    """Return those of `suspects` whose CPU build follows from what was asked for as one, by name.
+
+    That is what such a package brings (`pytorch-cpu` brings pytorch), and what is built on that (torchvision); not what
+    is merely beside it.
+    """
+    needs = {record.name.normalized: {spec.split(None, 1)[0] for spec in record.depends} for record in chosen}
+
+    def brought(names: set[str]) -> set[str]:
+        found, more = set(names), set(names)
+        while more:
+            more = set().union(*(needs.get(name, set()) for name in more)) - found
+            found |= more
+        return found
+
+    names = set(suspects)
+    meant = asked | (names & brought(asked))
+    return {name for name in names if brought({name}) & meant}
+
+
 def silently_cpu(chosen: Iterable[Any], available: Iterable[Any]) -> list[str]:
     """Return the names of chosen records that do without CUDA although the channel has CUDA builds of the same package.
 

@@ -254,6 +254,25 @@ def test_a_framework_whose_newest_version_has_no_cuda_build_yet(site):
     assert site.codes(floor={"cuda": "12.9"}) == [] and site.versions()["pytorch"] == "2.1"
 
 
+def test_the_cpu_for_one_package_is_not_the_cpu_for_all(site):
+    site.channel.add("pytorch", "2.0", "cuda129_0", ["cuda-version >=12.9,<13", "__cuda"], number=5)
+    site.channel.add("pytorch", "2.0", "cpu_0").add("pytorch-cpu", "2.0", "0", ["pytorch * cpu*"])
+    site.channel.add("torchvision", "1.0", "cpu_0", ["pytorch * cpu*"])
+    site.channel.add("torchvision", "1.0", "cuda_0", ["pytorch * cuda*", "cuda-version"], number=5)
+    site.channel.add("faiss-cpu", "1.0", "0")
+    for beside in ("torch-like=*=cpu*", "faiss-cpu"):
+        site.spec("pytorch", "torchvision", beside)
+        found = site.one(floor={"cuda": "12.6"}).findings
+        assert [(f.code, f.line) for f in found] == [("cpu-build", 2), ("cpu-build", 3)]
+    for wishes in (
+        ("pytorch-cpu", "torchvision", "pytorch"),
+        ("pytorch=*=cpu*", "torchvision"),
+        ("pytorch", "torchvision=*=cpu*"),
+    ):
+        site.spec(*wishes)
+        assert site.codes(floor={"cuda": "12.6"}) == [], wishes
+
+
 def test_a_cpu_build_that_is_meant_or_usual_is_none(site):
     site.spec("torch-like=*=cpu*")
     assert site.codes(floor={"cuda": "12.8"}) == []
