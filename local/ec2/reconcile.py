@@ -33,6 +33,13 @@ from local.provider.cloud import Cloud
 
 BOOT_SECONDS = 180
 LABEL = "lockstep.instance"
+DONE = {
+    "make": "booted",
+    "start": "started",
+    "accept": "checked",
+    "unpause": "thawed",
+    "retype": "restarted as another type",
+}
 LOGS = ("/var/log/lockstep-provision.log", "/var/log/cloud-init-output.log")
 LOOK = """
 import json, os, subprocess, sys
@@ -53,7 +60,7 @@ print(json.dumps({"code": code, "result": result, "marker": os.path.exists(marke
 
 @dataclass(frozen=True)
 class Step:
-    """What to do with one container: remove, make, start, stop, accept or keep."""
+    """What to do with one container: remove, make, start, unpause, retype, stop, accept or keep."""
 
     action: str
     container: str
@@ -62,12 +69,16 @@ class Step:
 
 
 def plan(
-    fleet: Fleet, wanted: list[Machine], present: dict[str, dict[str, Any]], specs: dict[str, str], accepted: set[str]
+    fleet: Fleet,
+    wanted: list[Machine],
+    present: dict[str, dict[str, Any]],
+    specs: dict[str, str],
+    accepted: dict[str, str],
 ) -> list[Step]:
     """The steps from the containers that are there to the machines that should be; pure.
 
     `present`: name to what podman lists (State, Labels); `specs`: machine name to what its container is made from;
-    `accepted`: instance ids whose first boot was found to have succeeded.
+    `accepted`: instance ids whose first boot was found to have succeeded, and the GPUs that they then had.
     """
     steps = []
     names = {fleet.container(machine.name): machine for machine in wanted}
@@ -86,8 +97,10 @@ def plan(
             steps.append(Step("make", name, machine, reason))
         elif not machine.running:
             steps.append(Step("stop" if there["State"] == "running" else "keep", name, machine))
+        elif accepted.get(machine.identity) and accepted[machine.identity] != gpus(machine):
+            steps.append(Step("retype", name, machine))
         elif there["State"] != "running":
-            steps.append(Step("start", name, machine))
+            steps.append(Step("unpause" if there["State"] == "paused" else "start", name, machine))
         else:
             steps.append(Step("keep" if machine.identity in accepted else "accept", name, machine))
     return steps
@@ -131,7 +144,8 @@ def reconcile(podman: Podman, cloud: Cloud, stack: str, channel: Path | None, sa
     images = {suite: image.ensure(podman, suite, say) for suite in suites}
     lifecycle._network(podman, fleet, say)
     specs = {m.name: spec_of(create(m, images[m.host.suite])) for m in wanted}
-    steps = plan(fleet, wanted, present, specs, {m.identity for m in wanted if _mark(fleet, m).exists()})
+    accepted = {m.identity: _mark(fleet, m).read_text() for m in wanted if _mark(fleet, m).exists()}
+    steps = plan(fleet, wanted, present, specs, accepted)
     # all that goes goes first: the addresses are given again
     for step in steps:
         if step.action == "make" and step.container in present:
@@ -168,7 +182,7 @@ def create(machine: Machine, tag: str) -> list[str]:
 
 
 def _mark(fleet: Fleet, machine: Machine) -> Path:
-    """The file that remembers that an instance's first boot was checked."""
+    """The file that remembers that an instance's first boot was checked, and with which GPUs."""
     return paths.state(fleet.name) / "ec2" / "accepted" / machine.identity
 
 
@@ -191,8 +205,10 @@ def _do(podman: Podman, cloud: Cloud, fleet: Fleet, step: Step, images: dict[str
     tag = images[machine.host.suite]
     if step.action == "make":
         _make(podman, cloud, fleet, machine, name, tag)
-    elif step.action == "start":
-        podman.run("start", name)
+    elif step.action in ("start", "unpause"):
+        podman.run(step.action, name)
+    elif step.action == "retype":
+        _retype(podman, machine, name)
     wrong = accept(podman, name)
     if wrong and step.action != "make":  # cut off in its first boot, or broken since: cloud-init does not run twice
         say(f"{machine.name}: {wrong.splitlines()[0]}; made anew")
@@ -204,12 +220,11 @@ def _do(podman: Podman, cloud: Cloud, fleet: Fleet, step: Step, images: dict[str
         )
     mark = _mark(fleet, machine)
     mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    mark.write_text(gpus(machine))
     note = f", simulated GPU {machine.host.gpu['count']} x {machine.host.gpu['name']}" if machine.host.gpu else ""
-    how = {"make": "booted", "start": "started", "accept": "checked"}[step.action]
     say(
         f"{machine.name}: {machine.host.suite} at {machine.host.address} for {machine.identity}{note}, "
-        f"{how} in {time.monotonic() - started:.1f} s"
+        f"{DONE[step.action]} in {time.monotonic() - started:.1f} s"
     )
     return True
 
@@ -235,6 +250,23 @@ def _make(podman: Podman, cloud: Cloud, fleet: Fleet, machine: Machine, name: st
     podman.run("start", name)
 
 
+def _retype(podman: Podman, machine: Machine, name: str) -> None:
+    """What EC2 does when an instance's type is changed: it stops, and starts with other hardware and the same disk."""
+    podman.run("unpause", name, check=False)
+    podman.run("start", name)
+    podman.root(name, 'rm -f -- "$@"', *(f"/{path}" for path in _simulated()))
+    podman.run("stop", "--time", "5", name)
+    tree = podman.base / "tmp" / f"seed-{name}"
+    try:
+        shutil.rmtree(tree, ignore_errors=True)
+        tree.mkdir(parents=True)
+        simulate(tree, machine.host.gpu)
+        podman.run("cp", f"{tree}/.", f"{name}:/")
+    finally:
+        shutil.rmtree(tree, ignore_errors=True)
+    podman.run("start", name)
+
+
 def _user_data(cloud: Cloud, machine: Machine) -> bytes:
     found = cloud.ec2.describe_instance_attribute(InstanceId=machine.identity, Attribute="userData")
     return base64.b64decode(found.get("UserData", {}).get("Value", ""))
@@ -247,18 +279,33 @@ def seed(tree: Path, machine: Machine, user_data: bytes) -> None:
     (nocloud / "user-data").write_bytes(user_data or b"#cloud-config\n{}\n")
     about = {"instance-id": machine.identity, "local-hostname": machine.name}
     (nocloud / "meta-data").write_text(json.dumps(about))
-    gpu = machine.host.gpu
+    simulate(tree, machine.host.gpu)
+
+
+def gpus(machine: Machine) -> str:
+    """The simulated GPUs of a machine as a line of text."""
+    return json.dumps(machine.host.gpu, sort_keys=True)
+
+
+def _simulated() -> tuple[str, str, str, str]:
+    """The files below / that simulate a GPU."""
+    library = f"usr/lib/{platform.machine()}-linux-gnu/libcuda.so.1"
+    return "etc/lockstep-simulated-gpu", "etc/lockstep-simulated-cuda", library, "usr/bin/nvidia-smi"
+
+
+def simulate(tree: Path, gpu: dict[str, Any]) -> None:
+    """Write what simulates a GPU as a tree to copy over the host's root; nothing where there is none."""
     if not gpu:
         return
+    about, cuda, library, program = _simulated()
     (tree / "etc").mkdir()
-    (tree / "etc/lockstep-simulated-gpu").write_text(
+    (tree / about).write_text(
         "# simulated: there is no GPU here\nLOCKSTEP_SIMULATED_GPU=1\n"
         f"GPU_NAME='{gpu['name']} (simulated)'\nGPU_MEMORY_MIB={gpu['memory_mib']}\nGPU_DRIVER={gpu['driver']}\n"
         f"GPU_CUDA={gpu['cuda']}\nGPU_COUNT={gpu['count']}\n"
     )
-    (tree / "etc/lockstep-simulated-cuda").write_text(f"{gpu['cuda']}\n")
-    library = f"usr/lib/{platform.machine()}-linux-gnu/libcuda.so.1"
-    for link, target in ((library, "libcuda.so.1"), ("usr/bin/nvidia-smi", "nvidia-smi")):
+    (tree / cuda).write_text(f"{gpu['cuda']}\n")
+    for link, target in ((library, "libcuda.so.1"), (program, "nvidia-smi")):
         (tree / link).parent.mkdir(parents=True, exist_ok=True)
         (tree / link).symlink_to(f"/usr/lib/lockstep-sim/{target}")
 

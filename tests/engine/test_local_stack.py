@@ -118,7 +118,8 @@ class Local:
         if not process or {name: state for name, (_, state) in self.hosts().items()} != {"a-01": "running"}:
             return False
         found = described(self.stack.cloud(process.url), NAME)
-        return [i["State"]["Name"] for i in found if i["State"]["Name"] != "terminated"] == ["running"]
+        living = [(i["InstanceType"], i["State"]["Name"]) for i in found if i["State"]["Name"] != "terminated"]
+        return living == [(CONFIG["lockstep:groups"]["a"]["instance_type"], "running")]
 
     def ssh(self, host: str, command: str) -> str:
         inventory = json.loads(self.stack.inventory.read_text())
@@ -191,6 +192,27 @@ def test_a_stopped_host_is_started(local: Local) -> None:
     local.run("reconcile", "--no-channel")
     assert local.hosts() == {"a-01": (before["a-01"][0], "running")}
     assert local.ssh("a-01", "hostname") == "a-01\n"
+
+
+def test_a_paused_host_is_thawed(local: Local) -> None:
+    before = local.hosts()
+    local.podman.run("pause", f"lockstep-{NAME}-a-01")
+    local.run("reconcile", "--no-channel")
+    assert local.hosts() == before
+
+
+def test_another_machine_type_is_the_same_host_with_another_gpu(local: Local) -> None:
+    before, smi = local.hosts(), "nvidia-smi --query-gpu=name --format=csv,noheader"
+    assert "NVIDIA" not in local.ssh("a-01", smi)
+    local.ssh("a-01", "touch /opt/lockstep/kept")
+    local.configure(instance_type="g6.xlarge")
+    assert "restarted as another type" in local.up()
+    assert local.ssh("a-01", f"{smi}; ls /opt/lockstep/kept") == "NVIDIA L4 (simulated)\n/opt/lockstep/kept\n"
+    assert "no hosts made, changed or removed" in local.up()
+    local.configure()
+    local.up()
+    assert "NVIDIA" not in local.ssh("a-01", smi)
+    assert local.hosts() == before
 
 
 def test_a_killed_endpoint_remembers(local: Local) -> None:

@@ -70,6 +70,9 @@ def test_instances_that_cannot_be_hosts(items: list[dict[str, Any]], said: str) 
         machines.machines(items, SUBNET)
 
 
+H100 = json.dumps(machines.gpu("p5.48xlarge"), sort_keys=True)
+
+
 def container(state: str = "running", identity: str = "i-a-01", spec: str = "s") -> dict[str, Any]:
     return {"State": state, "Labels": {"lockstep.instance": identity, "lockstep.spec": spec}}
 
@@ -77,35 +80,39 @@ def container(state: str = "running", identity: str = "i-a-01", spec: str = "s")
 @pytest.mark.parametrize(
     ("instance_state", "present", "accepted", "actions"),
     [
-        ("running", None, set(), ["make"]),
-        ("running", container(), {"i-a-01"}, ["keep"]),
-        ("running", container(), set(), ["accept"]),  # cut off before the first boot was checked
-        ("running", container("created"), set(), ["make"]),  # cut off before it was started
-        ("running", container("exited"), {"i-a-01"}, ["start"]),
-        ("running", container("paused"), {"i-a-01"}, ["start"]),
-        ("running", container(identity="i-old"), {"i-a-01"}, ["make"]),
-        ("running", container(spec="old"), {"i-a-01"}, ["make"]),
-        ("running", {"State": "running", "Labels": None}, set(), ["make"]),
-        ("stopped", container(), {"i-a-01"}, ["stop"]),
-        ("stopped", container("exited"), {"i-a-01"}, ["keep"]),
-        ("stopped", container(identity="i-old"), set(), ["remove"]),
-        ("stopped", None, set(), []),
-        ("terminated", container(), {"i-a-01"}, ["remove"]),
-        ("terminated", None, set(), []),
+        ("running", None, None, ["make"]),
+        ("running", container(), H100, ["keep"]),
+        ("running", container(), "", ["keep"]),
+        ("running", container(), None, ["accept"]),  # cut off before the first boot was checked
+        ("running", container("created"), None, ["make"]),  # cut off before it was started
+        ("running", container("exited"), H100, ["start"]),
+        ("running", container("paused"), H100, ["unpause"]),  # which podman does not start
+        ("running", container(), "{}", ["retype"]),
+        ("running", container("exited"), "{}", ["retype"]),
+        ("running", container(identity="i-old"), H100, ["make"]),
+        ("running", container(spec="old"), H100, ["make"]),
+        ("running", {"State": "running", "Labels": None}, None, ["make"]),
+        ("stopped", container(), H100, ["stop"]),
+        ("stopped", container("exited"), H100, ["keep"]),
+        ("stopped", container(identity="i-old"), None, ["remove"]),
+        ("stopped", None, None, []),
+        ("terminated", container(), H100, ["remove"]),
+        ("terminated", None, None, []),
     ],
 )
-def test_plan(instance_state: str, present: dict[str, Any] | None, accepted: set[str], actions: list[str]) -> None:
+def test_plan(instance_state: str, present: dict[str, Any] | None, accepted: str | None, actions: list[str]) -> None:
     wanted = machines.machines([instance(state=instance_state)], SUBNET)
     fleet = Fleet("s", SUBNET, tuple(m.host for m in wanted))
     there = {"lockstep-s-a-01": present} if present else {}
-    steps = reconcile.plan(fleet, wanted, there, {"a-01": "s"}, accepted)
+    checked = {} if accepted is None else {"i-a-01": accepted}
+    steps = reconcile.plan(fleet, wanted, there, {"a-01": "s"}, checked)
     assert [step.action for step in steps] == actions
 
 
 def test_the_channel_stays() -> None:
     fleet = Fleet("s", SUBNET, ())
     present = {"lockstep-s-channel": container(), "lockstep-s-b-01": container()}
-    assert [step.container for step in reconcile.plan(fleet, [], present, {}, set())] == ["lockstep-s-b-01"]
+    assert [step.container for step in reconcile.plan(fleet, [], present, {}, {})] == ["lockstep-s-b-01"]
 
 
 GOOD = {"code": 0, "result": {"datasource": "DataSourceNoCloud [seed=x]", "errors": []}, "marker": True, "units": ""}
