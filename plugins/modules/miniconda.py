@@ -87,7 +87,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.hostroot import check_root, refuse_root
-from ..module_utils.miniconda import Base, apply, decide, look
+from ..module_utils.miniconda import Base, apply, decide, look, unfrozen
 from ..module_utils.problem import Problem
 
 
@@ -112,9 +112,10 @@ def installer_for(version: str, installers: dict[str, str]) -> tuple[str, str]:
     return name, sha256.lower()
 
 
-def shown(found: Base) -> str:
-    """One line for the diff."""
-    return f"{found.state} {found.version}".strip() + "\n"
+def shown(found: Base, thawed: tuple[str, ...] = ()) -> str:
+    """What the diff says of a base: a line, and one for each mark that is missing or altered."""
+    lines = [f"{found.state} {found.version}".strip(), *(f"not frozen: {path}" for path in thawed)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def main() -> None:
@@ -137,6 +138,7 @@ def main() -> None:
         name, sha256 = installer_for(p["version"], p["installers"])
         found = look(p["root"], p["prefix"])
         action = decide(found, p["prefix"], p["version"])
+        thawed = tuple(unfrozen(p["prefix"])) if action == "freeze" else ()
         said: list[str] = []
         if action and not module.check_mode:
             said = apply(
@@ -150,7 +152,12 @@ def main() -> None:
         action=action,
         version=p["version"],
         said=said,
-        diff={"before_header": p["prefix"], "after_header": p["prefix"], "before": shown(found), "after": shown(after)}
+        diff={
+            "before_header": p["prefix"],
+            "after_header": p["prefix"],
+            "before": shown(found, thawed),
+            "after": shown(after),
+        }
         if action
         else {},
     )

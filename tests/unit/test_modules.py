@@ -53,6 +53,24 @@ def test_a_machine_without_an_engine_has_no_record(
     assert answer["failed"] and "no engine for machine type riscv64" in answer["msg"]
 
 
+def test_the_diff_says_what_was_thawed(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    version, prefix = "py312_26.5.3-1", tmp_path / "miniconda"
+    for folder in ("bin", "conda-meta", "lib/python3.12"):
+        (prefix / folder).mkdir(parents=True)
+    for name in ("conda", "python"):
+        (prefix / "bin" / name).touch(0o755)
+    (prefix / ".lockstep-base.json").write_text(json.dumps({"version": version}))
+    name = f"Miniconda3-{version}-Linux-{os.uname().machine}.sh"
+    arguments = {"root": str(tmp_path), "prefix": str(prefix), "version": version, "base_url": "http://127.0.0.1:9",
+                 "installers": {name: "0" * 64}}  # fmt: skip
+    diff = call(miniconda, capsys, **arguments, _ansible_check_mode=True)["diff"]
+    thawed = "not frozen: conda-meta/frozen\nnot frozen: lib/python3.12/EXTERNALLY-MANAGED\n"
+    assert (diff["before"], diff["after"]) == (f"ours {version}\n{thawed}", f"ours {version}\n")
+    assert call(miniconda, capsys, **arguments)["action"] == "freeze"
+    answer = call(miniconda, capsys, **arguments)
+    assert not answer["changed"] and answer["diff"] == {}
+
+
 def test_check_mode_works_where_nothing_is_yet(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "not/there"
     name = f"Miniconda3-py312_26.5.3-1-Linux-{os.uname().machine}.sh"
