@@ -88,6 +88,15 @@ class Store:
         """Hold an environment's lock alone and the package cache's shared; yield both descriptors, for children to
         inherit.
 
+        :raises Problem: where another run keeps a lock for longer than `lock_timeout`
+        """
+        with self._locked_alone(env, what) as own, self._lock_pkgs_shared(f"{what} of {env}") as pkgs:
+            yield own, pkgs
+
+    @contextlib.contextmanager
+    def _locked_alone(self, env: str, what: str) -> Iterator[int]:
+        """Hold an environment's lock alone, which is enough to publish: no swap waits for a clean of the cache.
+
         When a builder is killed, its orphans keep the locks until they have ended too. What killed runs left of this
         environment is removed on entry.
 
@@ -95,13 +104,12 @@ class Store:
         """
         with reported(f"environment {env} cannot be locked"):
             os.makedirs(self.path(env), 0o755, exist_ok=True)
-        own_lock = self.alone(f"{env}.lock", f"environment {env}", what)
-        with own_lock as own, self._lock_pkgs_shared(f"{what} of {env}") as pkgs:
+        with self.alone(f"{env}.lock", f"environment {env}", what) as own:
             with reported(f"what a killed run left of environment {env} cannot be removed"):
                 for item in os.listdir(self.path(env)):
                     if item.startswith(".") and item.endswith((".new", ".trash")):
                         tree.remove(self.path(env, item))
-            yield own, pkgs
+            yield own
 
     @contextlib.contextmanager
     def pkgs_alone(self, what: str = "clean", timeout: Optional[float] = None) -> Iterator[int]:
@@ -265,7 +273,7 @@ class Store:
         """
         link = os.path.join(self.envs, env)
         text = f"../generations/{env}/{name}"
-        with self.locked(env, "activate"):
+        with self._locked_alone(env, "activate"):
             if tree.read_mark(self.path(env, name)) is None:
                 raise Problem(
                     f"generation {name} of environment {env} is not there, or not complete",
@@ -381,7 +389,7 @@ class Store:
             return False
         if not os.path.islink(link):
             raise Problem(f"{link} is not a link of ours", "a folder or file has its place", "remove it by hand")
-        with self.locked(env, "withdraw"), reported(f"{link} cannot be removed"):
+        with self._locked_alone(env, "withdraw"), reported(f"{link} cannot be removed"):
             name = self.published(env)
             with contextlib.suppress(FileNotFoundError):  # its age counts from now
                 os.utime(self.lease(env, name or ""))

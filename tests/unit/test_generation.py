@@ -196,6 +196,12 @@ class TestCollect:
         assert found == {"removed": [names[1]], "leased": [names[0]]}
         assert store.collect("train", keep_previous=0, min_age=0)["removed"] == [names[0]]
 
+    def test_no_swap_waits_for_a_clean_of_the_cache(self, store: Store, names: list[str]) -> None:
+        store.lock_timeout = 0.2
+        with Store(store.root).pkgs_alone():
+            assert store.activate("train", names[0])["changed"] and store.published("train") == names[0]
+            assert store.withdraw("train")
+
     def test_keeps_what_was_staged_again(self, channel: Channel, store: Store, names: list[str]) -> None:
         for name in names[:2]:
             os.utime(store.lease("train", name), (0, 0))
