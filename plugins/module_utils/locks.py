@@ -35,11 +35,15 @@ def reported(message: str) -> Iterator[None]:
 def opened(path: str) -> Iterator[int]:
     """Open a lock's file; closing it ends the lock, unless a child has inherited the descriptor.
 
+    It is readable by its owner alone: whoever may read a file may lock it, and so hold up every run.
+
     :raises Problem: where it cannot be opened
     """
     with reported(f"{path} cannot be opened"):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        with contextlib.suppress(OSError):
+            os.fchmod(handle, 0o600)  # one that an older version made
         yield handle
     finally:
         os.close(handle)

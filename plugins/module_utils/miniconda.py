@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 
 from . import tree
 from .hostroot import need_root_folder
-from .locks import reported
+from .locks import opened, reported
 from .plan import redact
 from .problem import Problem
 
@@ -162,7 +162,7 @@ def _order(version: str) -> list[int]:
 def _alone(root: str, seconds: int) -> Iterator[int]:
     """One installation a host at a time; yield the lock's descriptor: the installer of a killed run keeps it."""
     os.makedirs(os.path.join(root, "state"), 0o755, exist_ok=True)
-    with open(os.path.join(root, "state", "miniconda.lock"), "a", encoding="utf-8") as lock:
+    with opened(os.path.join(root, "state", "miniconda.lock")) as lock:
         end = time.monotonic() + seconds
         while True:
             try:
@@ -175,7 +175,7 @@ def _alone(root: str, seconds: int) -> Iterator[int]:
                         remedy="let it end, or look for it with `fuser -v state/miniconda.lock`",
                     ) from None
                 time.sleep(0.5)
-        yield lock.fileno()
+        yield lock
 
 
 def fetch(url: str, sha256: str, target: str, tries: int = 3) -> None:

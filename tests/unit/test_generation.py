@@ -202,6 +202,16 @@ class TestCollect:
             assert store.activate("train", names[0])["changed"] and store.published("train") == names[0]
             assert store.withdraw("train")
 
+    def test_other_users_cannot_take_the_locks(self, store: Store, names: list[str]) -> None:
+        """Whoever may read a file may lock it."""
+        old = Path(store.state, "train.lock")
+        old.chmod(0o644)
+        store.activate("train", names[0])
+        store.collect("train", 1, 0)
+        assert {path.name: path.stat().st_mode & 0o777 for path in Path(store.state).glob("*.lock")} == {
+            "train.lock": 0o600, "pkgs.lock": 0o600,
+        }  # fmt: skip
+
     def test_keeps_what_was_staged_again(self, channel: Channel, store: Store, names: list[str]) -> None:
         for name in names[:2]:
             os.utime(store.lease("train", name), (0, 0))
