@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +73,8 @@ class Endpoint:
         if not found:
             return None
         try:
-            with urllib.request.urlopen(f"{found.url}/lockstep/health", timeout=ANSWER_SECONDS) as answer:
+            direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with direct.open(f"{found.url}/lockstep/health", timeout=ANSWER_SECONDS) as answer:
                 return found if answer.read(20).strip() == b"%d" % found.pid else None
         except (OSError, http.client.HTTPException):
             return None
@@ -95,7 +97,7 @@ class Endpoint:
         """Start it on a port; None where it ended, or did not answer in time."""
         command = [sys.executable, "-m", "local.ec2.moto_server", "--port", str(port), "--region", REGION]
         command += ["--state", str(self.state)]
-        environment = {**os.environ, "PYTHONPATH": str(paths.CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**ours(os.environ), "PYTHONPATH": str(paths.CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
         with self.log.open("w") as log:
             child = subprocess.Popen(
                 command,
@@ -142,6 +144,11 @@ class Endpoint:
         """Remove the state, log and process file; the process must be down."""
         for name in ("endpoint.json", "cloud.pickle", "cloud.new", "cloud.unreadable", "endpoint.log"):
             (self.folder / name).unlink(missing_ok=True)
+
+
+def ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what a shell says of real accounts: a profile that is missing here ends every AWS tool."""
+    return {name: value for name, value in environ.items() if not name.startswith("AWS_")}
 
 
 def own_port(folder: Path) -> int:

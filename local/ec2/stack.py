@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from local.ec2 import orphans
-from local.ec2.endpoint import REGION, Endpoint, start_time
+from local.ec2.endpoint import REGION, Endpoint, ours, start_time
 from local.engine.ensure import ensure as ensure_engine
 from local.engine.environment import settings
 from local.engine.places import EngineError
@@ -100,7 +100,7 @@ class Pulumi:
 
     def __init__(self, stack: Stack, engine: Path, url: str, say: Say) -> None:
         self.stack, self.say = stack, say
-        self.environment = {**os.environ, **stack.settings(engine, url)}
+        self.environment = {**ours(os.environ), **stack.settings(engine, url)}
         self.log = paths.CHECKOUT / ".lockstep" / "log" / f"pulumi-{stack.name}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
 
@@ -292,6 +292,7 @@ def shell(stack: Stack) -> str:
     found = stack.settings(stack.engine(), process.url)
     path = found.pop("PATH").removesuffix(os.environ.get("PATH", "")).rstrip(os.pathsep)
     lines = [f"export PATH='{path}':\"$PATH\""]
+    lines.append("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN")
     return "\n".join([*lines, *(f"export {name}='{value}'" for name, value in sorted(found.items()))])
 
 

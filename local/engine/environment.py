@@ -15,6 +15,8 @@ def settings(engine: Path, state: Path, environ: Mapping[str, str] = os.environ)
     """
     (state / "stacks").mkdir(parents=True, exist_ok=True)
     (state / "home").mkdir(exist_ok=True)
+    direct = [part for part in environ.get("no_proxy", environ.get("NO_PROXY", "")).split(",") if part]
+    direct += [part for part in ("127.0.0.1", "localhost") if part not in direct]
     return {
         "PATH": f"{engine}{os.pathsep}{environ.get('PATH', os.defpath)}",
         "PULUMI_BACKEND_URL": f"file://{state / 'stacks'}",
@@ -22,5 +24,8 @@ def settings(engine: Path, state: Path, environ: Mapping[str, str] = os.environ)
         # The local stack holds no secret; the file backend wants a passphrase all the same, and takes an empty one.
         "PULUMI_CONFIG_PASSPHRASE": environ.get("PULUMI_CONFIG_PASSPHRASE", ""),
         "PULUMI_SKIP_UPDATE_CHECK": "1",
+        # engine, program and plugins talk to each other on this machine: no proxy is asked for that
+        "no_proxy": ",".join(direct),
+        "NO_PROXY": ",".join(direct),
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
     }

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import boto3  # type: ignore[import-untyped]
+import botocore.session  # type: ignore[import-untyped]
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
@@ -25,6 +26,7 @@ class Cloud:
         self.region = region
         self.endpoint = endpoint or os.environ.get("AWS_ENDPOINT_URL", "")
         self._lock = threading.Lock()
+        self._session = _session()
         self._clients: dict[str, Any] = {}
         self._account = ""
 
@@ -32,13 +34,15 @@ class Cloud:
         """The client of a service; the credentials are no secret, the emulated cloud asks for some."""
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = boto3.client(
+                self._clients[service] = self._session.client(
                     service,
                     region_name=self.region,
                     endpoint_url=self.endpoint,
                     aws_access_key_id="emulated",
                     aws_secret_access_key="emulated",
-                    config=Config(retries={"max_attempts": 2}, max_pool_connections=32, parameter_validation=True),
+                    config=Config(
+                        proxies={}, retries={"max_attempts": 2}, max_pool_connections=32, parameter_validation=True
+                    ),
                 )
             return self._clients[service]
 
@@ -81,6 +85,14 @@ class Cloud:
             self.ec2.delete_tags(Resources=[resource], Tags=gone)
         if {k: v for k, v in new.items() if old.get(k) != v}:
             self.ec2.create_tags(Resources=[resource], Tags=pairs(new))
+
+
+def _session() -> boto3.session.Session:
+    """A session that reads nothing of the user's: no profile, no files, no accounts."""
+    nothing: dict[str, tuple[str | None, ...]] = {"profile": (None, None, None, None)}
+    for name in ("config_file", "credentials_file"):
+        nothing[name] = (None, None, os.devnull, None)
+    return boto3.session.Session(botocore_session=botocore.session.Session(session_vars=nothing))
 
 
 def absent(error: ClientError) -> bool:

@@ -179,6 +179,25 @@ def test_endpoint_is_found_again_and_remembers(tmp_path: Path) -> None:
         it.down()
 
 
+def test_neither_a_profile_nor_a_proxy_of_the_users_is_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "example")
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "intern.example")
+    monkeypatch.setattr(endpoint, "START_SECONDS", 30)
+    it = endpoint.Endpoint(tmp_path)
+    try:
+        cloud = stack.Cloud(endpoint.REGION, it.up()[0].url)
+        assert cloud.ec2.describe_vpcs()["Vpcs"]
+    finally:
+        it.down()
+    made = stack.Pulumi(stack.Stack("s", tmp_path, tmp_path), tmp_path, cloud.endpoint, lambda text: None).environment
+    assert "AWS_PROFILE" not in made
+    assert made["no_proxy"] == made["NO_PROXY"] == "intern.example,127.0.0.1,localhost"
+
+
 def test_a_process_file_of_another_process_is_not_believed(tmp_path: Path) -> None:
     it = endpoint.Endpoint(tmp_path)
     it.file.write_text(json.dumps({"pid": os.getpid(), "started": 1, "port": 1}))
