@@ -79,6 +79,13 @@ def playbook(name: str, *arguments: str, show: bool = False) -> int:
     return code
 
 
+def ask_no_proxy(address: str) -> None:
+    """Have all that is started from here go to an address directly: no proxy knows this machine's networks."""
+    before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    listed = [part for part in before.split(",") if part and part != address]
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join([*listed, address])
+
+
 def make_images_and_channel(podman: Podman, fleet: model.Fleet) -> Path:
     """Side by side, since each waits for something else: images, channel, and the engine; the channel's folder."""
     podman.prepare()
@@ -166,6 +173,7 @@ def main() -> int:
     podman = Podman()
     try:
         fleet = model.load(SAVED)
+        ask_no_proxy(fleet.channel_address)
         heading("images of the hosts, an offline channel with its installer, and the Pulumi engine")
         channel = make_images_and_channel(podman, fleet)
         if only == "artefacts":

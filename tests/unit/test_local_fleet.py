@@ -183,6 +183,17 @@ def test_images_that_no_checkout_wanted_for_days_go_children_first(tmp_path: Pat
     assert sorted(p.name for p in (tmp_path / "used").iterdir()) == ["lockstep-base:a-2", "lockstep-host:a-3"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({}, "10.77.0.2"), ({"NO_PROXY": "a.example"}, "a.example,10.77.0.2"), ({"no_proxy": "10.77.0.2"}, "10.77.0.2")],
+)
+def test_no_proxy_is_asked_for_the_channel(before: dict[str, str], after: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, before.get(name, ""))
+    up.ask_no_proxy("10.77.0.2")
+    assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == after
+
+
 def test_faults_are_refused_before_anything_is_touched() -> None:
     fleet = model.parse(listing(a={"ansible_host": "10.9.0.9"}), "i")
     with pytest.raises(FleetError, match="there are: pause"):
