@@ -45,6 +45,8 @@ def parse(text: str) -> Match:
         return Match(text, "", None, None, None, True, None)
     if ";" in text:
         raise SpecError("a condition behind `;` is pip's, and conda has none")
+    if "://" not in text and re.search("(?<!:):(?!:)", text):  # the parser takes what is before it for a namespace
+        raise SpecError("`:` separates nothing; a channel is followed by `::`")
     try:
         spec = MatchSpec(text, strict=False)
     except Exception as error:  # the exception's class is not part of py-rattler's interface
@@ -55,6 +57,8 @@ def parse(text: str) -> Match:
         raise SpecError(f"{name[:60]!r} is not a package's name")
     if re.search("[a-z]", spec.version or "", re.IGNORECASE) and not re.search("[0-9]", spec.version):
         raise SpecError(f"{spec.version.lstrip('=')[:60]!r} is not a version; each package has a line of its own")
+    if re.search(r"\A[^^].*[<>=!~]|\A[<>=!~]", spec.build or ""):  # ^...$ is a regular expression
+        raise SpecError(f"{spec.build[:60]!r} stands where a build does; two conditions have a comma between them")
     channel = None
     if "::" in text:
         channel = re.sub(r"/(noarch|linux-\w+|osx-\w+|win-\w+)\Z", "", text.split("::", 1)[0].strip())
