@@ -85,3 +85,8 @@ def test_no_keyword_is_a_template_that_ansible_does_not_read() -> None:
     for path in (CHECKOUT / "playbooks").glob("*.yml"):
         for play in yaml.safe_load(path.read_text()):
             assert not isinstance(play.get("any_errors_fatal"), str), path
+
+
+def test_a_wave_that_fails_as_a_whole_is_the_last(tmp_path: Path) -> None:
+    run = Run(tmp_path, "-e", "lockstep_wave=1", broken="a")
+    assert run.code != 0 and run.activated == [] and "Know who is ready" not in run.output
