@@ -21,12 +21,12 @@ options:
     required: true
     choices: [lockstep.fleet.pulumi]
   stacks:
-    description: Names of stacks to read.
+    description:
+      - Names of stacks to read. Where E(LOCKSTEP_STACKS) is set, those that it names (with commas between them) are
+        read in their place; it is not for sources that only have O(files).
     type: list
     elements: str
     default: []
-    env:
-      - name: LOCKSTEP_STACKS
   files:
     description:
       - Files to read besides, each with the output of C(pulumi stack output --json). Relative to this file.
@@ -74,6 +74,9 @@ cache_plugin: ansible.builtin.jsonfile
 cache_connection: ~/.cache/lockstep/inventory
 """
 
+import hashlib  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -97,12 +100,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         """Fill the inventory from everything that the file at `path` names."""
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
-        key = self.get_cache_key(path)
+        stacks, files = self._named()
+        about = json.dumps([stacks, files, self.get_option("project"), self.get_option("program")])
+        # the file's path alone would give what other stacks have said
+        key = f"{self.get_cache_key(path)}_{hashlib.sha256(about.encode()).hexdigest()[:12]}"
         wanted = self.get_option("cache")
         try:
             found = self._cached(key) if wanted and cache else None
             if found is None:
-                found = self._read(Path(path).resolve().parent)
+                found = self._read(Path(path).resolve().parent, stacks, files)
                 if wanted:
                     self._cache[key] = {"sources": found}
             self._fill(found)
@@ -119,8 +125,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             [source, stack_inventory.checked(found, f"{source} (cached)", "--flush-cache")] for source, found in kept
         ]
 
-    def _read(self, here: Path) -> list[list[Any]]:
+    def _named(self) -> tuple[list[str], list[str]]:
+        """Stacks and files to read. To Ansible a file's own words are above the environment's; here they are below."""
         stacks, files = self.get_option("stacks"), self.get_option("files")
+        instead = [name.strip() for name in os.environ.get("LOCKSTEP_STACKS", "").split(",") if name.strip()]
+        return (instead if instead and (stacks or not files) else stacks), files
+
+    def _read(self, here: Path, stacks: list[str], files: list[str]) -> list[list[Any]]:
         if not stacks and not files:
             raise stack_inventory.StackError("it names no stacks and no files. Remedy: add `stacks: [dev]`.")
         found: list[list[Any]] = []

@@ -161,7 +161,8 @@ def listed(folder: Path, text: str, **environ: str) -> subprocess.CompletedProce
     cfg.write_text(
         f"[defaults]\ncollections_path = {CHECKOUT / 'collections'}\n[inventory]\nany_unparsed_is_failed = true\n"
     )
-    settings = {**os.environ, "ANSIBLE_CONFIG": str(cfg), "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"), **environ}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("LOCKSTEP_")}
+    settings = {**ours, "ANSIBLE_CONFIG": str(cfg), "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"), **environ}
     command = [str(program), "-i", str(folder / "pulumi.yml"), "--list"]
     return subprocess.run(command, capture_output=True, text=True, env=settings, cwd=folder, check=False)
 
@@ -201,6 +202,39 @@ def test_ansible_stops_where_a_stack_is_not_ready(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "stack dev has no outputs yet" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def of_two_stacks(folder: Path) -> str:
+    """A project with stacks dev and prod; the text of a source that names both."""
+    (folder / "Pulumi.yaml").write_text("name: x\n")
+    for stack in ("dev", "prod"):
+        (folder / stack).write_text(json.dumps({"inventory": inventory(stack)}))
+    program = folder / "pulumi"
+    program.write_text(f'#!/bin/sh\nwhile [ "$1" != --stack ]; do shift; done\ncat {folder}/$2\n')
+    program.chmod(0o755)
+    return f"plugin: lockstep.fleet.pulumi\nstacks: [dev, prod]\nprogram: {program}\n"
+
+
+def tiers(done: subprocess.CompletedProcess[str]) -> set[str]:
+    assert done.returncode == 0, done.stderr
+    return {host.partition("-")[0] for host in plain(json.loads(done.stdout))["_meta"]["hostvars"]}
+
+
+def test_the_environment_names_some_of_the_stacks(tmp_path: Path) -> None:
+    text = of_two_stacks(tmp_path)
+    assert tiers(listed(tmp_path, text)) == {"dev", "prod"}
+    assert tiers(listed(tmp_path, text, LOCKSTEP_STACKS="dev")) == {"dev"}
+    assert tiers(listed(tmp_path, text, LOCKSTEP_STACKS=" dev, prod ")) == {"dev", "prod"}
+    only_files = "plugin: lockstep.fleet.pulumi\nfiles: [prod]\n"  # as the source of `make up` is: no stack joins in
+    assert tiers(listed(tmp_path, only_files, LOCKSTEP_STACKS="dev")) == {"prod"}
+
+
+def test_what_is_kept_of_some_stacks_is_not_given_for_others(tmp_path: Path) -> None:
+    text = of_two_stacks(tmp_path)
+    text += f"cache: true\ncache_plugin: ansible.builtin.jsonfile\ncache_connection: {tmp_path}/kept\n"
+    assert tiers(listed(tmp_path, text)) == {"dev", "prod"}
+    assert tiers(listed(tmp_path, text, LOCKSTEP_STACKS="dev")) == {"dev"}
+    assert tiers(listed(tmp_path, text.replace("[dev, prod]", "[prod]"))) == {"prod"}
 
 
 def test_what_was_read_is_kept(tmp_path: Path) -> None:
