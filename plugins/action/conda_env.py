@@ -55,7 +55,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self, arguments: dict[str, Any], variables: dict[str, Any]
     ) -> contextlib.AbstractContextManager[None]:
         """Say now and then on standard error how far the host is, while the module runs there."""
-        first = float(arguments.get("progress", 15) or 0)
+        try:
+            first = float(arguments.get("progress", 15))
+        except ValueError:
+            raise AnsibleActionFail(
+                f"conda_envs_progress_seconds is {arguments['progress']!r}, and should be a number of seconds"
+            ) from None
         if first <= 0 or self._task.check_mode or self._task.async_val:
             return contextlib.nullcontext()
         env, root = str(arguments.get("name")), str(arguments.get("root"))

@@ -148,6 +148,8 @@ class FakeRoot:
         put(base / "conda-meta/conda-26.5.3-py312_0.json", json.dumps(record))
         put(base / f"{SITE}/conda-26.5.3.dist-info/METADATA", "Name: conda\nVersion: 26.5.3\n")
         put(base / "conda-meta/frozen", miniconda.FROZEN)
+        for name in ("conda", "python"):
+            put(base / "bin" / name, "#!/bin/sh\n", 0o755)
         put(base / "lib/python3.12/EXTERNALLY-MANAGED", miniconda.MANAGED)
         self.condarc = condarc.render(str(self.root), ["conda-forge"], "https://conda.anaconda.org")
         put(base / ".condarc", self.condarc)

@@ -247,6 +247,26 @@ def test_another_digest_names_the_wheels_that_differ(fleet: FakeRoot) -> None:
     assert "the same conda packages; wheels, variables or layout differ" in drift.detail
 
 
+@pytest.mark.parametrize("part", ["bin", "bin/python", "conda-meta", "lib"])
+def test_a_base_that_cannot_work_is_drift(fleet: FakeRoot, part: str) -> None:
+    """As the role sees it, which mends it: otherwise nobody would call the role."""
+    base = fleet.root / "miniconda"
+    (base / part).rename(fleet.home / "aside")
+    drifts, _ = look(fleet)
+    assert Kind.BASE_MISSING in [d.kind for d in drifts] and not in_sync(drifts)
+    assert "is damaged: " in drifts[0].detail and "is gone" in drifts[0].detail
+    assert miniconda.look(str(fleet.root), str(base)).state == "damaged"
+
+
+def test_an_installation_that_was_cut_off_is_drift_where_it_was(fleet: FakeRoot) -> None:
+    note = Path(miniconda.intent(str(fleet.root)))
+    put(note, json.dumps({"action": "install", "prefix": str(fleet.root / "elsewhere")}))
+    assert look(fleet)[0] == []
+    put(note, json.dumps({"action": "update", "prefix": str(fleet.root / "miniconda")}))
+    assert [d.kind for d in look(fleet)[0]] == [Kind.BASE_MISSING]
+    assert miniconda.look(str(fleet.root), str(fleet.root / "miniconda")).state == "half-updated"
+
+
 def test_times_alone_are_no_drift(fleet: FakeRoot) -> None:
     """A machine image or a copy keeps contents, not nanoseconds."""
     for base, _, names in os.walk(fleet.tree("train")):

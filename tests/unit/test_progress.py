@@ -109,7 +109,7 @@ def lock_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run_role(lock_file: Path, sign: str, progress: int, *more: str) -> subprocess.CompletedProcess[str]:
+def run_role(lock_file: Path, sign: str, progress: object, *more: str) -> subprocess.CompletedProcess[str]:
     task = {
         "name": "train", "root": "/opt/lockstep", "lock": str(lock_file), "engine_version": "1",
         "progress": progress,
@@ -144,3 +144,9 @@ def test_silence_can_be_asked_for(lock_file: Path) -> None:
     done = run_role(lock_file, SIGN, 0)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "120 of 308" not in done.stderr
+
+
+def test_a_wrong_number_names_its_variable(lock_file: Path) -> None:
+    done = run_role(lock_file, SIGN, "abc")
+    assert done.returncode != 0
+    assert "conda_envs_progress_seconds is 'abc'" in done.stdout + done.stderr

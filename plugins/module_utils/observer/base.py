@@ -14,15 +14,34 @@ BASE_MARK = ".lockstep-base.json"
 BASELINE = "conda-meta/initial-state.explicit.txt"
 
 
+def _gone(base: str) -> str:
+    """What a base cannot do without and this one lacks, "" where all is there (as `miniconda.look` has it)."""
+    for path in ("bin/conda", "bin/python"):
+        if not os.access(os.path.join(base, path), os.X_OK):
+            return path
+    if not os.path.isdir(os.path.join(base, "conda-meta")):
+        return "conda-meta"
+    return "" if site_packages(base) else "lib/python3.*/site-packages"
+
+
+def _installing(root: str, base: str) -> bool:
+    """Whether an installation or update at this place was begun and not ended, by `miniconda`'s own note."""
+    try:
+        return bool(json.loads(read(os.path.join(root, "state", "miniconda.installing")))["prefix"] == base)
+    except (OSError, Odd, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
 def see_base(root: str, base: str, seen: Seen) -> Obs:
     """The Miniconda: which one, frozen or not, and what it holds beyond what its installer brought."""
     result: Obs = {"prefix": base}
     if os.path.islink(base) or not os.path.isdir(base):
         result["state"] = "a link" if os.path.islink(base) else "missing"
         return result
-    result["state"] = "present"
-    if os.path.exists(os.path.join(root, "state", "miniconda.installing")):
-        result["state"] = "unfinished"
+    if gone := _gone(base):
+        result["state"] = f"damaged: {gone} is gone"
+        return result
+    result["state"] = "unfinished" if _installing(root, base) else "present"
     try:
         mark = json.loads(read(os.path.join(base, BASE_MARK)))
         result["version"], result["adopted"] = str(mark["version"]), bool(mark.get("adopted"))
