@@ -63,7 +63,9 @@ def test_the_way_of_a_lock(play):
     (play.folder / "envs" / "train.yml").write_text("dependencies: [python 3.12.*, numpy <2]\n")
     code, output = play("--check", "--diff", "-e", "env=train")
     assert code == 2 and "~ numpy 2.0 -> 1.26" in output and "no lock yet" not in output
-    assert re.search(r"Stale: \S+train.conda-lock.yml. The spec, its smoke test, the floor or a variable of the", output)
+    assert re.search(
+        r"Stale: \S+train.conda-lock.yml. The spec, its smoke test, the floor or a variable of the", output
+    )
     assert play("--check", "-e", "env=serve")[0] == 0
 
 
