@@ -165,12 +165,10 @@ def reconcile(podman: Podman, cloud: Cloud, stack: str, channel: Path | None, sa
     with ThreadPoolExecutor(4) as pool:
         done = [future.result() for future in [pool.submit(job) for job in jobs]]
     lifecycle.address(podman, fleet)
-    _trust(
-        podman,
-        Fleet(stack, subnet, tuple(m.host for m in wanted if m.running)),
-        state,
-        changed=any(done) or bool(going),
-    )
+    reachable = [m for m in wanted if m.running]
+    running, known = Fleet(stack, subnet, tuple(m.host for m in reachable)), state / "known_hosts"
+    if any(done) or going or not lifecycle.trusted(known, running, [_mark(fleet, m) for m in reachable]):
+        lifecycle.trust(podman, running, known)
     return sum(done) + len(going)
 
 
@@ -350,13 +348,6 @@ def verdict(found: dict[str, Any]) -> str:
     if found["units"].strip():
         return "units failed at boot: " + ", ".join(line.split()[0] for line in found["units"].strip().splitlines())
     return ""
-
-
-def _trust(podman: Podman, fleet: Fleet, state: Path, changed: bool) -> None:
-    """Write known_hosts; keys are read through podman, a way in that needs no trust in the network."""
-    if changed or not lifecycle._known(state, fleet):
-        known = "".join(f"{host.address} {lifecycle._host_key(podman, fleet, host)}\n" for host in fleet.hosts)
-        write_if_changed(state / "known_hosts", known, 0o600)
 
 
 def status(podman: Podman, cloud: Cloud, stack: str) -> list[tuple[str, str, str, str]]:

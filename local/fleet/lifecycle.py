@@ -78,21 +78,35 @@ def up(podman: Podman, fleet: Fleet, channel: Path | None, say: Say) -> int:
     with ThreadPoolExecutor(4) as pool:
         made = [job.result() for job in [pool.submit(step) for step in wanted.values()]]
     address(podman, fleet)
-    known = (
-        "".join(f"{host.address} {_host_key(podman, fleet, host)}\n" for host in fleet.hosts)
-        if any(made) or not _known(state, fleet)
-        else None
-    )
-    if known is not None:
-        write_if_changed(state / "known_hosts", known, 0o600)
+    marks = [_provisioned(fleet.container(host.name)) for host in fleet.hosts]
+    if any(made) or not trusted(state / "known_hosts", fleet, marks):
+        trust(podman, fleet, state / "known_hosts")
     return sum(made)
 
 
-def _known(state: Path, fleet: Fleet) -> bool:
-    file = state / "known_hosts"
-    return file.exists() and {line.split(" ")[0] for line in file.read_text().splitlines()} == {
-        h.address for h in fleet.hosts
-    }
+def _provisioned(container: str) -> Path:
+    """The file that remembers that a host was provisioned, written last."""
+    return paths.run() / "provisioned" / container
+
+
+def trusted(known: Path, fleet: Fleet, marks: list[Path]) -> bool:
+    """Whether known_hosts is of exactly these hosts, and none became ready later: a run may be cut off before it.
+
+    :param marks: files written when a host became ready
+    """
+    if not known.exists():
+        return False
+    written = known.stat().st_mtime_ns
+    if any(mark.exists() and mark.stat().st_mtime_ns > written for mark in marks):
+        return False
+    return {line.split(" ")[0] for line in known.read_text().splitlines()} == {h.address for h in fleet.hosts}
+
+
+def trust(podman: Podman, fleet: Fleet, known: Path) -> None:
+    """Write known_hosts; keys are read through podman, a way in that needs no trust in the network."""
+    text = "".join(f"{host.address} {_host_key(podman, fleet, host)}\n" for host in fleet.hosts)
+    write_if_changed(known, text, 0o600)
+    known.touch()
 
 
 def _key(state: Path) -> Path:
@@ -200,7 +214,7 @@ def _start(podman: Podman, fleet: Fleet, host: Host, tag: str, key: Path, presen
     create = ["--hostname", host.name, "--systemd=always", "--ip", host.address, "--mac-address", host.mac]
     create += ["--volume", f"{key}:/etc/ssh/fleet_authorized_keys:ro", tag]
     done = _ensure(podman, fleet, name, spec_of(create, host.linger, host.gpu, key.read_text()), create, present, say)
-    mark = paths.run() / "provisioned" / name  # written last: a run that was interrupted provisions again
+    mark = _provisioned(name)  # written last: a run that was interrupted provisions again
     if not done and mark.exists():
         return False
     mark.unlink(missing_ok=True)
@@ -256,7 +270,6 @@ def _serve(podman: Podman, fleet: Fleet, tag: str, folder: Path, present: dict[s
 
 
 def _host_key(podman: Podman, fleet: Fleet, host: Host) -> str:
-    # read through podman, a way in that needs no trust in the network
     return (
         podman.run("exec", fleet.container(host.name), "cat", "/etc/ssh/ssh_host_ed25519_key.pub")
         .stdout.rsplit(" ", 1)[0]

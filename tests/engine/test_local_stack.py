@@ -194,6 +194,17 @@ def test_a_stopped_host_is_started(local: Local) -> None:
     assert local.ssh("a-01", "hostname") == "a-01\n"
 
 
+def test_keys_that_a_run_was_cut_off_before_reading_are_read_by_the_next(local: Local) -> None:
+    known = paths.state(NAME) / "known_hosts"
+    right = known.read_text()
+    key = right.split()[2]
+    known.write_text(right.replace(key, key[:-8] + key[:-9:-1]))
+    os.utime(known, (0, 0))  # of hosts before those that are there now
+    assert "verification failed" in local.ssh("a-01", "hostname")
+    local.run("reconcile", "--no-channel")
+    assert known.read_text() == right and local.ssh("a-01", "hostname") == "a-01\n"
+
+
 def test_a_paused_host_is_thawed(local: Local) -> None:
     before = local.hosts()
     local.podman.run("pause", f"lockstep-{NAME}-a-01")

@@ -194,6 +194,23 @@ def test_no_proxy_is_asked_for_the_channel(before: dict[str, str], after: str, m
     assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == after
 
 
+def test_keys_of_a_host_that_became_ready_later_are_read_again(tmp_path: Path) -> None:
+    fleet = model.parse(listing(a={"ansible_host": "10.9.0.10"}), "i")
+    known, mark = tmp_path / "known_hosts", tmp_path / "mark"
+    assert not lifecycle.trusted(known, fleet, [mark])
+    known.write_text("10.9.0.10 ssh-ed25519 AAAA\n")
+    assert lifecycle.trusted(known, fleet, [mark])
+    at = known.stat().st_mtime_ns
+    mark.touch()
+    os.utime(mark, ns=(at, at))
+    assert lifecycle.trusted(known, fleet, [mark])
+    os.utime(mark, ns=(at, at + 1))
+    assert not lifecycle.trusted(known, fleet, [mark])
+    os.utime(mark, ns=(at, at))
+    known.write_text("10.9.0.11 ssh-ed25519 AAAA\n")
+    assert not lifecycle.trusted(known, fleet, [mark])
+
+
 def test_faults_are_refused_before_anything_is_touched() -> None:
     fleet = model.parse(listing(a={"ansible_host": "10.9.0.9"}), "i")
     with pytest.raises(FleetError, match="there are: pause"):
