@@ -55,6 +55,7 @@ class Run:
         environment = {**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
         self.code, self.output = done.returncode, done.stdout + done.stderr
+        self.words = " ".join(self.output.split())
         assert "Traceback" not in self.output
         self.activated = [name for name in HOSTS if f"Activate: {name}" in self.output]
         self.proven = [name for name in HOSTS if f"Prove it: {name}" in self.output]
@@ -66,6 +67,7 @@ def test_a_host_that_cannot_build_keeps_no_other_back(tmp_path: Path, broken: st
     run = Run(tmp_path, *wave, broken=broken)
     rest = [name for name in "abcd" if name != {"unreachable": "c"}.get(broken, broken)]
     assert run.code != 0 and run.activated == run.proven == rest, run.output
+    assert f"3 were brought to what is declared: {', '.join(rest)} 1 failed, as is said above:" in run.words
 
 
 @pytest.mark.parametrize("broken", ["b", "unreachable"])
@@ -79,6 +81,14 @@ def test_all_or_none(tmp_path: Path, broken: str) -> None:
 def test_all_or_none_of_hosts_that_are_ready(tmp_path: Path) -> None:
     run = Run(tmp_path, "-e", "lockstep_all_or_none=true", "--limit", "a:c:agrees:away", broken="b")
     assert run.code == 0 and run.activated == run.proven == ["a", "c"]
+    said = "1 of 4 hosts agreed and were left alone 1 are in maintenance and were left alone 2 were brought to"
+    assert said in run.words and "failed, as" not in run.words
+
+
+def test_what_would_be_done_is_summed_up_too(tmp_path: Path) -> None:
+    run = Run(tmp_path, "--check", "--limit", "a:b:agrees")
+    assert "1 of 3 hosts agreed" in run.words and "2 would be brought to what is declared: a, b" in run.words
+    assert "maintenance and" not in run.words
 
 
 def test_no_keyword_is_a_template_that_ansible_does_not_read() -> None:
