@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from local.ec2.reconcile import described, network_of
-from local.ec2.stack import Pulumi, Stack, provision
+from local.ec2.stack import Pulumi, Stack, end_language_hosts, provision
 from local.engine.ensure import ensure
 from local.engine.places import EngineError
 from local.fleet import paths
@@ -101,6 +101,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     try:
         yield made
     finally:
+        end_language_hosts(made.stack.project)
         made.stack.endpoint.down()
 
 
@@ -111,6 +112,7 @@ def test_killed_while_making(project: Project, kind: str, monkeypatch: pytest.Mo
     project.configure(count=1, egress="nat-single")
     project.cut_off("Create", kind, monkeypatch)
     cloud = project.up()
+    assert end_language_hosts(project.stack.project) == 0, "the one of the killed engine was ended with its lock"
     project.agree(cloud, machines=1)
 
 
