@@ -156,6 +156,27 @@ def test_an_inventory_without_hosts_proves_nothing(fleet: Fleet) -> None:
     assert "nothing would be looked at" in text
 
 
+def test_an_audit_of_which_nothing_is_left_proves_nothing(fleet: Fleet) -> None:
+    """Ansible itself ends well where --limit leaves a play no hosts."""
+    hosts = {name: {"canned_answer": fleet.good} for name in ("dev-1", "prod-1")}
+    here = {"localhost": {"ansible_connection": "local"}}
+    for extra in (("-e", "audit_hosts=prod-1", "--limit", "dev-1"), ("--limit", "localhost")):
+        status, text, _ = fleet.run({**hosts, **here}, *extra)
+        assert status != 0, extra
+        assert f"together with --limit {extra[-1]}: nothing would be looked at" in " ".join(text.split())
+
+
+def test_tags_and_strategies_leave_nothing_out(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSIBLE_STRATEGY", "free")
+    bad = {"dev-0": {"ansible_connection": "no-such"}}
+    hosts: dict[str, dict[str, Any]] = {name: {"canned_answer": fleet.good} for name in ("dev-1", "prod-1")}
+    status, text, report = fleet.run({**bad, **hosts}, "--tags", "miniconda")
+    assert status != 0
+    assert verdicts(report) == {"dev-0": "unknown", "dev-1": "parity", "prod-1": "parity"}
+    assert text.count("TASK [Report]") == 1
+    assert "run_once with the free strategy" not in text
+
+
 def test_templated_variables_reach_the_comparison(fleet: Fleet) -> None:
     hosts = {"dev-1": {"canned_answer": fleet.good, "lockstep_envs": "{{ ['train', 'ser' ~ 've'] }}"}}
     status, text, report = fleet.run(hosts)
