@@ -19,6 +19,7 @@ from ansible.template import Templar, trust_as_template
 from ..module_utils.observer.main import DEPTHS
 from ..module_utils.observer.reading import redact
 from ..plugin_utils import declare, host_tools, piped
+from ..plugin_utils.comparison.answer import read_answer
 from ..plugin_utils.comparison.compare import compare
 from ..plugin_utils.comparison.declared import Declared
 from ..plugin_utils.comparison.drift import DRIFT, NOTE, UNKNOWN, Drift, in_sync
@@ -131,12 +132,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             sudoable=False,
             in_data=piped.observer(json.dumps(asked)).encode("utf-8"),
         )
-        lines = [line for line in str(answer.get("stdout") or "").splitlines() if line.startswith("{")]
-        if lines:
-            try:
-                return json.loads(lines[-1])
-            except (ValueError, RecursionError):
-                pass
+        found = read_answer(str(answer.get("stdout") or ""))
+        if found is not None:
+            return found
         said = " ".join(str(answer.get("stderr") or answer.get("stdout") or "").split()[-40:])
         if answer.get("rc") in (126, 127):
             remedy = "set ansible_python_interpreter to a Python of 3.9 or newer"

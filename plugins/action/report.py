@@ -62,9 +62,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         run = Run(run_id(self), now, options["depth"], tiers, fleet, locks, back)
         report = build(hosts, run)
         dest = Path(options["dest"]) if options["dest"] else reports
+        texts = {
+            "report.html": render_html(report),
+            "report.json": json.dumps(report, indent=1, allow_nan=False) + "\n",
+        }
         try:
-            declare.write(dest / "report.json", json.dumps(report, indent=1) + "\n")
-            declare.write(dest / "report.html", render_html(report))
+            for name, text in texts.items():  # report.json last: what a program reads has its page beside it
+                declare.write(dest / name, text)
         except OSError as error:
             return {**result, "failed": True, "msg": f"the report cannot be written to {dest}: {error.strerror}"}
         display.display("\n" + terminal(report) + f"\n\nreport: {dest / 'report.html'}\n")

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import jinja2
 
@@ -19,7 +19,7 @@ from .comparison.drift import DRIFT, NOTE, UNKNOWN, Drift
 from .comparison.kinds import ABOUT, Kind
 from .comparison.packages import package_changes
 from .verdict import Maintenance, Verdict, verdict
-from .words import plain
+from .words import plain, some
 
 SCHEMA = 1
 LIMIT = 64 << 20
@@ -66,11 +66,16 @@ def load(reports: Path, names: Iterable[str], run: str, place: Callable[[Path, s
                 raise ValueError("the observation is too large")
             entry = json.loads(path.read_text(encoding="utf-8"))
             if entry["run"] != run or entry["host"] != name:
-                raise ValueError("there is only the observation of an earlier run")
+                raise ValueError(
+                    "there is only the observation of another run (two at once, also of site.yml, need a "
+                    "lockstep_reports_dir each)"
+                )
             hosts.append(_host(entry))
         except FileNotFoundError:
             hosts.append(_unseen(name, "it was not observed in this run"))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (
+            OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError
+        ) as error:  # fmt: skip
             hosts.append(_unseen(name, f"it was not observed in this run: {error}"))
     return hosts
 
@@ -114,18 +119,23 @@ def _facts(machine: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any
         key: plain(str(machine[key])) for key in ("os", "kernel", "glibc", "archspec") if machine.get(key)
     }
     facts.update({key: plain(str(gpu[key])) for key in ("driver", "cuda") if gpu.get(key)})
-    if gpu.get("models"):
+    if isinstance(gpu.get("models"), list):
         counts = Counter(plain(str(model), 60) for model in gpu["models"])
-        facts["gpu"] = ", ".join(f"{count} x {model}" if count > 1 else model for model, count in counts.items())
+        facts["gpu"] = some([f"{count} x {model}" if count > 1 else model for model, count in counts.items()], 8)
     if gpu.get("simulated"):
         facts["simulated"] = True
     for key, source in (("free", disk.get("free")), ("bytes", disk.get("bytes")), ("seconds", seen.get("seconds"))):
-        if isinstance(source, (int, float)):
+        if _number(source):
             facts[key] = source
-    last = clean.get("last")
-    if isinstance(last, dict) and isinstance(last.get("at"), (int, float)):
-        facts["last_clean"] = int(last["at"])
+    last = _dict(clean.get("last")).get("at")
+    if _number(last):
+        facts["last_clean"] = int(last)
     return facts
+
+
+def _number(value: Any) -> TypeGuard[float]:
+    """Whether a host gave a number that can be one of bytes or seconds: no NaN, nothing beyond all sizes."""
+    return isinstance(value, (int, float)) and 0 <= value < 1e18
 
 
 # --- across hosts -----------------------------------------------------------------------------------------------------

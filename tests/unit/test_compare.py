@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.answer import LIMIT, read_answer
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.compare import compare
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import (
     WHEEL,
@@ -198,6 +199,41 @@ def test_drift_comes_before_what_is_unknown_and_before_notes() -> None:
         errors=[{"what": "x", "why": "y"}], undeclared={"old": "link"}, folders={".": "others may write to it"}
     )
     assert [d.severity for d in compare(declared(), whole)] == [DRIFT, UNKNOWN, NOTE]
+
+
+def test_a_flood_of_differences_is_counted_and_hides_no_other() -> None:
+    errors = [{"what": f"env x{i}", "why": "odd"} for i in range(100_000)]
+    errors.append({"what": "env train", "why": "locked"})
+    found = compare(declared(), seen(errors=errors, undeclared={f"e{i}": "link" for i in range(5000)}))
+    assert len(found) < 300
+    assert {d.subject for d in found if d.severity == UNKNOWN} == {"host", "train"}
+    assert any(d.detail == "and 99801 more differences, which are not listed" for d in found)
+
+
+def test_what_is_known_before_an_answer_breaks_off_is_told() -> None:
+    found = compare(declared(), {"schema": 1, "errors": [{"what": "observer", "why": "MemoryError"}]})
+    assert "observer: MemoryError" in [d.detail for d in found]
+    assert not in_sync(found)
+
+
+@pytest.mark.parametrize(
+    ("printed", "words"),
+    [
+        ('{"disk": NaN}', "NaN is no number"),
+        ('{"at": 1e999}', "1e999 is too large a number"),
+        ('{"at": 1', "is no JSON"),
+        ('{"at": ' + "[" * 100_000, "nested too deeply"),
+        ("{" + " " * LIMIT, "no observation has more than 48 MB"),
+    ],
+)
+def test_an_answer_that_is_no_observation_is_refused(printed: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        read_answer(printed)
+
+
+def test_an_answer_is_found_behind_a_greeting() -> None:
+    assert read_answer('Welcome!\n{"hint": 1}\n{"schema": 1}\nbye\n') == {"schema": 1}
+    assert read_answer("Welcome!\n") is None
 
 
 def test_control_characters_and_lone_surrogates_do_not_reach_a_terminal() -> None:

@@ -261,6 +261,26 @@ def test_malformed_observations_do_not_break_a_report(tmp_path: Path) -> None:
         reports.terminal(report)
 
 
+@pytest.mark.parametrize("number", ["1e999", "NaN", "1" + "0" * 400, "-5", '"x"'])
+def test_odd_numbers_of_one_host_spoil_no_report(tmp_path: Path, number: str) -> None:
+    item = entry("h1")
+    item["observation"].update(disk={"free": 7}, clean={"last": {"at": 7}}, seconds=7)
+    path = observation_file(tmp_path, "h1")
+    path.parent.mkdir()
+    path.write_text(json.dumps(item).replace(": 7", f": {number}"))
+    hosts = reports.load(tmp_path, ["h1"], "r1", observation_file)
+    report = reports.build(hosts, reports.Run("r1", "2026-11-22T10:00:05+00:00", "stats", [], {"h1": "prod"}))
+    assert not {"free", "seconds", "last_clean"} & report["results"][0]["facts"].keys()
+    json.dumps(report, allow_nan=False)
+    reports.render_html(report)
+
+
+def test_a_host_of_many_cards_is_one_line(tmp_path: Path) -> None:
+    item = entry("h1")
+    item["observation"]["host"]["gpu"] = {"models": [f"card {number}" for number in range(100_000)]}
+    assert len(audit(tmp_path, item)["results"][0]["facts"]["gpu"]) < 200
+
+
 def test_a_page_of_a_thousand_hosts_stays_small(tmp_path: Path) -> None:
     envs = {f"env{number}": (A, "c" * 64) for number in range(5)}
     many = [entry(f"h{number:04}", envs=envs, drifts=() if number % 20 else (drift(),)) for number in range(1000)]

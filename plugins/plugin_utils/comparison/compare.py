@@ -6,6 +6,7 @@ same list.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from .own_files import engine_drift, tools_drift
 from .schedule import clean_drift
 
 SCHEMA = 1
+LIMIT = 200  # differences of one environment, or of what is around them: more would bury the other hosts in a report
 
 
 def compare(declared: Declared, observation: Any) -> list[Drift]:
@@ -31,25 +33,41 @@ def compare(declared: Declared, observation: Any) -> list[Drift]:
     if not isinstance(observation, Mapping) or observation.get("schema") != SCHEMA:
         line = "the host gave no observation of the schema that this version reads"
         return [Drift(Kind.NOT_OBSERVED, "host", line, severity=UNKNOWN)]
+    found: list[Drift] = []
     try:
-        found = list(_compare(declared, observation))
-    except (TypeError, KeyError, AttributeError, ValueError, IndexError) as error:
-        found = [unknown("host", f"the observation is malformed ({type(error).__name__}: {error})")]
+        for drift in _compare(declared, observation):
+            found.append(drift)
+    except (TypeError, KeyError, AttributeError, ValueError, IndexError, ArithmeticError, RecursionError) as error:
+        found.append(unknown("host", f"the observation is malformed ({type(error).__name__}: {error})"))
     order = {kind: index for index, kind in enumerate(Kind)}
     rank = {DRIFT: 0, UNKNOWN: 1, NOTE: 2}
     tidy = [
         Drift(d.kind, plain(d.subject), plain(d.detail), plain(d.declared), plain(d.observed), d.severity)
         for d in found
     ]
-    return sorted(dict.fromkeys(tidy), key=lambda d: (rank[d.severity], order[d.kind]))
+    return _bounded(sorted(dict.fromkeys(tidy), key=lambda d: (rank[d.severity], order[d.kind])))
+
+
+def _bounded(found: list[Drift]) -> list[Drift]:
+    """The worst of each subject, and how many more there are: none loses its verdict, no host buries the others."""
+    total, taken = Counter(drift.subject for drift in found), Counter[str]()
+    kept: list[Drift] = []
+    for drift in found:
+        taken[drift.subject] += 1
+        if total[drift.subject] <= LIMIT or taken[drift.subject] < LIMIT:
+            kept.append(drift)
+        elif taken[drift.subject] == LIMIT:
+            line = f"and {total[drift.subject] - LIMIT + 1} more differences, which are not listed"
+            kept.append(Drift(drift.kind, drift.subject, line, severity=drift.severity))
+    return kept
 
 
 def _compare(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
     for error in seen["errors"]:
         what, gpu = str(error["what"]), str(error["what"]) in ("cuda", "nvidia-smi")
         severity = NOTE if gpu and "cuda" not in declared.floor else UNKNOWN
-        subject = what[4:] if what.startswith("env ") else "host"
-        about = "" if what.startswith("env ") else f"{what}: "
+        subject = what[4:] if what.startswith("env ") and what[4:] in declared.envs else "host"
+        about = "" if subject != "host" else f"{what}: "
         yield Drift(Kind.UNREADABLE, subject, f"{about}{error['why']}", severity=severity)
     host = seen.get("host")
     if not isinstance(host, Mapping):

@@ -16,6 +16,7 @@ FILE_KINDS = {
     "missing": Kind.FILE_MISSING, "altered": Kind.FILE_ALTERED, "extra": Kind.FILE_EXTRA, "odd": Kind.FILE_ODD,
     "mode": Kind.FILE_MODE, "owner": Kind.FILE_OWNER, "unreadable": Kind.UNREADABLE,
 }  # fmt: skip
+UNDECLARED = 50  # as many as the observer names
 WORDS = {"missing": "is missing", "altered": "is altered", "extra": "does not belong", "odd": "does not belong",
          "mode": "has a wrong mode", "owner": "has another owner", "unreadable": "cannot be read"}  # fmt: skip
 
@@ -47,7 +48,7 @@ def environments_drift(declared: Declared, seen: Mapping[str, Any], platform: st
             yield unknown(name, str(env["error"]))
         else:
             yield from _env(name, locked, env, declared)
-    for name in seen.get("undeclared") or {}:
+    for name in list(seen.get("undeclared") or {})[:UNDECLARED]:
         yield Drift(Kind.UNDECLARED, name, "stands on the host, and is not declared for it", severity=NOTE)
 
 

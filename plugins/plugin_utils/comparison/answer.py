@@ -1,0 +1,38 @@
+"""What a host printed, read with mistrust: one odd answer spoils nothing but the verdict on its own host."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+LIMIT = 48 << 20  # characters; the observation of a host with 200 damaged environments has 2 million
+
+
+def read_answer(printed: str) -> Any:
+    """Return the observation among what a host printed (a login shell may greet), None where there is none.
+
+    :raises ValueError: where it is too long, or no JSON; the message says so
+    """
+    if len(printed) > LIMIT:
+        raise ValueError(f"its answer has {len(printed) >> 20} MB, and no observation has more than {LIMIT >> 20} MB")
+    lines = [line for line in printed.splitlines() if line.startswith("{")]
+    if not lines:
+        return None
+    try:
+        return json.loads(lines[-1], parse_constant=_refused, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("its answer is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"its answer is no JSON ({error})") from None
+
+
+def _refused(word: str) -> None:
+    raise ValueError(f"{word} is no number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return value
