@@ -53,6 +53,15 @@ def settings_of(plugin: ActionBase, variables: Mapping[str, Any]) -> tuple[dict[
     return read_settings(variables, defaults(), template)
 
 
+def command_of(interpreter: str) -> str:
+    """An interpreter as a shell takes it, and as Ansible does: `/usr/bin/env python3` or `~/bin/python3`."""
+    try:
+        words = shlex.split(interpreter)
+    except ValueError:
+        words = [interpreter]
+    return " ".join("~/" + shlex.quote(word[2:]) if word.startswith("~/") else shlex.quote(word) for word in words)
+
+
 def run_id(plugin: ActionBase) -> str:
     """One id for all hosts of a play of one run: what an earlier run left is never taken for this one's."""
     return str(getattr(getattr(plugin._task, "play", None), "_uuid", "") or "")
@@ -128,7 +137,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         asked = declare.request(declared, options["depth"], options["gpu"], options["seconds"])
         python = self._python(variables)
         answer = self._low_level_execute_command(
-            f"{shlex.quote(python)} -I -S -B -",
+            f"{command_of(python)} -I -S -B -",
             sudoable=False,
             in_data=piped.observer(json.dumps(asked)).encode("utf-8"),
         )

@@ -185,6 +185,21 @@ def test_templated_variables_reach_the_comparison(fleet: Fleet) -> None:
     assert "serve.conda-lock.yml cannot be read" in text
 
 
+@pytest.mark.parametrize("python", ["/usr/bin/env python3", "~/bin/python 3", "/usr/bin/python3"])
+def test_interpreters_are_run_as_ansible_runs_them(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, python: str) -> None:
+    home = fleet.work / "home"
+    (home / "bin").mkdir(parents=True, exist_ok=True)
+    link = home / "bin/python 3"
+    if not link.is_symlink():
+        link.symlink_to(sys.executable)
+    monkeypatch.setenv("HOME", str(home))
+    hosts = {"dev-1": {"ansible_connection": "local", "ansible_python_interpreter": python}}
+    _, text, report = fleet.run(hosts)
+    ran = "cannot be run" not in text
+    assert ran == (python != "~/bin/python 3"), text
+    assert verdicts(report) == {"dev-1": "drift" if ran else "unknown"}  # drift: nothing schedules the clean here
+
+
 def test_site_is_told_what_to_do(fleet: Fleet) -> None:
     """The same action as site.yml uses it: unknown fails, drift says which roles mend it, results are small."""
     playbook = fleet.work / "look.yml"
