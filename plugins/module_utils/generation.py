@@ -385,9 +385,7 @@ class _Making:
     def _accepted(self, place: str) -> contextlib.AbstractContextManager[None]:
         """Smoke test and pip check, at `place`."""
         options = self.options
-        return accepted(
-            self.plan, place, self.store.python, options.pip_check, options.test_seconds, self.fds, self.notes
-        )
+        return accepted(self.plan, place, self.store.python, options.pip_check, options.test_seconds, self.notes)
 
     def _finish(self, place: str, count: int, content: str) -> None:
         """Freeze, test what was frozen, put it on disk, and only then mark it."""
