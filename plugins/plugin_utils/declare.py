@@ -34,6 +34,7 @@ SETTINGS: tuple[str, ...] = (
 ROLES = ("miniconda", "condarc", "conda_envs", "conda_clean")
 CACHE_FORMAT = 2
 UNITS = ".config/systemd/user/"
+UNIT_MODE = 0o644
 
 
 class DeclareError(ValueError):
@@ -107,7 +108,7 @@ def request(declared: Declared, depth: str = "stats", gpu: bool = False, seconds
         asked["gpu"] = True
     if declared.clean is not None:
         asked["timer"] = declared.clean.timer
-        asked["home_files"] = {path: digest_of(text) for path, text in declared.clean.units.items()}
+        asked["home_files"] = {path: (digest_of(text), UNIT_MODE) for path, text in declared.clean.units.items()}
     return asked
 
 
@@ -235,7 +236,7 @@ def _wheels(value: Any) -> dict[str, str]:
     if value is None:
         return {}
     try:
-        return {str(platform): str(wheel["sha256"]) for platform, wheel in value.items()}
+        return {str(platform): str(wheel["sha256"]).lower() for platform, wheel in value.items()}
     except (AttributeError, KeyError, TypeError):
         raise DeclareError("conda_envs_engine_wheels should map each platform to {file, sha256}") from None
 

@@ -53,7 +53,7 @@ def make_host(work: Path, locks: Path) -> FakeRoot:
         made.build(env, [(p["name"], p["version"], p["build"]) for p in plan["packages"]], plan=plan)
     role = load_yaml(str(CHECKOUT / "roles/conda_envs/defaults/main.yml"))
     wheel = role["conda_envs_engine_wheels"][made.platform]["sha256"]
-    put(made.root / f"engine/rattler-{role['conda_envs_engine_version']}/.complete", wheel)
+    made.engine(role["conda_envs_engine_version"], wheel)
     for path, file in host_tools.host_files().items():
         put(made.root / path, file.text, file.mode)
     return made

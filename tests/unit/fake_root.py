@@ -33,11 +33,18 @@ def sha(text: str | bytes) -> str:
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
 
 
-def plan_of(packages: list[tuple[str, str, str]], platform: str = "linux-64") -> dict[str, Any]:
+def plan_of(packages: list[tuple[str, str, str]], platform: str = "linux-64", env: str = "train") -> dict[str, Any]:
+    channel = "https://conda.anaconda.org/conda-forge"
     listed = [
-        {"name": n, "version": v, "build": b, "subdir": platform, "sha256": sha(n + v + b)} for n, v, b in packages
-    ]
-    plan = {"layout": 1, "platform": platform, "packages": listed, "pip": [], "variables": {}}
+        {
+            "name": n, "version": v, "build": b, "build_number": 0, "subdir": platform, "sha256": sha(n + v + b), "md5": "",
+            "file_name": f"{n}-{v}-{b}.conda", "url": f"{channel}/{platform}/{n}-{v}-{b}.conda", "depends": [],
+            "noarch": None, "python_site_packages_path": None,
+        }
+        for n, v, b in packages
+    ]  # fmt: skip
+    plan = {"layout": 1, "name": env, "platform": platform, "packages": listed, "pip": [], "variables": {},
+            "channel": channel, "smoke": "", "download_bytes": 0}  # fmt: skip
     return {**plan, "digest": plans.digest(plan)}
 
 
@@ -105,7 +112,7 @@ class FakeRoot:
         content: str = "c" * 64,
         plan: dict[str, Any] | None = None,
     ) -> Path:
-        plan = plan or plan_of(packages, self.platform)
+        plan = plan or plan_of(packages, self.platform, env)
         short = plan["digest"][:12]
         tree = self.root / "generations" / env / short
         for name, version, build in packages:
@@ -154,8 +161,12 @@ class FakeRoot:
         self.condarc = condarc.render(str(self.root), ["conda-forge"], "https://conda.anaconda.org")
         put(base / ".condarc", self.condarc)
 
+    def engine(self, version: str, wheel: str) -> None:
+        for name, text in ((".complete", wheel + "\n"), ("rattler/__init__.py", ""), ("rattler/rattler.abi3.so", "")):
+            put(self.root / f"engine/rattler-{version}" / name, text)
+
     def rest(self) -> None:
-        put(self.root / f"engine/rattler-{ENGINE}/.complete", WHEEL + "\n")
+        self.engine(ENGINE, WHEEL)
         put(self.root / "bin/lockstep-run", "#!/bin/sh\n", 0o755)
         units = clean_schedule.units(str(self.root), "sun", 3, 0, 120)
         self.units = {f".config/systemd/user/{name}": text for name, text in units.items()}

@@ -45,7 +45,7 @@ class Fleet:
         self.made.build("train", [(p["name"], p["version"], p["build"]) for p in plan["packages"]], plan=plan)
         defaults = settings.role_defaults(lambda path: yaml.safe_load(Path(path).read_text()))
         wheel = defaults["conda_envs_engine_wheels"][platform]["sha256"]
-        put(self.made.root / f"engine/rattler-{defaults['conda_envs_engine_version']}/.complete", wheel)
+        self.made.engine(defaults["conda_envs_engine_version"], wheel)
         files = host_tools.host_files()
         for path, file in files.items():
             put(self.made.root / path, file.text, file.mode)

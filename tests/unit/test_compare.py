@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import redact
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.answer import LIMIT, read_answer
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.compare import compare
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import (
@@ -164,6 +165,16 @@ def test_schedules(scheduler: str, found: dict[str, Any], severity: str | None) 
     clean = Clean({}, "lockstep-clean.timer", "5 3 * * 0 /opt/lockstep/bin/lockstep-clean", scheduler)
     drifts = compare(declared(clean=clean), seen(clean=found))
     assert [d.severity for d in drifts] == ([severity] if severity else [])
+
+
+def test_a_root_that_looks_like_a_secret_is_scheduled_all_the_same() -> None:
+    """The observer takes channel tokens (`/t/...`) out of all that it sends."""
+    job = "7 3 * * 0 /data/t/ml/lockstep/bin/lockstep-clean"
+    found = {"cron": [redact(job)], "enabled": False, "linger": False}
+    clean = Clean({}, "lockstep-clean.timer", job)
+    assert not compare(declared(clean=clean), seen(clean=found))
+    found["cron"] = [redact(job.replace("lockstep/bin", "other/bin"))]
+    assert compare(declared(clean=clean), seen(clean=found))
 
 
 def test_other_tools_on_a_host_are_one_line() -> None:

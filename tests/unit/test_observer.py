@@ -171,6 +171,24 @@ PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
     ("a folder for a link", lambda f, t: ((f.root / "envs/train").unlink(), (f.root / "envs/train").mkdir()),
      Kind.ENV_LINK, "not a link", "train"),
     ("no lease", lambda f, t: (t.parent / f".{t.name}.lease").unlink(), Kind.LEASE, "lease", "train"),
+    ("a file that some may not read", lambda f, t: (t / SITE / "six/__init__.py").chmod(0o604), Kind.FILE_MODE, "0604",
+     "train"),
+    ("a lease others may write", lambda f, t: (t.parent / f".{t.name}.lease").chmod(0o666), Kind.LEASE, "0666", "train"),
+    ("a lease that is no file", lambda f, t: ((t.parent / f".{t.name}.lease").unlink(),
+                                              os.mkfifo(t.parent / f".{t.name}.lease", 0o444)),
+     Kind.LEASE, "no regular file", "train"),
+    ("no plan", lambda f, t: (f.root / f"state/locks/train/{t.name}.json").unlink(), Kind.PLAN, "is missing", "train"),
+    ("a plan of another", lambda f, t: put(f.root / f"state/locks/train/{t.name}.json", json.dumps(
+        plan_of(PACKAGES[:2], f.platform))), Kind.PLAN, "not that of digest", "train"),
+    ("half a plan", lambda f, t: put(f.root / f"state/locks/train/{t.name}.json", "{"), Kind.PLAN, "plan", "train"),
+    ("a condarc that some may not read", lambda f, t: (f.root / "miniconda/.condarc").chmod(0o604), Kind.CONDARC, "0604",
+     "condarc"),
+    ("a gutted engine", lambda f, t: (f.root / "engine/rattler-0.28.0/rattler/rattler.abi3.so").unlink(), Kind.ENGINE,
+     "missing or unfinished", "engine"),
+    ("a timer of another mode", lambda f, t: (f.home / ".config/systemd/user/lockstep-clean.timer").chmod(0o600),
+     Kind.CLEAN_SCHEDULE, "lockstep-clean.timer has mode 0600, not 0644", "clean"),
+    ("a folder of generations others may write", lambda f, t: t.parent.chmod(0o777), Kind.FOLDER_MODE,
+     "generations/train: others", "host"),
     ("an edited condarc", lambda f, t: (f.root / "miniconda/.condarc").write_text(f.condarc + "channels: [defaults]\n"),
      Kind.CONDARC, "defaults", "condarc"),
     ("no condarc", lambda f, t: (f.root / "miniconda/.condarc").unlink(), Kind.CONDARC, "missing", "condarc"),
@@ -236,14 +254,18 @@ def test_another_digest_names_the_packages_that_differ(fleet: FakeRoot) -> None:
 def test_another_digest_names_the_wheels_that_differ(fleet: FakeRoot) -> None:
     declared = fleet.declared()
     plan = plan_of(PACKAGES, fleet.platform)
-    plan["pip"] = [{"name": "einops", "version": "0.8.1", "sha256": "e" * 64}]
+    wheel = "einops-0.8.1-py3-none-any.whl"
+    plan["pip"] = [
+        {"name": "einops", "version": "0.8.1", "sha256": "e" * 64, "file_name": wheel, "url": f"https://files/{wheel}"}
+    ]
     plan["digest"] = plans.digest(plan)
     tree = fleet.build("train", PACKAGES, plan=plan)
     (drift,), _ = look(fleet, declared)
     assert drift.kind is Kind.ENV_DIGEST and "einops 0.8.1 is extra" in drift.detail
     kept = fleet.root / "state/locks/train" / f"{tree.name}.json"
     kept.write_text(kept.read_text().replace("0.8.1", "0.8.2"))  # a plan that is not this generation's says nothing
-    (drift,), _ = look(fleet, declared)
+    (drift, other), _ = look(fleet, declared)
+    assert other.kind is Kind.PLAN
     assert "the same conda packages; wheels, variables or layout differ" in drift.detail
 
 

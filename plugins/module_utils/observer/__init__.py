@@ -14,7 +14,7 @@ Request (JSON object; all but `root` may be left out)::
      "base": "/opt/lockstep/miniconda",
      "condarc": "<sha256>",                          the text is sent back only where it is another
      "files": {"bin/lockstep-run": ["<sha256>", 493]},  files below the root, by content and mode
-     "home_files": {".config/...": "<sha256>"},      files below the user's home, by content
+     "home_files": {".config/...": ["<sha256>", 420]},  files below the user's home, by content and mode
      "timer": "lockstep-clean.timer",                user timer to look for; else `crontab -l` is asked
      "gpu": false,                                   ask nvidia-smi too, with a timeout
      "cap": 40,                                      how many single problems are named for each environment

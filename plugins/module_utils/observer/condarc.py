@@ -21,7 +21,7 @@ def see_condarc(base: str, expected: Optional[str], seen: Seen) -> Obs:
         if result["sha256"] != expected:
             result["text"] = redact(data.decode("utf-8", "replace"))[:6000]
         mode = stat.S_IMODE(os.lstat(path).st_mode)
-        if mode & 0o022 or not mode & 0o004:
+        if mode != 0o644:
             result["mode"] = f"{mode:04o}"
     except FileNotFoundError:
         result["missing"] = True

@@ -54,12 +54,12 @@ def _check_mode(path: str, status: os.stat_result, owner: int, problems: Problem
     if stat.S_ISDIR(status.st_mode):
         if mode != 0o555:
             problems.add("mode", path or ".", f"folder {mode:04o}, not 0555")
-    elif stat.S_ISREG(status.st_mode) and (mode & 0o7022 or not mode & 0o004):
+    elif stat.S_ISREG(status.st_mode) and (mode & 0o7022 or mode & 0o444 != 0o444):
         problems.add(
             "mode",
             path,
             "file {:04o}: {}".format(
-                mode, "others may write" if mode & 0o022 else "setuid" if mode & 0o7000 else "others may not read"
+                mode, "others may write" if mode & 0o022 else "setuid" if mode & 0o7000 else "not everybody may read"
             ),
         )
 

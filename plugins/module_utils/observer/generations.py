@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 from typing import Optional
 
 from .. import plan as plans
@@ -33,9 +34,8 @@ def check_identity(root: str, env: str, mark: Obs, records: list[Obs], bad: list
     try:
         plan = kept_plan(root, env, mark["digest"])
         planned = {(p["name"], p["version"], p["build"], p["subdir"], p["sha256"]) for p in plan["packages"]}
-    except (OSError, Odd, ValueError, KeyError, TypeError, RecursionError) as error:
-        why = str(error) if isinstance(error, ValueError) else reason(error)
-        return [*wrong, f"the plan that it was made from cannot be believed: {why}"]
+    except (OSError, Odd, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return wrong  # it is told already, as `plan`
     found = {tuple(str(r.get(k, "")) for k in ("name", "version", "build", "subdir", "sha256")) for r in records}
     wrong += ["{} {} {} is recorded, and not in the plan".format(*item[:3]) for item in sorted(found - planned)]
     wrong += ["{} {} {} is in the plan, and not recorded".format(*item[:3]) for item in sorted(planned - found)]
@@ -57,10 +57,21 @@ def see_generation(root: str, env: str, name: str, declared: Optional[str], seen
         result["mislabelled"] = "its layout is {}, and this version knows {}".format(mark.get("layout"), plans.LAYOUT)
     lease = os.path.join(root, "generations", env, f".{name}.lease")
     try:
-        if not os.lstat(lease).st_mode & 0o004:
-            result["lease"] = "cannot be read by other users"
+        mode = os.lstat(lease).st_mode
+        if mode & 0o170444 != 0o100444 or mode & 0o022:  # as Store.lease_usable has it
+            result["lease"] = f"mode {stat.S_IMODE(mode):04o}, not 0444" if stat.S_ISREG(mode) else "is no regular file"
     except OSError as error:
         result["lease"] = reason(error)
+    if seen.depth != "names":
+        try:
+            if plans.check(kept_plan(root, env, mark["digest"])):
+                raise ValueError("it is not whole")
+        except FileNotFoundError:
+            result["plan"] = "is missing"
+        except OSError as error:
+            seen.error("env " + env, error)
+        except (Odd, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            result["plan"] = str(error) if isinstance(error, ValueError) else "cannot be read"
     try:
         data = read(os.path.join(tree, MANIFEST), HUGE)
         if hashlib.sha256(data).hexdigest() != mark["manifest"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import Any
@@ -39,7 +40,11 @@ def see_folders(root: str) -> Obs:
     """Those of our own folders that somebody else owns, or that others may write to."""
     found = {}
     owner = os.stat(root).st_uid
-    for name in ("", "bin", "engine", "envs", "generations", "miniconda", "pkgs", "state"):
+    names = ["", "bin", "engine", "envs", "generations", "miniconda", "pkgs", "state", "wheels"]
+    for folder in ("engine", "generations"):  # whoever may write to one of these can exchange what is in it
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            names += [f"{folder}/{name}" for name in sorted(os.listdir(os.path.join(root, folder))) if name[0] != "."]
+    for name in names:
         path = os.path.join(root, name)
         try:
             status = os.lstat(path) if name else os.stat(path)
@@ -50,6 +55,15 @@ def see_folders(root: str) -> Obs:
         elif status.st_uid != owner:
             found[name] = f"belongs to uid {status.st_uid}, and the root to uid {owner}"
     return found
+
+
+def _engine_whole(package: str) -> bool:
+    """Whether an unpacked wheel has its two ends (as `engine.engine_complete` has it)."""
+    try:
+        inside = os.listdir(package)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return "__init__.py" in inside and any(name.endswith(".so") for name in inside)
 
 
 def see_engine(root: str, seen: Seen) -> Obs:
@@ -63,5 +77,6 @@ def see_engine(root: str, seen: Seen) -> Obs:
             result["tools"].append(name)
         elif name.startswith("rattler-"):
             mark = read_text(os.path.join(folder, name, ".complete"))
-            result["versions"][name] = "" if mark is None else mark.strip()[:100]
+            whole = mark is not None and _engine_whole(os.path.join(folder, name, "rattler"))
+            result["versions"][name] = str(mark).strip()[:100] if whole else ""
     return result

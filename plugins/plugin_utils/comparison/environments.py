@@ -97,6 +97,8 @@ def _generation(name: str, locked: Locked | None, env: Mapping[str, Any], tier: 
         yield Drift(Kind.MANIFEST, name, f"its list of files cannot be trusted: {env.get('manifest')}")
     if "lease" in env:
         yield Drift(Kind.LEASE, name, f"its lease: {env['lease']}")
+    if "plan" in env:
+        yield Drift(Kind.PLAN, name, f"the plan that it was made from: {env['plan']}")
     for line in env.get("clobbered") or []:
         yield Drift(Kind.CLOBBERED, name, str(line))
     for line in pip_lines(env.get("pip") or []):

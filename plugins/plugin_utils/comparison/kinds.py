@@ -35,6 +35,7 @@ class Kind(Enum):
     FILE_MODE = "file-mode"
     FILE_OWNER = "file-owner"
     LEASE = "lease"
+    PLAN = "plan"
     BASE_MISSING = "base-missing"
     BASE_VERSION = "base-version"
     BASE_THAWED = "base-thawed"
@@ -128,6 +129,11 @@ ABOUT: dict[Kind, About] = {
     Kind.FILE_OWNER: About("A file of an environment belongs to somebody else.", REPAIR, "conda_envs"),
     Kind.LEASE: About(
         "The lease file of a generation is missing, so that users cannot protect it from the clean.", SITE, "conda_envs"
+    ),
+    Kind.PLAN: About(
+        "The plan that a generation was made from is missing or altered, so that a rollback cannot rely on it.",
+        SITE,
+        "conda_envs",
     ),
     Kind.BASE_MISSING: About("Miniconda is missing or unfinished.", SITE, "miniconda"),
     Kind.BASE_VERSION: About("Miniconda is not the declared version, or nobody's mark is on it.", SITE, "miniconda"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...module_utils.observer.reading import redact
 from .declared import Declared
 from .drift import NOTE, UNKNOWN, Drift, section
 from .kinds import Kind
@@ -21,13 +22,21 @@ def clean_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
     want = declared.clean
     wrong = []
     if found.get("units"):
-        wrong += [f"{path.rsplit('/', 1)[-1]} is {'missing' if state == 'missing' else 'altered'}"
-                  for path, state in found["units"].items()]  # fmt: skip
+        for path, state in found["units"].items():
+            what = (
+                f"has {state}"
+                if str(state).startswith("mode ")
+                else "is missing"
+                if state == "missing"
+                else "is altered"
+            )
+            wrong.append(f"{path.rsplit('/', 1)[-1]} {what}")
     if not found.get("enabled"):
         wrong.append("the timer is not enabled")
     if not found.get("linger"):
         wrong.append("the user does not linger, so that timers stop with the last login")
-    cron = [line for line in found.get("cron") or [] if line.split() == want.cron.split()]
+    entry = redact(want.cron)[:300].split()  # as the observer sends it
+    cron = [line for line in found.get("cron") or [] if line.split() == entry]
     by_timer, by_cron = not wrong and want.scheduler != "cron", bool(cron) and want.scheduler != "timer"
     if not by_timer and not by_cron:
         asked = not (found.get("enabled") and found.get("linger"))
