@@ -35,10 +35,10 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("locking"):
-            from ..plugin_utils import locking
             from ..plugin_utils.importing.outcome import ImportFailed, Settings
             from ..plugin_utils.importing.run import run
-        site = locking.Settings(
+            from ..plugin_utils.locking.settings import Settings as Site
+        site = Site(
             envs_dir=Path(arguments["envs_dir"]),
             locks_dir=Path(arguments["locks_dir"]),
             tier=arguments["tier"],

@@ -34,8 +34,12 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("locking"):
-            from ..plugin_utils import findings, handover, locking
-        settings = locking.Settings(
+            from ..plugin_utils import findings, handover
+            from ..plugin_utils.locking.run import run as lock
+            from ..plugin_utils.locking.settings import Settings, SettingsError
+            from ..plugin_utils.locking.summary import lines
+            from ..plugin_utils.locking.writing import complete
+        settings = Settings(
             envs_dir=Path(arguments["envs_dir"]),
             locks_dir=Path(arguments["locks_dir"]),
             tier=arguments["tier"],
@@ -52,9 +56,9 @@ class ActionModule(ControllerAction):
         )
         write = not self._task.check_mode
         try:
-            left = locking.complete(settings, write)
-            outcomes = locking.run(settings, write)
-        except (locking.SettingsError, handover.HandoverError) as error:
+            left = complete(settings, write)
+            outcomes = lock(settings, write)
+        except (SettingsError, handover.HandoverError) as error:
             raise AnsibleActionFail(str(error)) from None
         except OSError as error:
             raise AnsibleActionFail(
@@ -76,7 +80,7 @@ class ActionModule(ControllerAction):
             result["warnings"].insert(0, f"a run that was killed {when} completed: {left}")
         result["unfinished"] = left
         result["changed"] = bool(left) or any(outcome.changed for outcome in outcomes)
-        result["summary"] = [line for outcome in outcomes for line in locking.lines(outcome, write)]
+        result["summary"] = [line for outcome in outcomes for line in lines(outcome, write)]
         result["locks"] = [
             {"name": o.name, "path": str(o.path), "changed": o.changed, "missing": o.old is None}
             | {"platforms": o.platforms}

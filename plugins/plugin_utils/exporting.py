@@ -15,9 +15,9 @@ from pathlib import Path
 
 from ..module_utils import plan as plans
 from . import channels as chan
+from . import whole_file
 from .floor import Floor, FloorError
 from .lockfile import SUFFIX, Lock, LockError, plan
-from .locking import write_atomically
 from .lockpackage import Package
 
 EXPLICIT = ".explicit.txt"
@@ -99,7 +99,7 @@ def run(settings: Settings, write: bool) -> Outcome:
     if write:
         for file in outcome.files:
             if file.changed and file.text is not None:
-                write_atomically(file.path, file.text)
+                whole_file.write(file.path, file.text)
             elif file.changed:
                 file.path.unlink(missing_ok=True)
     return outcome

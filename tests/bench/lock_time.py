@@ -69,18 +69,19 @@ def bare(metadata: Path, dependencies: list[str], platforms: list[str]) -> dict[
 
 def lock(metadata: Path, dependencies: list[str], platforms: list[str], again: bool) -> dict[str, float]:
     """Make a lock as the playbook does."""
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils import locking
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
 
     with tempfile.TemporaryDirectory() as folder:
         envs = Path(folder) / "envs"
         envs.mkdir()
         (envs / "x.yml").write_text("dependencies:\n" + "".join(f"  - {text}\n" for text in dependencies))
-        settings = locking.Settings(envs, envs / "locks", "dev", repodata_alias=str(metadata), floor=FLOOR,
-                                    platforms=tuple(platforms), cache=envs / "cache")  # fmt: skip
+        settings = Settings(envs, envs / "locks", "dev", repodata_alias=str(metadata), floor=FLOOR,
+                            platforms=tuple(platforms), cache=envs / "cache")  # fmt: skip
         if again:
-            locking.run(settings, write=True)
+            run(settings, write=True)
         started = time.perf_counter()
-        (outcome,) = locking.run(settings, write=True)
+        (outcome,) = run(settings, write=True)
         seconds = time.perf_counter() - started
         if outcome.findings or outcome.changed is again:
             sys.exit("\n".join(finding.text() for finding in outcome.findings) or "the lock changed without a reason")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import locking
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.outcome import Outcome, Settings
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings as Site
 from subjects import Conda
 
 
 def take(source: Path, home: Path, channels: Path) -> Outcome:
     (home / "envs").mkdir(exist_ok=True)
-    site = locking.Settings(
+    site = Site(
         home / "specs", home / "specs/locks", "dev", channels=("forge",), repodata_alias=str(channels), cache=home / "c"
     )
     (home / "specs").mkdir(exist_ok=True)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import generation
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import locking, prefix_reader, spec
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import prefix_reader, spec, whole_file
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.findings import errors
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.outcome import ImportFailed, Outcome, Settings
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.run import read, run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, plan
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run as make_locks
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings as Site
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from package_index import Index
@@ -52,7 +54,7 @@ class Place:
             "envs_dir": self.folder / "envs", "locks_dir": self.folder / "envs/locks", "tier": "dev",
             "repodata_alias": str(self.folder / "channels"), "cache": self.folder / "cache",
         } | other  # fmt: skip
-        return Settings(Path(source), name, locking.Settings(**values), force, python)
+        return Settings(Path(source), name, Site(**values), force, python)
 
     def take(self, text, name="train", file="environment.yml", write=True, **other) -> Outcome:
         source = self.folder / file
@@ -107,11 +109,11 @@ def test_a_generation_of_the_engine_is_taken_over_exactly(tmp_path):
     asyncio.run(index_fs(channel.base, write_shards=False, force=True))
     (tmp_path / "envs").mkdir()
     (tmp_path / "envs/train.yml").write_text("dependencies: [alpha ==1.0, beta]\nvariables: {WHAT: it's}\n")
-    site = locking.Settings(
+    site = Site(
         tmp_path / "envs", tmp_path / "envs/locks", "dev", channels=("forge",), cache=tmp_path / "cache",
         repodata_alias=str(tmp_path / "channels"),
     )  # fmt: skip
-    (first,) = locking.run(site, write=True)
+    (first,) = make_locks(site, write=True)
     assert not errors(first.findings)
     made = plan(Lock.loads(first.new_text), "train", "linux-64", channel_alias=(tmp_path / "channels").as_uri())
     store = make_store(tmp_path / "root")
@@ -128,7 +130,7 @@ def test_a_generation_of_the_engine_is_taken_over_exactly(tmp_path):
     text = (tmp_path / "envs/again.yml").read_text()
     assert "  - alpha\n" in text and "  - beta\n" in text and 'WHAT: "it\'s"' in text
     # and the ordinary locking finds nothing to do
-    outcomes = locking.run(site, write=False)
+    outcomes = make_locks(site, write=False)
     assert [(outcome.name, outcome.changed) for outcome in outcomes] == [("again", False), ("train", False)]
 
 
@@ -558,7 +560,7 @@ def test_nothing_is_replaced_unless_told(site):
 
 def test_a_killed_import_is_completed_by_the_next(site, monkeypatch):
     writes = []
-    real = locking.write_atomically
+    real = whole_file.write
 
     def dies_at_the_second(path, text):
         writes.append(path)
@@ -566,11 +568,11 @@ def test_a_killed_import_is_completed_by_the_next(site, monkeypatch):
             raise KeyboardInterrupt
         real(path, text)
 
-    monkeypatch.setattr(locking, "write_atomically", dies_at_the_second)
+    monkeypatch.setattr(whole_file, "write", dies_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         site.take("dependencies: [python=3.12]\n")
     assert (site.folder / "envs/train.yml").exists() and not (site.folder / "envs/locks/dev").exists()
-    monkeypatch.setattr(locking, "write_atomically", real)
+    monkeypatch.setattr(whole_file, "write", real)
     assert site.take("dependencies: [python=3.12]\n").changed
     assert (site.folder / "envs/locks/dev/train.conda-lock.yml").exists()
 
@@ -589,7 +591,7 @@ def test_the_same_source_gives_the_same_bytes(site):
 
 def test_the_ordinary_locking_agrees(site):
     made = site.take(FULL)
-    (outcome,) = locking.run(site.settings("x", "train").site, write=False)
+    (outcome,) = make_locks(site.settings("x", "train").site, write=False)
     assert not outcome.changed and not errors(outcome.findings) and outcome.new_text == made.lock
 
 

@@ -16,8 +16,10 @@ import pytest
 import rattler
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, locking
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
 
 CHECKOUT = Path(__file__).parents[2]
 COMMITTED = sorted((CHECKOUT / "envs" / "locks").glob("*/*.conda-lock.yml"))
@@ -80,8 +82,8 @@ def site(metadata, tmp_path):
     declared = yaml.safe_load((CHECKOUT / "inventory" / "fleet" / "group_vars" / "all.yml").read_text())
     envs = tmp_path / "envs"
     envs.mkdir()
-    return locking.Settings(envs, envs / "locks", "dev", repodata_alias=str(metadata), floor=declared["lockstep_floor"],
-                            platforms=tuple(declared["lockstep_platforms"]), cache=tmp_path / "cache")  # fmt: skip
+    return Settings(envs, envs / "locks", "dev", repodata_alias=str(metadata), floor=declared["lockstep_floor"],
+                    platforms=tuple(declared["lockstep_platforms"]), cache=tmp_path / "cache")  # fmt: skip
 
 
 def spec(site, *dependencies, name="x", more=""):
@@ -92,7 +94,7 @@ def spec(site, *dependencies, name="x", more=""):
 def test_the_committed_locks_are_what_the_specs_give(site):
     for path in (CHECKOUT / "envs").glob("*.yml"):
         shutil.copy(path, site.envs_dir)
-    outcomes = locking.run(site, write=False)
+    outcomes = run(site, write=False)
     assert [finding.text() for outcome in outcomes for finding in outcome.findings] == []
     for outcome in outcomes:
         committed = CHECKOUT / "envs" / "locks" / "dev" / outcome.path.name
@@ -116,12 +118,12 @@ def test_a_large_gpu_environment_locks_in_seconds_and_always_alike(site):
          "matplotlib", more="platforms: [linux-64, linux-aarch64]\n")  # fmt: skip
     spec(site, "python 3.12.*", "jupyterlab", "matplotlib", "scipy", name="y")
     started = time.process_time()
-    outcomes = locking.run(site, write=True)
+    outcomes = run(site, write=True)
     assert time.process_time() - started < 20  # of work: a busy machine takes longer
     assert [f.text() for outcome in outcomes for f in outcome.findings] == []
     sizes = {(o.name, item["platform"]): item["packages"] for o in outcomes for item in o.platforms}
     assert sizes["x", "linux-64"] > 290 and len(sizes) == 5
-    assert not any(outcome.changed for outcome in locking.run(site, write=False))
+    assert not any(outcome.changed for outcome in run(site, write=False))
 
 
 @needs_metadata
@@ -130,23 +132,23 @@ def test_a_large_gpu_environment_locks_in_seconds_and_always_alike(site):
 )
 def test_a_floor_that_is_too_low_for_the_gpu_build_is_noticed(site, packages):
     spec(site, *packages, more="platforms: [linux-64]\n")
-    (outcome,) = locking.run(replace(site, floor={"cuda": "12.4", "glibc": "2.28"}), write=False)
+    (outcome,) = run(replace(site, floor={"cuda": "12.4", "glibc": "2.28"}), write=False)
     assert "cpu-build" in {f.code for f in outcome.findings}, outcome.platforms
 
 
 @needs_metadata
 def test_the_floor_that_would_do_is_named(site):
     spec(site, "python 3.12.*", "pytorch-gpu", "torchvision", more="platforms: [linux-64]\n")
-    (outcome,) = locking.run(replace(site, floor={"cuda": "12.8", "glibc": "2.28"}), write=False)
+    (outcome,) = run(replace(site, floor={"cuda": "12.8", "glibc": "2.28"}), write=False)
     assert "solvable with floor cuda 12.9 in place of 12.8" in outcome.findings[0].text()
 
 
 @needs_metadata
 def test_a_package_update_moves_little(site):
     spec(site, "python 3.12.*", "pandas <3", "scikit-learn", "matplotlib")
-    locking.run(site, write=True)
+    run(site, write=True)
     spec(site, "python 3.12.*", "pandas", "scikit-learn", "matplotlib")
-    assert not locking.run(site, write=True)[0].changed
-    (outcome,) = locking.run(replace(site, update=("pandas",)), write=True)
+    assert not run(site, write=True)[0].changed
+    (outcome,) = run(replace(site, update=("pandas",)), write=True)
     moved = [line for line in outcome.difference if line.startswith(("  ~", "  +", "  -"))]
     assert any("pandas 2" in line and "-> 3" in line for line in moved) and len(moved) <= 3 * 4, moved

@@ -15,9 +15,11 @@ import pytest
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import findings as found
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, locking
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import spec as specs
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, LockError
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -164,7 +166,7 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     usual(folder / "channels")
     (folder / "envs").mkdir()
-    return locking.Settings(
+    return Settings(
         folder / "envs",
         folder / "locks",
         "dev",
@@ -187,7 +189,7 @@ def test_a_lock_or_a_reason(site, lines, write):
     """Whatever is asked for comes to a lock that can be trusted, or to errors, each of them understandable."""
     text = "dependencies:\n" + "".join("  - '" + line.replace("'", "''") + "'\n" for line in lines)
     (site.envs_dir / "x.yml").write_text(text)
-    (outcome,) = locking.run(site, write=write)
+    (outcome,) = run(site, write=write)
     assert bool(outcome.new_text) != any(f.code != "fuzzy-pin" for f in found.errors(outcome.findings))
     assert all(finding.message and finding.remedy for finding in outcome.findings)
     if outcome.new_text:

@@ -17,8 +17,12 @@ import pytest
 import rattler
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import handover, lockfile, locking, relax
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import handover, lockfile, relax, whole_file
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings, SettingsError
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.summary import lines
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.writing import complete
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.solver import ChannelUnreadable
 
 from tests.unit.small_channel import SmallChannel, usual
@@ -31,7 +35,7 @@ class Site:
 
     def __init__(self, folder: Path):
         self.channel = usual(folder / "channels")
-        self.settings = locking.Settings(
+        self.settings = Settings(
             folder / "envs",
             folder / "envs" / "locks",
             "dev",
@@ -45,7 +49,7 @@ class Site:
         (self.settings.envs_dir / f"{name}.yml").write_text(f"dependencies:\n{lines}{more}")
 
     def run(self, write=True, **changes):
-        return locking.run(replace(self.settings, **changes), write)
+        return run(replace(self.settings, **changes), write)
 
     def one(self, write=True, **changes):
         (outcome,) = self.run(write, **changes)
@@ -563,14 +567,16 @@ def test_a_killed_run_leaves_a_whole_lock(site):
     script = (
         "import sys, dataclasses; sys.path.insert(0, 'collections')\n"
         "from pathlib import Path\n"
-        "from ansible_collections.lockstep.fleet.plugins.plugin_utils import locking\n"
+        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run\n"
+        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings\n"
+        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.writing import complete\n"
         "folder = Path(sys.argv[1]); spec = folder / 'envs' / 'train.yml'\n"
-        "s = locking.Settings(folder / 'envs', folder / 'envs' / 'locks', 'dev', upgrade=True,\n"
+        "s = Settings(folder / 'envs', folder / 'envs' / 'locks', 'dev', upgrade=True,\n"
         "                     repodata_alias=str(folder / 'channels'), cache=folder / 'cache')\n"
         "for turn in range(100000):\n"
         "    spec.write_text('dependencies: [python 3.12.*, numpy %s]' % ('<2' if turn % 2 else ''))\n"
-        "    locking.complete(s, write=True)\n"
-        "    locking.run(s, write=True)\n"
+        "    complete(s, write=True)\n"
+        "    run(s, write=True)\n"
         "    print(turn, flush=True)\n"
     )
     folder, seen = site.settings.envs_dir.parent, set()
@@ -616,7 +622,7 @@ def test_what_a_killed_run_left_is_swept(tmp_path):
     for leftover in leftovers:
         leftover.touch()
     os.utime(leftovers[0], (time.time() - 7200,) * 2)
-    locking.write_atomically(tmp_path / "train.txt", "x")
+    whole_file.write(tmp_path / "train.txt", "x")
     assert [leftover.exists() for leftover in leftovers] == [False, True]
 
 
@@ -654,10 +660,10 @@ def test_a_run_that_is_killed_anywhere_is_completed(site, monkeypatch):
                 pass
         versions = [site.versions(name=name)["numpy"] for name in ("serve", "train")]
         begun = (site.settings.locks_dir / handover.JOURNAL).exists()
-        said = locking.complete(site.settings, write=False)
+        said = complete(site.settings, write=False)
         assert bool(said) == begun, "a check says so, and"
         assert [site.versions(name=name)["numpy"] for name in ("serve", "train")] == versions, "changes nothing"
-        left = locking.complete(site.settings, write=True)
+        left = complete(site.settings, write=True)
         states.append((begun, versions, [site.versions(name=name)["numpy"] for name in ("serve", "train")]))
         assert not any(outcome.changed for outcome in site.run()), "and nothing is left to do"
     old, new = ["1.26", "1.26"], ["2.0", "2.0"]
@@ -743,19 +749,17 @@ def test_a_lock_that_is_no_text_is_made_anew(site):
 def test_wrong_settings_are_explained(site, changes, message):
     site.spec("python")
     (site.settings.envs_dir / "old.yaml").touch()
-    with pytest.raises(locking.SettingsError, match=message):
+    with pytest.raises(SettingsError, match=message):
         site.run(**changes)
 
 
 def test_lines_for_people(site):
     site.spec("python 3.12.*", "torch-like")
     outcome = site.one(floor={"cuda": "12.9"})
-    assert locking.lines(outcome) == [
-        "train        linux-64          3 packages     3 kB  CUDA 12.9, python 3.12.1  (changed)"
-    ]
-    assert locking.lines(outcome, written=False)[0].endswith("(would change)")
+    assert lines(outcome) == ["train        linux-64          3 packages     3 kB  CUDA 12.9, python 3.12.1  (changed)"]
+    assert lines(outcome, written=False)[0].endswith("(would change)")
     outcome = site.one(floor={"cuda": "12.9"}, write=False)
-    assert locking.lines(outcome, written=False)[0].endswith("(as it was)")
+    assert lines(outcome, written=False)[0].endswith("(as it was)")
 
 
 def test_only_keys_of_the_format(site):

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import locking, pypi_names
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import pypi_names
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, plan
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.outcome import Outcome
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.pipsolver import PipQuestion, PipUnsolvable, solve
 from lock_samples import package
 from package_index import Index
@@ -163,14 +166,14 @@ def test_names_the_other_way() -> None:
 # --- whole locks ------------------------------------------------------------------------------------------------------
 
 
-def lock(tmp_path: Path, index: Index, text: str, **other: Any) -> locking.Outcome:
+def lock(tmp_path: Path, index: Index, text: str, **other: Any) -> Outcome:
     envs = tmp_path / "envs"
     envs.mkdir(exist_ok=True)
     (envs / "train.yml").write_text(text)
     usual(tmp_path / "channel").add("needs-six", depends=["python", "six"])
-    settings = locking.Settings(envs, envs / "locks", "dev", repodata_alias=str(tmp_path / "channel"),
-                                pip_index=index.url, **other)  # fmt: skip
-    return locking.run(settings, write=True)[0]
+    settings = Settings(envs, envs / "locks", "dev", repodata_alias=str(tmp_path / "channel"),
+                        pip_index=index.url, **other)  # fmt: skip
+    return run(settings, write=True)[0]
 
 
 SPEC = "dependencies:\n  - python 3.12.*\n  - numpy\n  - pip:\n    - tqdm\n    - native\n"

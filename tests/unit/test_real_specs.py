@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import findings as found
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import locking
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import spec as specs
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
 
 from tests.unit.package_index import Index
 from tests.unit.test_lock_conda_forge import metadata, needs_metadata
@@ -271,9 +272,9 @@ def test_lock(name, metadata, index, tmp_path):
     text = mended((FOLDER / f"{name}.yml").read_text(), case.mended)
     (tmp_path / "envs" / f"{name}.yml").write_text(text)
     floor = {"cuda": "12.9", "glibc": "2.28"}
-    (outcome,) = locking.run(
-        locking.Settings(tmp_path / "envs", tmp_path / "locks", "dev", repodata_alias=str(metadata), floor=floor,
-                         cache=tmp_path / "cache", pip_index=index),
+    (outcome,) = run(
+        Settings(tmp_path / "envs", tmp_path / "locks", "dev", repodata_alias=str(metadata), floor=floor,
+                 cache=tmp_path / "cache", pip_index=index),
         write=True,
     )  # fmt: skip
     said = "\n".join(finding.text() for finding in outcome.findings)

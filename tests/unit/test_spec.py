@@ -287,6 +287,6 @@ def test_fuzz_of_dependencies(text):
 def test_the_docs_have_a_row_for_every_finding():
     text = (Path(__file__).parents[2] / "docs" / "lock-findings.md").read_text()
     assert set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)) == found.CODES
-    files = [path for path in Path(found.__file__).parent.glob("*.py") if path.name != "findings.py"]
+    files = [path for path in Path(found.__file__).parent.rglob("*.py") if path.name != "findings.py"]
     source = "".join(path.read_text() for path in files) + f'"{found.FUZZY_PIN}"'
     assert [code for code in sorted(found.CODES) if f'"{code}"' not in source] == [], "nothing finds it any more"

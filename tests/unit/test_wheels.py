@@ -11,7 +11,8 @@ import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import clean, generation, room, tree, wheels
 from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import locking
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings, SettingsError
 from package_index import Index
 
 from tests.tiny import SITE, Channel, make_channel, make_store
@@ -204,9 +205,9 @@ def test_an_index_with_credentials_is_refused(tmp_path: Path) -> None:
     assert "hidden" not in str(caught.value)
     wheels.check_index("")
     wheels.check_index("https://h.example/simple/")
-    asked = locking.Settings(tmp_path, tmp_path, "dev", pip_index="https://someone:hidden@h.example/simple/")
-    with pytest.raises(locking.SettingsError, match="holds credentials"):
-        locking.run(asked, write=False)
+    asked = Settings(tmp_path, tmp_path, "dev", pip_index="https://someone:hidden@h.example/simple/")
+    with pytest.raises(SettingsError, match="holds credentials"):
+        run(asked, write=False)
 
 
 def test_room_counts_wheels(channel: Channel, store: Store) -> None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from .. import channels as chan
-from .. import locking
 from ..found import Wish
+from ..locking.settings import Settings as Site
+from ..locking.settings import check
 from ..lockpackage import LockError, Package
 from ..solver import Question, Solver, Unsolvable
 
@@ -20,10 +21,10 @@ class Channel:
     All of them are asked in one event loop, since a solver serves no other than its first. Close it in the end.
     """
 
-    def __init__(self, names: Sequence[str], site: locking.Settings) -> None:
-        """Read what the site declares; raises locking.SettingsError."""
+    def __init__(self, names: Sequence[str], site: Site) -> None:
+        """Read what the site declares; raises SettingsError."""
         self.all = tuple(names)
-        self._floor, self._cutoff = locking.check(site)
+        self._floor, self._cutoff = check(site)
         self._solver = Solver(site.repodata_alias, site.cache)
         self._loop = asyncio.Runner()
 

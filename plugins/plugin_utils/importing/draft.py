@@ -80,7 +80,7 @@ def begin(settings: Settings, found: Found) -> Draft:
     """Begin an import.
 
     :raises ImportFailed: where it has no name, or no platform in common with the site
-    :raises locking.SettingsError: where a variable of the site is wrong
+    :raises SettingsError: where a variable of the site is wrong
     """
     site = settings.site
     channel = Channel(translate.channels(found, site.channels), site)

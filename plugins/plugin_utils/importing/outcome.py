@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import locking
 from ..findings import Finding
 from ..found import Note
+from ..locking.settings import Settings as Site
 
 
 class ImportFailed(ValueError):
@@ -20,7 +20,7 @@ class Settings:
 
     source: Path
     name: str
-    site: locking.Settings
+    site: Site
     force: bool = False
     python: str = ""
 

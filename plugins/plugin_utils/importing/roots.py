@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from .. import locking
 from ..findings import errors
 from ..found import CHANGED, KEPT, LEFT_OUT, PART_OF_A_PLATFORM, Wish
 from ..lockfile import Lock
+from ..locking.outcome import Outcome as Locked
 from ..words import some
 from .draft import SHOWN, Draft
 from .solving import lock, solve
 
 
-def solve_roots(draft: Draft, wishes: list[Wish]) -> tuple[list[Wish], locking.Outcome]:
+def solve_roots(draft: Draft, wishes: list[Wish]) -> tuple[list[Wish], Locked]:
     """Solve a list of all packages for the platform that it is of, and then for all what nothing else there needs.
 
     :raises ImportFailed: where there is no solution
@@ -52,7 +52,7 @@ def _roots(wishes: Sequence[Wish], needs: Mapping[str, set[str]], several: bool)
     return asked
 
 
-def add_the_rest(draft: Draft, wishes: list[Wish], outcome: locking.Outcome) -> tuple[list[Wish], locking.Outcome]:
+def add_the_rest(draft: Draft, wishes: list[Wish], outcome: Locked) -> tuple[list[Wish], Locked]:
     """Add what the environment holds although nobody asked for it and nothing needs it (pip, most of all)."""
     if not any(known.url for known in draft.found.packages.values()):
         return wishes, outcome  # lines that somebody wrote: they are all there is

@@ -6,10 +6,13 @@ from contextlib import closing
 from pathlib import Path
 
 from ...module_utils import plan as plans
-from .. import export_reader, locking, packagediff, prefix_reader
+from .. import export_reader, packagediff, prefix_reader, whole_file
 from ..findings import warnings
 from ..found import Found, Wish, of_prefix
 from ..lockfile import SUFFIX, Lock, LockError, plan
+from ..locking.outcome import Outcome as Locked
+from ..locking.settings import SettingsError
+from ..locking.summary import lines
 from ..solver import ChannelUnreadable
 from .difference import note_difference
 from .draft import Draft, begin
@@ -27,7 +30,7 @@ def run(settings: Settings, write: bool) -> Outcome:
         draft = begin(settings, found)
         with closing(draft.channel):
             made = _make(draft)
-    except (ChannelUnreadable, locking.SettingsError) as error:
+    except (ChannelUnreadable, SettingsError) as error:
         raise ImportFailed(str(error)) from None
     files = ((made.spec_path, made.old_spec, made.spec), (made.lock_path, made.old_lock, made.lock))
     taken = [str(path) for path, old, new in files if old is not None and old != new]
@@ -39,7 +42,7 @@ def run(settings: Settings, write: bool) -> Outcome:
     if write:
         for path, old, new in files:
             if old != new:
-                locking.write_atomically(path, new)
+                whole_file.write(path, new)
     return made
 
 
@@ -75,7 +78,7 @@ def _make(draft: Draft) -> Outcome:
     return _outcome(draft, asked, lock, outcome, exact)
 
 
-def _outcome(draft: Draft, asked: list[Wish], lock: Lock, outcome: locking.Outcome, exact: bool) -> Outcome:
+def _outcome(draft: Draft, asked: list[Wish], lock: Lock, outcome: Locked, exact: bool) -> Outcome:
     """Return the result, beside what is in place."""
     site, name = draft.settings.site, draft.name
     spec_path = site.envs_dir / f"{name}.yml"
@@ -85,7 +88,7 @@ def _outcome(draft: Draft, asked: list[Wish], lock: Lock, outcome: locking.Outco
     except (OSError, UnicodeDecodeError) as error:
         raise ImportFailed(f"{spec_path}, {lock_path}: {getattr(error, 'strerror', None) or error}") from None
     outcome.name, outcome.old_text = name, old_lock
-    summary = locking.lines(outcome)
+    summary = lines(outcome)
     if exact:
         digest = plans.short(str(plan(lock, name, draft.home)["digest"]))
         count = sum(package.manager == "conda" for package in lock.of(draft.home))

@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .. import locking
 from ..findings import Finding, errors
 from ..found import CHANGED, DECIDE, PART_OF_A_PLATFORM, Wish
 from ..lockfile import SUFFIX
+from ..locking.outcome import Outcome as Locked
+from ..locking.run import run as make_locks
 from .draft import Draft
 from .outcome import ImportFailed
 from .preferred import lock_of_preferred
 from .versions import free, series
 
 
-def solve(draft: Draft, wishes: list[Wish]) -> tuple[list[Wish], locking.Outcome]:
+def solve(draft: Draft, wishes: list[Wish]) -> tuple[list[Wish], Locked]:
     """Return the wishes that have a solution, versions loosened only as far as they must, and the solution.
 
     :raises ImportFailed: where there is none
@@ -63,7 +64,7 @@ def _loosened(draft: Draft, wishes: list[Wish]) -> list[Wish] | None:
     ]
 
 
-def lock(draft: Draft, wishes: Sequence[Wish], before: str | None) -> locking.Outcome:
+def lock(draft: Draft, wishes: Sequence[Wish], before: str | None) -> Locked:
     """Lock the wishes; pip's lines that cannot be had are loosened or left out, as the index wants.
 
     :param before: text of the lock that is to be taken for the one in place
@@ -75,7 +76,7 @@ def lock(draft: Draft, wishes: Sequence[Wish], before: str | None) -> locking.Ou
             return outcome
 
 
-def _locked(draft: Draft, wishes: Sequence[Wish], before: str | None) -> locking.Outcome:
+def _locked(draft: Draft, wishes: Sequence[Wish], before: str | None) -> Locked:
     """Lock with the site's ordinary locking, in a folder of its own."""
     site = draft.settings.site
     envs_dir, locks_dir = site.envs_dir.resolve(), site.locks_dir.resolve()
@@ -92,7 +93,7 @@ def _locked(draft: Draft, wishes: Sequence[Wish], before: str | None) -> locking
             site, envs_dir=envs, locks_dir=locks, envs=(draft.name,), update=(), upgrade=False,
             platforms=tuple(draft.platforms),
         )  # fmt: skip
-        (outcome,) = locking.run(aside, write=False)
+        (outcome,) = make_locks(aside, write=False)
     shown = str(site.envs_dir / f"{draft.name}.yml")
     outcome.findings = [replace(finding, source=shown) for finding in outcome.findings]
     return outcome
@@ -116,7 +117,7 @@ def _without(draft: Draft, finding: Finding, lines: Sequence[str]) -> bool:
     return True
 
 
-def _no_lock(draft: Draft, outcome: locking.Outcome, wishes: Sequence[Wish]) -> str:
+def _no_lock(draft: Draft, outcome: Locked, wishes: Sequence[Wish]) -> str:
     """Say why there is no lock, and what there is to start from."""
     found = errors(outcome.findings)
     said = [finding.text() for finding in found]
