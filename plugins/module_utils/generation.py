@@ -212,16 +212,18 @@ class _Making:
         try:
             with reported(f"environment {self.env} cannot be built; what was live before still is"):
                 count, content = self._build(mend)
-                if there:  # perhaps in use: it is never absent, not for an instant
-                    self._finish(self.new, count, content)
-                    self.store.keep(self.plan, self.name)
-                    tree.exchange(self.new, self.final)
-                    os.rename(self.new, self.trash)
+                if there and tree.read_mark(self.final) is None and self.store.published(self.env) != self.name:
+                    os.rename(self.final, self.trash)  # a killed run's, which nobody has been given
+                    tree.remove(self.trash)
+                    there = False
+                if there:
+                    self._replace(content)
                 else:
                     os.rename(self.new, self.final)  # before the tests: entry points hold the final path
                     try:
                         self.store.keep(self.plan, self.name)
-                        self._finish(self.final, count, content)
+                        self._tested(self.final)
+                        self._mark(self.final, content)
                     except BaseException:
                         os.rename(self.final, self.trash)
                         raise
@@ -236,6 +238,28 @@ class _Making:
             downloaded=sorted(self.downloaded), downloaded_bytes=self.downloaded_bytes, borrowed=self.borrowed,
             compiled=self.compiled, notes=self.notes,
         )  # fmt: skip
+
+    def _replace(self, content: str) -> None:
+        """Test the new tree aside, and exchange it for the damaged one, which is perhaps in use: it is never absent.
+
+        Entry points and the like name the final path. So a test that fails aside may have met the damaged tree: then
+        it is repeated at the final path, where verified files take the place of damaged ones in any case.
+        """
+        self.store.keep(self.plan, self.name)
+        doubt = False
+        try:
+            self._tested(self.new)
+        except Problem:
+            doubt = True
+        self._mark(self.new, content)
+        tree.exchange(self.new, self.final)
+        if doubt:
+            try:
+                self._tested(self.final)
+            except BaseException:
+                tree.exchange(self.new, self.final)
+                raise
+        os.rename(self.new, self.trash)
 
     def _build(self, mend: bool) -> tuple[int, str]:
         """Install aside, verified; where that cannot be believed a second time, with the package cache mended."""
@@ -387,8 +411,8 @@ class _Making:
         options = self.options
         return accepted(self.plan, place, self.store.python, options.pip_check, options.test_seconds, self.notes)
 
-    def _finish(self, place: str, count: int, content: str) -> None:
-        """Freeze, test what was frozen, put it on disk, and only then mark it."""
+    def _tested(self, place: str) -> None:
+        """Freeze, test what was frozen, and put it on disk."""
         tree.chmod_folders(place, 0o555)
         self.clock.lap("freeze")
         self._tell("is tested, and written to disk")
@@ -396,6 +420,9 @@ class _Making:
             tree.sync_filesystem(place)  # while the tests run: the tree does not change any more
             self.clock.lap("sync")
         self.clock.lap("test")
+
+    def _mark(self, place: str, content: str) -> None:
+        """Say that it is complete."""
         body = {
             "layout": plans.LAYOUT, "env": self.env, "platform": self.plan["platform"], "digest": self.plan["digest"],
             "content": content, "manifest": tree.sha256_file(os.path.join(place, tree.MANIFEST)),

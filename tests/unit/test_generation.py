@@ -140,6 +140,43 @@ def test_damage_is_found_and_repaired_under_a_running_process(channel: Channel, 
     assert generation.look(store, plan, "hashes")["state"] == "complete"
 
 
+ENTRY = "import subprocess\nassert subprocess.run(['alpha'], capture_output=True, text=True).stdout == 'alpha 2.0\\n'"
+
+
+def test_damage_that_entry_points_lead_to_keeps_no_repair_from_its_test(channel: Channel, store: Store) -> None:
+    plan = channel.plan("train", *ALL, smoke=ENTRY)
+    final = Path(store.path("train", generation.build(store, plan, FAST)["name"]))
+    (final / "bin").chmod(0o755)
+    (final / "bin/python").unlink()
+    result = generation.build(store, plan, FAST)
+    assert result["repaired"] and "missing bin/python" in result["damage"]
+    assert tree.damage(str(final), "hashes") == []
+    assert {path.name for path in final.parent.iterdir()} == {f".{final.name}.lease", final.name}
+
+
+def test_a_repair_that_fails_its_test_in_both_places_leaves_what_was_there(channel: Channel, store: Store) -> None:
+    plan = channel.plan("train", *ALL)
+    final = Path(store.path("train", generation.build(store, plan, FAST)["name"]))
+    (final / "share").chmod(0o755)
+    (final / "share/extra").write_text("mine")
+    with pytest.raises(Problem, match=r"the smoke test failed; what was live before still is.*no luck"):
+        generation.build(store, {**plan, "smoke": "raise SystemExit('no luck')"}, FAST)
+    assert (final / "share/extra").read_text() == "mine" and tree.read_mark(str(final))
+    assert {path.name for path in final.parent.iterdir()} == {f".{final.name}.lease", final.name}
+
+
+def test_what_a_killed_run_left_at_the_final_path_is_in_no_tests_way(channel: Channel, store: Store) -> None:
+    plan = channel.plan("train", *ALL, smoke=ENTRY)
+    final = Path(store.path("train", plan["digest"][:12]))
+    (final / "lib").mkdir(parents=True)
+    final.chmod(0o555)
+    with pytest.raises(Problem, match="no luck"):
+        generation.build(store, {**plan, "smoke": "raise SystemExit('no luck')"}, FAST)
+    (final / "lib").mkdir(parents=True)
+    result = generation.build(store, plan, FAST)
+    assert not result["repaired"] and tree.damage(str(final), "hashes") == []
+
+
 def test_a_link_moved_elsewhere_is_put_back(channel: Channel, store: Store, tmp_path: Path) -> None:
     plan = channel.plan("train", "python", "alpha")
     name = generation.build(store, plan, FAST)["name"]
