@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -232,7 +233,7 @@ def build(hosts: Sequence[Host], run: Run) -> dict[str, Any]:
         ],
         "rollbacks": [dict(item) for item in run.rollbacks],
         "simulated": sorted(host.name for host in hosts if host.facts.get("simulated")),
-        "results": [_result(host) for host in ordered],
+        "results": [_result(host, run.depth) for host in ordered],
     }
 
 
@@ -288,7 +289,7 @@ def cell(host: Host, env: str) -> str:
     return Verdict.PARITY.value
 
 
-def _result(host: Host) -> dict[str, Any]:
+def _result(host: Host, depth: str) -> dict[str, Any]:
     envs = {}
     for name, env in host.declared.items():
         envs[name] = {"verdict": cell(host, name), "declared": env.get("digest", ""), **host.envs.get(name, {})}
@@ -306,16 +307,20 @@ def _result(host: Host) -> dict[str, Any]:
         "around": around.value,
         "drift": [drift.to_json() for drift in real],
         "notes": [drift.to_json() for drift in host.drifts if drift.severity == NOTE],
-        "mend": mend(host.name, real),
+        "mend": mend(host.name, real, depth),
         "facts": host.facts,
     }
 
 
-def mend(host: str, drifts: Sequence[Drift]) -> list[str]:
-    """How to mend a host: one command for all that site.yml mends, a sentence for each other kind."""
+def mend(host: str, drifts: Sequence[Drift], depth: str = "stats") -> list[str]:
+    """How to mend a host: one command for all that site.yml mends, a sentence for each other kind.
+
+    :param depth: how deep was looked; site.yml has to look as deep, or it finds nothing to mend
+    """
     lines = []
-    if any(drift.role for drift in drifts):
-        lines.append(f"ansible-playbook site.yml --limit {host}")
+    if roles := {drift.role for drift in drifts} - {""}:
+        deep = " -e conda_envs_verify=hashes" if depth == "hashes" and "conda_envs" in roles else ""
+        lines.append(f"ansible-playbook site.yml --limit {shlex.quote(host)}{deep}")
     lines += dict.fromkeys(ABOUT[drift.kind].remedy for drift in drifts if not drift.role)
     return lines
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer import main as observer
@@ -183,6 +184,22 @@ def test_templated_variables_reach_the_comparison(fleet: Fleet) -> None:
     assert status != 0
     assert "serve" in report["envs"]
     assert "serve.conda-lock.yml cannot be read" in text
+
+
+def test_site_looks_as_deep_as_it_mends() -> None:
+    """Else what only the deepest look shows would stay for ever: a host without drift is not touched."""
+    plays = yaml.safe_load((CHECKOUT / "playbooks/site.yml").read_text())
+    looks = [
+        task["lockstep.fleet.observe"] for play in plays for task in play["tasks"] if "lockstep.fleet.observe" in task
+    ]
+    assert len(looks) == 2
+    for look in looks:
+        for given, depth in (
+            ({}, "stats"),
+            ({"conda_envs_verify": "hashes"}, "hashes"),
+            ({"conda_envs_verify": "marks"}, "stats"),
+        ):
+            assert jinja2.Template(look["depth"]).render(given) == depth
 
 
 @pytest.mark.parametrize("python", ["/usr/bin/env python3", "~/bin/python 3", "/usr/bin/python3"])

@@ -107,6 +107,14 @@ def test_a_host_that_gave_no_observation_is_never_in_parity(tmp_path: Path) -> N
     assert audit(tmp_path, mute)["counts"]["unknown"] == 1
 
 
+def test_what_a_deep_look_found_is_mended_by_one_as_deep() -> None:
+    one = [drift()]
+    assert reports.mend("a b", one) == ["ansible-playbook site.yml --limit 'a b'"]
+    assert reports.mend("h", one, "hashes") == ["ansible-playbook site.yml --limit h -e conda_envs_verify=hashes"]
+    base = [Drift(Kind.BASE_THAWED, "base", "thawed")]
+    assert reports.mend("h", base, "hashes") == ["ansible-playbook site.yml --limit h"]
+
+
 def test_nothing_audited_proves_nothing(tmp_path: Path) -> None:
     report = audit(tmp_path)
     assert not report["proven"]

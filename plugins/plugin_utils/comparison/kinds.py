@@ -106,7 +106,8 @@ ABOUT: dict[Kind, About] = {
         "What is live has no valid mark: it was never finished, or its mark was altered.", REPAIR, "conda_envs"
     ),
     Kind.ENV_IDENTITY: About(
-        "The packages that the records name are not the ones that the digest stands for.", REPAIR, "conda_envs"
+        "The packages that the records name are not the ones that the digest stands for.",
+        "Find out who sealed it anew; then rename the generation's folder on the host, and run site.yml: it builds another.",
     ),
     Kind.CONTENT: About(
         "Hosts of the same digest hold other contents: an archive was altered before it was installed here.",
