@@ -35,6 +35,7 @@ class Host:
     tier: str = ""
     platform: str = ""
     root: str = ""
+    machine: str = ""
     at: str = ""
     window: Maintenance | None = None
     drifts: list[Drift] = field(default_factory=list)
@@ -100,6 +101,7 @@ def _host(entry: Mapping[str, Any]) -> Host:
         tier=plain(str(entry.get("tier") or declared.get("tier") or "")),
         platform=plain(str(declared.get("platform") or machine.get("platform") or "")),
         root=str(declared.get("root") or ""),
+        machine=plain(str(seen.get("machine") or "")),
         at=str(entry["at"]),
         window=Maintenance(window["reason"], window["until"]) if window else None,
         drifts=[Drift.from_json(item) for item in entry["drift"]],
@@ -143,11 +145,20 @@ def _number(value: Any) -> TypeGuard[float]:
 
 
 def cross(hosts: Sequence[Host]) -> None:
-    """Blame hosts whose contents are not those of the others with the same digest, platform and root.
+    """Blame hosts whose contents are not those of the others with the same digest, platform and root, and hosts that
+    are one machine: a copied address in the inventory would otherwise prove what was never looked at.
 
     An archive that was altered before it was installed passes every check on its own host; only a comparison of hosts
     sees it. Where no side is larger, all are blamed: nobody can say which is right.
     """
+    machines: dict[str, list[Host]] = defaultdict(list)
+    for host in hosts:
+        machines[host.machine].append(host)
+    for machine, members in machines.items():
+        for host in members if machine and len(members) > 1 else ():
+            names = some([member.name for member in members if member is not host])
+            line = f"it answered from the machine and the folder that {names} answered from"
+            host.drifts.append(Drift(Kind.SAME_MACHINE, "host", line, severity=UNKNOWN))
     groups: dict[tuple[str, str, str, str], list[Host]] = defaultdict(list)
     for host in hosts:
         for name, env in host.envs.items():

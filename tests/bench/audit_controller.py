@@ -76,6 +76,7 @@ def observe(made: FakeRoot, given: dict[str, Any], out: Path) -> int:
     files = {path: (file.sha256, file.mode) for path, file in host_tools.host_files().items()}
     declared = declare.declare({**config, **role_values(made)}, "dev-000", None, files)
     seen = observer.observe(declare.request(declared))
+    seen["machine"] = ""  # one answer stands for all hosts
     seen["clean"] = {"units": {}, "enabled": True, "linger": True}
     seen["host"]["gpu"] = {
         "cuda": "13.0",

@@ -289,6 +289,13 @@ def test_an_installation_that_was_cut_off_is_drift_where_it_was(fleet: FakeRoot)
     assert miniconda.look(str(fleet.root), str(fleet.root / "miniconda")).state == "half-updated"
 
 
+def test_a_machine_is_known_again_and_from_others(fleet: FakeRoot, tmp_path: Path) -> None:
+    first, again = observe({"root": str(fleet.root)}), observe({"root": str(fleet.root)})
+    other = observe({"root": str(tmp_path)})
+    assert first["machine"] == again["machine"] != other["machine"]
+    assert len(first["machine"]) == 32
+
+
 def test_times_alone_are_no_drift(fleet: FakeRoot) -> None:
     """A machine image or a copy keeps contents, not nanoseconds."""
     for base, _, names in os.walk(fleet.tree("train")):

@@ -131,6 +131,19 @@ def test_contents_that_differ_under_one_digest_blame_the_minority(tmp_path: Path
     assert tie["counts"]["drift"] == 2
 
 
+def test_two_names_of_one_machine_prove_nothing(tmp_path: Path) -> None:
+    """prod-2 has prod-1's address: nobody has looked at it."""
+    many = [entry(name) for name in ("p1", "p2", "p3", "p4", "p5")]
+    for item, machine in zip(many, ("m1", "m1", "m3", "", ""), strict=True):
+        item["observation"]["machine"] = machine
+    report = audit(tmp_path, *many)
+    assert {r["host"]: r["verdict"] for r in report["results"]} == {
+        "p1": "unknown", "p2": "unknown", "p3": "parity", "p4": "parity", "p5": "parity",
+    }  # fmt: skip
+    assert not report["proven"]
+    assert "p1: host: it answered from the machine and the folder that p2 answered from" in reports.failure(report)
+
+
 def test_contents_are_compared_across_tiers_but_not_across_roots(tmp_path: Path) -> None:
     other = entry("d1", tier="dev", envs={"train": (A, "d" * 64)})
     assert not audit(tmp_path, entry("p1"), entry("p2"), other)["proven"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import sys
@@ -126,6 +127,14 @@ def see_disk(root: str) -> Obs:
         "inodes_free": disk.f_favail if disk.f_files else None,
         "readonly": bool(disk.f_flag & os.ST_RDONLY),
     }
+
+
+def see_machine(root: str) -> str:
+    """A hash that only this running machine and this folder have: two hosts of an inventory with the same are one."""
+    boot = read_text("/proc/sys/kernel/random/boot_id")
+    status = os.stat(root)
+    text = f"{boot} {status.st_dev} {status.st_ino}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32] if boot else ""
 
 
 def user_name() -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from .base import see_base
 from .condarc import see_condarc, see_strays
 from .environments import see_envs, see_undeclared
-from .machine import see_disk, see_host, user_name
+from .machine import see_disk, see_host, see_machine, user_name
 from .own_files import see_engine, see_files, see_folders
 from .reading import Obs, Odd, OutOfTime, Seen, reason, redact
 from .schedule import see_clean
@@ -55,6 +55,7 @@ def observe(request: Obs) -> Obs:
         except OSError as error:
             seen.error("root", error)
     else:
+        look("machine", see_machine, root)
         look("disk", see_disk, root)
         look("folders", see_folders, root)
         look("base", see_base, root, base, seen)

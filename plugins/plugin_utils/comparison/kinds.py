@@ -11,6 +11,7 @@ class Kind(Enum):
 
     UNREACHABLE = "unreachable"
     NOT_OBSERVED = "not-observed"
+    SAME_MACHINE = "same-machine"
     SETTINGS = "settings"
     UNREADABLE = "unreadable"
     ROOT_MISSING = "root-missing"
@@ -71,6 +72,10 @@ ABOUT: dict[Kind, About] = {
     Kind.NOT_OBSERVED: About(
         "There is no observation of the host from this run.", "Do what the line says, then audit again."
     ),
+    Kind.SAME_MACHINE: About(
+        "Two hosts of the inventory are one machine: nobody can say which of them was looked at.",
+        "Correct the address (ansible_host) of one, or leave one of the names out of the inventory.",
+    ),
     Kind.SETTINGS: About(
         "The variables do not say what the host should hold, or not in a form that can be read.",
         "Correct the variable that the line names.",
@@ -107,7 +112,7 @@ ABOUT: dict[Kind, About] = {
     ),
     Kind.ENV_IDENTITY: About(
         "The packages that the records name are not the ones that the digest stands for.",
-        "Find out who sealed it anew; then rename the generation's folder on the host, and run site.yml: it builds another.",
+        "Find out who sealed it anew; then rename the generation's folder on the host and run site.yml.",
     ),
     Kind.CONTENT: About(
         "Hosts of the same digest hold other contents: an archive was altered before it was installed here.",
