@@ -350,6 +350,9 @@ class _Making:
         seals = os.path.join(self.store.state, "seals")
         promised = records.read_records(self.new, self.plan, self.store.pkgs, seals, refetched)
         entries = records.verify(self.new, found, promised)
+        if promised.aside:
+            few = ", ".join(sorted(promised.aside)[:5]) + (" ..." if len(promised.aside) > 5 else "")
+            self.notes.append(f"put aside, since another package brings the same file ({len(promised.aside)}): {few}")
         records.list_urls(self.store.pkgs, self.plan)
         self.clock.lap("verify")
         content = promised.content

@@ -29,6 +29,9 @@ FROM_INDEX = (
 )
 """Keys of a package's own info/index.json that go into the record where the engine left them out."""
 
+LISTS = ("files", "has_prefix", "index.json", "link.json", "no_link", "no_softlink", "paths.json")
+"""Files of a package's `info` folder that steer how it is linked."""
+
 
 class Recorded(NamedTuple):
     """What the records of one tree promise.
@@ -38,7 +41,7 @@ class Recorded(NamedTuple):
     their
     `sha256_in_prefix` is of whatever the engine found there, so the original has to be looked at as well;
     `content`: one digest of it all; `scripts`: whether a package has a post-link script, which may make files of its
-    own.
+    own; `aside`: files that the engine put aside since another package brings the same ("share/x of beta").
     """
 
     files: dict[str, Optional[str]]
@@ -46,6 +49,7 @@ class Recorded(NamedTuple):
     originals: dict[str, str]
     content: str
     scripts: bool
+    aside: list[str]
 
 
 class Mistrust(Exception):
@@ -61,16 +65,15 @@ def read_records(new: str, plan: dict[str, Any], pkgs: str, seals: str, refetche
 
     One record at a time: those of a large environment hold hundreds of thousands of paths.
 
-    :param seals: folder of the seals: for each archive the digest of its file list when it was first seen. A cache
-        entry that was altered together with its own paths.json passes every check which believes the list in the
-        cache.
+    :param seals: folder of the seals: for each archive the digest of its lists (`LISTS`) when it was first seen. A
+        cache entry that was altered together with its own paths.json passes every check which believes the list in
+        the cache.
     :param refetched: stems whose cache entry was made anew from a verified archive in this run, so that a seal which
         differs was the wrong one
     :raises Mistrust: where a record differs from the plan, or a file list from its seal
     :raises OSError: where one cannot be read or written
     """
     wanted = {"{name}-{version}-{build}".format(**p): p for p in plan["packages"]}
-    python = next((p["version"] for p in plan["packages"] if p["name"] == "python"), "")
     site_packages = next((p.get("python_site_packages_path") for p in plan["packages"] if p["name"] == "python"), None)
     meta = os.path.join(new, "conda-meta")
     problems, doubted = [], []
@@ -79,6 +82,7 @@ def read_records(new: str, plan: dict[str, Any], pkgs: str, seals: str, refetche
     originals: dict[str, str] = {}
     content = hashlib.sha256()
     scripts = False
+    aside = []
     present = {name[:-5] for name in os.listdir(meta) if name.endswith(".json")}
     problems += [f"conda-meta has a record that the plan does not: {stem}" for stem in sorted(present - set(wanted))]
     for stem, package in sorted(wanted.items()):
@@ -97,30 +101,32 @@ def read_records(new: str, plan: dict[str, Any], pkgs: str, seals: str, refetche
                 for key in ("name", "version", "build")
                 if str(index.get(key)) != package[key]
             ]
-            listed = sorted([i["_path"], i.get("sha256") or ""] for i in items if i["path_type"].endswith("link"))
+            seal = _seal(os.path.join(pkgs, stem))
             for item in items:
+                original = item.get("original_path") or item["_path"]
+                if original != item["_path"]:
+                    aside.append(f"{original} of {package['name']}")
                 promised = item.get("sha256_in_prefix") or item.get("sha256")
                 if item["path_type"] == "softlink":
                     links[item["_path"]] = promised or ""
                 else:
                     files[item["_path"]] = promised
                     if item.get("sha256") and item.get("sha256_in_prefix") not in (None, item["sha256"]):
-                        origin = os.path.join(pkgs, stem, _in_package(item["_path"], package, site_packages))
+                        origin = os.path.join(pkgs, stem, _in_package(original, package, site_packages))
                         originals[origin] = item["sha256"]
                 content.update(f"{item['_path']}\0{promised or ''}\0".encode("utf-8", "surrogateescape"))
                 scripts = scripts or item["_path"] in (f"bin/.{package['name']}-post-link.sh",)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
             problems.append(f"{stem}: unreadable record or index.json ({type(error).__name__}: {error})")
             doubted.append(stem)
             continue
-        seal = hashlib.sha256(json.dumps(listed).encode()).hexdigest()
-        if not _sealed(seals, package["sha256"], python, seal, stem in refetched):
-            problems.append(f"{stem}: the file list in the package cache is not the one first seen for this archive")
+        if not _sealed(seals, package["sha256"], seal, stem in refetched):
+            problems.append(f"{stem}: what the package cache says of it is not what was first seen for this archive")
             doubted.append(stem)
         _complete(path, text, record, index)
     if problems:
         raise Mistrust(problems, doubted)
-    return Recorded(files, links, originals, content.hexdigest(), scripts)
+    return Recorded(files, links, originals, content.hexdigest(), scripts, aside)
 
 
 def _differences(record: dict[str, Any], package: dict[str, Any], stem: str) -> list[str]:
@@ -142,10 +148,30 @@ def _in_package(path: str, package: dict[str, Any], site_packages: Optional[str]
     return "python-scripts/" + path[len("bin/") :] if path.startswith("bin/") else path
 
 
-def _sealed(seals: str, sha256: str, python: str, seal: str, renew: bool) -> bool:
-    """Compare a file list's digest with the one remembered for its archive; remember it where there is none."""
-    # noarch paths depend on the python they are linked for
-    path = os.path.join(seals, f"{sha256}-{hashlib.sha256(python.encode()).hexdigest()[:6]}")
+def _seal(entry: str) -> str:
+    """Return the digest of what a cache entry says about its package: files which no list of the package vouches for.
+
+    They are what the archive holds, whatever environment it is linked into. Where there is no paths.json (in archives
+    older than 2017), nothing vouches for any file, so all belong to it.
+
+    :raises OSError: where one is there and cannot be read
+    """
+    listed = [f"info/{name}" for name in LISTS]
+    if not os.path.exists(os.path.join(entry, "info", "paths.json")):
+        listed += tree.read_file(os.path.join(entry, "info", "files")).splitlines()
+    total = hashlib.sha256()
+    for path in listed:
+        try:
+            found = tree.entry_of(entry, path).sha256
+        except FileNotFoundError:
+            found = ""
+        total.update(f"{path}\0{found}\n".encode("utf-8", "surrogateescape"))
+    return total.hexdigest()
+
+
+def _sealed(seals: str, sha256: str, seal: str, renew: bool) -> bool:
+    """Compare a seal with the one remembered for its archive; remember it where there is none."""
+    path = os.path.join(seals, f"{sha256}-info")
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             known = file.read()

@@ -1,0 +1,87 @@
+"""What packages bring and the package cache says, when it is odd: files twice, old archives, altered lists."""
+
+from __future__ import annotations
+
+import bz2
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.lockstep.fleet.plugins.module_utils import generation, tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+
+from tests.tiny import PLACEHOLDER, SITE, Channel, make_channel, make_store, tarball
+
+FAST = generation.Options(pip_check=False)
+NO_PYTHON = "no python in this environment: neither smoke test nor pip check"
+
+
+@pytest.fixture
+def channel(tmp_path: Path) -> Channel:
+    return make_channel(tmp_path / "channel")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return make_store(tmp_path / "root")
+
+
+def built(store: Store, channel: Channel, *wanted: str, name: str = "train") -> tuple[Path, list[str]]:
+    """Build an environment; return where it is, and the notes but the one on python."""
+    result = generation.build(store, channel.plan(name, *wanted), FAST)
+    final = Path(store.path(name, result["name"]))
+    assert tree.damage(str(final), "hashes") == []
+    return final, [note for note in result["notes"] if note != NO_PYTHON]
+
+
+def test_a_file_that_two_packages_bring_is_no_failure_and_no_secret(channel: Channel, store: Store) -> None:
+    for name in ("one", "two"):
+        channel.add(name, "1.0", {"bin/x": (f"#!{PLACEHOLDER}/bin/sh\necho {name}\n".encode(), 0o755)})
+    final, notes = built(store, channel, "one", "two")
+    assert (final / "bin/x").read_text() == f"#!{final}/bin/sh\necho one\n"
+    assert notes == ["put aside, since another package brings the same file (1): bin/x of two"]
+    # what a package is does not depend on the environment that it was first seen in
+    assert built(store, channel, "two", name="other")[1] == []
+    assert built(store, channel, "one", "two", "gamma")[1] == notes
+
+
+def test_a_package_for_any_python_is_the_same_for_one_with_other_folders(channel: Channel, store: Store) -> None:
+    assert built(store, channel, "python", "alpha")[1] == []
+    real = channel.entries["python", max(version for name, version in channel.entries if name == "python")]
+    free = channel.add("python", real["version"], {
+        "bin/python": str((channel.base / "python").resolve()), "lib/marker": b"free-threaded",
+    }, number=7)  # fmt: skip
+    free["python_site_packages_path"] = SITE.replace("/site-", "t/site-")
+    (channel.base / "python").write_text("#!/bin/sh\nexit 0\n")
+    (channel.base / "python").chmod(0o755)
+    final, notes = built(store, channel, "python", "alpha")
+    assert notes == [] and (final / free["python_site_packages_path"] / "alpha/__init__.py").is_file()
+
+
+def test_a_cache_that_lost_the_entry_points_of_a_package_is_mended(channel: Channel, store: Store) -> None:
+    built(store, channel, "python", "alpha", name="first")
+    (Path(store.pkgs) / "alpha-2.0-pytiny_1/info/link.json").unlink()
+    final, notes = built(store, channel, "python", "alpha", "beta")
+    assert subprocess.run([final / "bin/alpha"], capture_output=True, text=True).stdout == "alpha 2.0\n"
+    assert len(notes) == 1 and "alpha-2.0-pytiny_1: what the package cache says of it" in notes[0]
+
+
+def test_an_archive_without_hashes_is_held_to_what_it_was_at_first(channel: Channel, store: Store) -> None:
+    index = {"name": "old", "version": "1.0", "build": "0", "build_number": 0, "depends": []}
+    data = bz2.compress(tarball({
+        "share/old": b"true", "share/link": "old", "info/files": b"share/old\nshare/link\n",
+        "info/index.json": json.dumps(index).encode(),
+    }))  # fmt: skip
+    archive = channel.base / "linux-64" / "old-1.0-0.tar.bz2"
+    archive.write_bytes(data)
+    channel.entries["old", "1.0"] = {
+        **index, "subdir": "linux-64", "file_name": archive.name, "url": f"{channel.url}/linux-64/{archive.name}",
+        "md5": hashlib.md5(data).hexdigest(), "sha256": hashlib.sha256(data).hexdigest(), "noarch": None,
+        "python_site_packages_path": None,
+    }  # fmt: skip
+    assert built(store, channel, "old", name="first")[1] == []
+    (Path(store.pkgs) / "old-1.0-0/share/old").write_bytes(b"fake")
+    final, notes = built(store, channel, "old", "gamma")
+    assert (final / "share/old").read_bytes() == b"true" and "old-1.0-0: what the package cache says" in notes[0]
