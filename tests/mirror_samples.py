@@ -13,9 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import evidence, mirror_plan, mirroring
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import evidence
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, Package
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockpackage import merge_depends
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.outcome import Outcome
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.settings import Choice, Extras, Settings, Sources
 
 from tests.tiny import Channel, make_channel
 from tests.waiting import PATIENCE
@@ -137,7 +140,7 @@ class Site:
         self.other = Channel(self.upstream / "other" / "label" / "rc")
         self.other.add("stranger", "1.0", {"share/stranger": b"s"})
         installer, wheel = "Miniconda3-py312_26.5.3-1-Linux-x86_64.sh", "py_rattler-1-cp310-abi3-linux_x86_64.whl"
-        self.extras = mirror_plan.Extras(
+        self.extras = Extras(
             ("py312_26.5.3-1",),
             {installer: self.plain(f"miniconda/{installer}")},
             ({"linux-64": {"file": wheel, "sha256": self.plain(f"engine/{wheel}")}},),
@@ -191,19 +194,17 @@ class Site:
         self.lock("prod", "train", "python", "alpha=1.0")
         self.lock("prod", "train", "python", "gamma", previous=True)
 
-    def settings(self, alias: str, name: str = "m", **more: Any) -> mirroring.Settings:
+    def settings(self, alias: str, name: str = "m", **more: Any) -> Settings:
         """For a mirror in `<folder>/<name>` from an address."""
         choice = {key: more.pop(key) for key in ("chosen", "envs", "platforms", "channels") if key in more}
         bare = alias.partition("/t/")[0]
         values = {"extras": self.extras,
-                  "sources": mirror_plan.Sources(alias, f"{bare}/miniconda", f"{bare}/engine")} | more  # fmt: skip
-        return mirroring.Settings(
-            self.folder / name, self.locks, mirror_plan.Choice(("dev", "test", "prod"), **choice), **values
-        )
+                  "sources": Sources(alias, f"{bare}/miniconda", f"{bare}/engine")} | more  # fmt: skip
+        return Settings(self.folder / name, self.locks, Choice(("dev", "test", "prod"), **choice), **values)
 
-    def mirror(self, alias: str, name: str = "m", write: bool = True, **more: Any) -> mirroring.Outcome:
+    def mirror(self, alias: str, name: str = "m", write: bool = True, **more: Any) -> Outcome:
         """Make a mirror."""
-        return mirroring.run(self.settings(alias, name, **more), write)
+        return run(self.settings(alias, name, **more), write)
 
 
 def whole(dest: Path) -> list[str]:

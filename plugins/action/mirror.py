@@ -40,23 +40,25 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("a mirror"):
-            from ..plugin_utils import mirror_fetch, mirror_plan, mirroring
+            from ..plugin_utils.mirroring.problems import Stopped
+            from ..plugin_utils.mirroring.run import run
+            from ..plugin_utils.mirroring.settings import Choice, Extras, Settings, Sources
 
         def some(name: str) -> tuple[str, ...] | None:
             return tuple(arguments[name]) if arguments[name] else None
 
-        settings = mirroring.Settings(
+        settings = Settings(
             dest=Path(arguments["dest"]).absolute(),
             locks_dir=Path(arguments["locks_dir"]),
-            choice=mirror_plan.Choice(
+            choice=Choice(
                 tuple(arguments["all_tiers"]), some("tiers"), some("envs"), some("platforms"), some("channels")
             ),
-            extras=mirror_plan.Extras(
+            extras=Extras(
                 tuple(dict.fromkeys(arguments["miniconda_versions"])),
                 arguments["miniconda_installers"],
                 tuple(arguments["engine_wheels"]),
             ),
-            sources=mirror_plan.Sources(arguments["source"], arguments["miniconda_source"], arguments["engine_source"]),
+            sources=Sources(arguments["source"], arguments["miniconda_source"], arguments["engine_source"]),
             prune=arguments["prune"],
             verify=arguments["verify"],
             parallel=max(1, arguments["parallel"]),
@@ -69,10 +71,10 @@ class ActionModule(ControllerAction):
             return True
 
         try:
-            made = mirroring.run(settings, not self._task.check_mode, Display().display, alive)
+            made = run(settings, not self._task.check_mode, Display().display, alive)
         except Problem as problem:
             raise AnsibleActionFail(str(problem)) from None
-        except mirror_fetch.Stopped:
+        except Stopped:
             raise AnsibleActionFail("the run was ended; what has arrived is kept, the next run goes on there") from None
         result.update(
             changed=made.changed, summary=made.summary, fetched=sorted(made.fetched),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..module_utils.plan import redact
 from ..module_utils.problem import Problem
-from . import mirror_fetch
+from .mirroring.access import opener
 
 FILE = re.compile(
     r"(?P<name>[A-Za-z0-9_]+)-(?P<version>[0-9][A-Za-z0-9.]*)-[^/-]+-[^/-]+-(?P<tags>[A-Za-z0-9_.]+)[.]whl\Z"
@@ -75,7 +75,7 @@ def _fetch(file: str, match: re.Match[str], sha256: str, source: str, to: Path) 
     if source.startswith(("http://", "https://")):
         url = f"{source.rstrip('/')}/{file}"
         try:
-            with mirror_fetch.opener().open(url, timeout=60) as answer, path.open("wb") as out:
+            with opener().open(url, timeout=60) as answer, path.open("wb") as out:
                 shutil.copyfileobj(answer, out)
         except (urllib.error.URLError, ValueError) as error:
             raise Problem(

@@ -17,7 +17,10 @@ TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "collections"), str(TOP)]
 
 from ansible_collections.lockstep.fleet.plugins.module_utils import tree  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import mirror_fetch, mirror_plan, mirroring  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import fetch  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.progress import Progress  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.settings import Choice, Settings, Sources  # noqa: E402
 
 count, limit, guard = 0, 0, threading.Lock()
 
@@ -45,19 +48,19 @@ def main() -> None:
     for name in ("replace", "unlink", "rmdir", "mkdir"):
         setattr(Path, name, before(getattr(Path, name)))
     tree.sync_filesystem = before(tree.sync_filesystem)
-    mirror_fetch.BLOCK = 1 << 15
-    real = mirroring._Progress.arrive
+    fetch.BLOCK = 1 << 15
+    real = Progress.arrive
 
     def arrive(self: Any, got: int) -> None:
         step()
         real(self, got)
 
-    mirroring._Progress.arrive = arrive  # type: ignore[method-assign]
-    settings = mirroring.Settings(
-        folder / "m", folder / "locks", mirror_plan.Choice(("dev", "test", "prod")),
-        sources=mirror_plan.Sources(alias), prune=prune, parallel=2,
+    Progress.arrive = arrive  # type: ignore[method-assign]
+    settings = Settings(
+        folder / "m", folder / "locks", Choice(("dev", "test", "prod")),
+        sources=Sources(alias), prune=prune, parallel=2,
     )  # fmt: skip
-    mirroring.run(settings, True)
+    run(settings, True)
     print(count, flush=True)
 
 

@@ -16,15 +16,18 @@ from typing import Any
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, mirror_plan, mirroring, wheels
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, wheels
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockpackage import Package, merge_depends
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import room
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.settings import Choice, Extras, Settings, Sources
 
 from tests.mirror_samples import Site, source, tree_of, whole
 from tests.waiting import until
 
 KILLED = Path(__file__).with_name("mirror_killed.py")
 ALL = os.environ.get("LOCKSTEP_FAULTS") == "all"
-NOTHING = mirror_plan.Extras()
+NOTHING = Extras()
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +139,7 @@ def test_a_full_disk(lab: Site, disk: Path, monkeypatch: Any) -> None:
     alias = lab.upstream.as_uri()
     with pytest.raises(Problem, match=r"no room for \d files: .* needed, 1\.\d MB free.*nothing was downloaded"):
         lab.mirror(alias, "full", extras=NOTHING)
-    monkeypatch.setattr(mirroring._Mirror, "_need_room", lambda *arguments: None)  # it fills up meanwhile
+    monkeypatch.setattr(room, "need_room", lambda *arguments: None)  # it fills up meanwhile
     filler.write_bytes(b"x" * 8_300_000)
     with pytest.raises(Problem, match=r"the disk of .* is full.*Remedy: make room, then run again"):
         lab.mirror(alias, "full", extras=NOTHING)
@@ -184,15 +187,13 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     (folder / "locks/dev/tools.conda-lock.yml").write_text(lock.dumps())
     facts = json.loads((channel / "summary.json").read_text())
     engine = next((channel / "engine").iterdir())
-    extras = mirror_plan.Extras(
+    extras = Extras(
         (facts["version"],), {facts["installer"]: facts["sha256"]},
         ({"linux-64": {"file": engine.name, "sha256": wheels.sha256_of(engine)}},),
     )  # fmt: skip
-    sources = mirror_plan.Sources(str(channel), str(channel / "miniconda"), str(channel / "engine"))
-    settings = mirroring.Settings(
-        folder / "m", folder / "locks", mirror_plan.Choice(("dev",)), extras=extras, sources=sources
-    )
-    made = mirroring.run(settings, True)
+    sources = Sources(str(channel), str(channel / "miniconda"), str(channel / "engine"))
+    settings = Settings(folder / "m", folder / "locks", Choice(("dev",)), extras=extras, sources=sources)
+    made = run(settings, True)
     assert len(made.fetched) == len(packages) + 2
     with source(folder / "m") as served:
         yield served, channel, packages

@@ -19,7 +19,23 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import mirror_fetch, mirror_index, mirror_plan, mirroring
+from ansible_collections.lockstep.fleet.plugins.module_utils.room import human
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockpackage
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import contents
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.access import split_credentials
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.fetch import Fetcher
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.layout import (
+    ENGINE,
+    MINICONDA,
+    SIMPLE,
+    path_of,
+    safe,
+)
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.problems import Stopped
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.progress import Progress
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.settings import Extras, Sources
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.simple import simple_pages
 from small_channel import usual
 
 from tests.mirror_samples import ALIAS, Site, Source, source, tree_of, whole
@@ -53,8 +69,7 @@ def served(site: Site) -> Iterator[Source]:
 @pytest.fixture(autouse=True)
 def calm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No waiting between tries, and nobody's own credentials."""
-    monkeypatch.setattr(mirror_fetch, "PAUSE", 0.01)
-    monkeypatch.setattr(mirror_fetch.Fetcher.__init__, "__defaults__", (None, None, lambda count: None, 0.01, 5.0))
+    monkeypatch.setattr(Fetcher.__init__, "__defaults__", (None, None, lambda count: None, 0.01, 5.0))
     monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
@@ -142,7 +157,7 @@ def test_several_channels_and_one_by_its_url(site: Site, served: Source) -> None
     url = f"{served.url}/own"
     shutil.copytree(site.upstream / "forge", site.upstream / "own")
     gamma = site.package("gamma")
-    mine = mirror_plan.Package(**{**gamma.__dict__, "url": gamma.url.replace(f"{ALIAS}/forge", url)})
+    mine = lockpackage.Package(**{**gamma.__dict__, "url": gamma.url.replace(f"{ALIAS}/forge", url)})
     site.lock("dev", "both", "python", "stranger", channels=("forge", "other/label/rc"))
     site.lock("dev", "mine", mine, channels=(url,))
     made = site.mirror(served.url, chosen=("dev",))
@@ -162,11 +177,11 @@ def test_two_files_of_one_name(site: Site, served: Source) -> None:
 
 
 def test_a_table_without_what_is_needed(site: Site, served: Source) -> None:
-    extras = mirror_plan.Extras(("py313_1-1",), {}, ({"linux-aarch64": {"file": "x.whl", "sha256": "ab" * 32}},))
+    extras = Extras(("py313_1-1",), {}, ({"linux-aarch64": {"file": "x.whl", "sha256": "ab" * 32}},))
     notes = site.mirror(served.url, extras=extras).notes
     assert notes == ["miniconda_installers has no installer of py313_1-1 for linux-64",
                      "conda_envs_engine_wheels has none for linux-64"]  # fmt: skip
-    bad = mirror_plan.Extras((), {}, ({"linux-64": {"file": "../x.whl", "sha256": "ab" * 32}},))
+    bad = Extras((), {}, ({"linux-64": {"file": "../x.whl", "sha256": "ab" * 32}},))
     with pytest.raises(Problem, match="not a file's name"):
         site.mirror(served.url, extras=bad)
 
@@ -177,7 +192,7 @@ def test_engine_wheels_of_the_controllers_own_pip(site: Site, served: Source, mo
     monkeypatch.setenv("LOCKSTEP_CACHE", str(site.folder / "cache"))
     (site.folder / "cache/wheels").mkdir(parents=True)
     shutil.copy(site.upstream / "engine" / file, site.folder / f"cache/wheels/{sha256[:16]}-{file}")
-    sources = mirror_plan.Sources(served.url, f"{served.url}/miniconda", "")
+    sources = Sources(served.url, f"{served.url}/miniconda", "")
     assert f"+ engine/{file}  size not known" in site.mirror(served.url, write=False, sources=sources).difference()
     site.mirror(served.url, sources=sources)
     assert (site.folder / "m/engine" / file).read_bytes() == (site.upstream / "engine" / file).read_bytes()
@@ -212,7 +227,7 @@ def test_an_archive_that_is_another_package(site: Site, served: Source) -> None:
     beta, gamma = site.package("beta"), site.package("gamma")
     data = (site.upstream / "forge/linux-64/beta-1.0-htiny_0.conda").read_bytes()
     (site.upstream / "forge/linux-64/gamma-1.0-htiny_0.conda").write_bytes(data)
-    site.lock("dev", "train", mirror_plan.Package(**{**gamma.__dict__, "sha256": beta.sha256, "md5": beta.md5}))
+    site.lock("dev", "train", lockpackage.Package(**{**gamma.__dict__, "sha256": beta.sha256, "md5": beta.md5}))
     with pytest.raises(Problem, match=r"gamma-1.0-htiny_0.conda is not the package that the lock says.*beta 1.0"):
         site.mirror(served.url, chosen=("dev",))
     assert not list((site.folder / "m").rglob("repodata.json"))
@@ -318,14 +333,14 @@ def test_a_source_that_is_not_there(site: Site) -> None:
     with pytest.raises(Problem, match="is no address"):
         site.mirror("gopher://127.0.0.1:9")
     with pytest.raises(Problem, match="does not have 7 of 7"):
-        site.mirror("/nowhere", sources=mirror_plan.Sources("/nowhere", "/nowhere", "/nowhere"))
+        site.mirror("/nowhere", sources=Sources("/nowhere", "/nowhere", "/nowhere"))
 
 
 def test_a_full_disk_is_known_before_anything_is_downloaded(site: Site, served: Source, monkeypatch: Any) -> None:
     class Small:
         f_bavail, f_frsize = 1000, 1000
 
-    monkeypatch.setattr(mirroring.os, "statvfs", lambda place: Small)
+    monkeypatch.setattr(os, "statvfs", lambda place: Small)
     with pytest.raises(Problem, match=r"no room for 7 files: \d+ kB needed, 1.0 MB free.*prune=true"):
         site.mirror(served.url)
     assert not served.downloads()
@@ -342,7 +357,7 @@ def test_damage_is_found_and_mended(site: Site, served: Source) -> None:
     os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns + 10**9))  # another time, even where clocks are coarse
     made = site.mirror(served.url)
     assert made.changed and list(made.fetched) == [f"forge/linux-64/{BIG_FILE}"] and path.read_bytes() == data
-    assert made.difference() == [f"~ forge/linux-64/{BIG_FILE}  {mirroring.human(len(data))}"]
+    assert made.difference() == [f"~ forge/linux-64/{BIG_FILE}  {human(len(data))}"]
     was = path.stat()
     path.write_bytes(data[:-1] + b"!")
     os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
@@ -479,8 +494,8 @@ def test_nobody_waits_any_more(site: Site, served: Source) -> None:
             served.go.set()
         return not gone
 
-    with pytest.raises(mirror_fetch.Stopped):
-        mirroring.run(site.settings(served.url), True, alive=alive)
+    with pytest.raises(Stopped):
+        run(site.settings(served.url), True, alive=alive)
     assert not list((site.folder / "m").rglob("repodata.json"))
     site.mirror(served.url)
     whole(site.folder / "m")
@@ -488,10 +503,10 @@ def test_nobody_waits_any_more(site: Site, served: Source) -> None:
 
 def test_progress_is_told(site: Site, served: Source) -> None:
     said: list[str] = []
-    mirroring.run(site.settings(served.url), True, said.append)
+    run(site.settings(served.url), True, said.append)
     assert said[0] == "mirror: asking for the sizes of 7 files" and said[1].startswith("mirror: fetching 7 files, 5")
     assert re.match(r"mirror: fetched 7 files, \d+ kB in 0 s, .*/s", said[-1])
-    progress = mirroring._Progress(said.append, 10, 1000)
+    progress = Progress(said.append, 10, 1000)
     progress.began, progress.told = progress.began - 10, progress.told - 10
     progress.arrive(500)
     progress.finish()
@@ -513,7 +528,7 @@ def wheel(site: Site, name: str = "demo", version: str = "1.0") -> Any:
     data = zip_of({f"{name}.py": b"", f"{info}/METADATA": meta, f"{info}/WHEEL": tag, f"{info}/RECORD": b""})
     file = f"{name}-{version}-py3-none-any.whl"
     sha256 = site.plain(f"wheels/{file}", data)
-    return lambda url: mirror_plan.Package("pip", name, "linux-64", version, "", f"{url}/wheels/{file}", "", sha256)
+    return lambda url: lockpackage.Package("pip", name, "linux-64", version, "", f"{url}/wheels/{file}", "", sha256)
 
 
 def test_wheels_become_an_index_for_pip(site: Site, served: Source) -> None:
@@ -544,12 +559,12 @@ def test_wheels_become_an_index_for_pip(site: Site, served: Source) -> None:
 def test_a_mirror_of_a_mirror(site: Site, served: Source) -> None:
     site.lock("dev", "train", "python", wheel(site)(served.url))
     site.mirror(served.url)
-    nowhere = {"sources": mirror_plan.Sources(str(site.folder / "m"), "http://127.0.0.1:9", "http://127.0.0.1:9")}
+    nowhere = {"sources": Sources(str(site.folder / "m"), "http://127.0.0.1:9", "http://127.0.0.1:9")}
     asked = len(served.log)
     site.mirror("", "m2", **nowhere)
     assert tree_of(site.folder / "m2") == tree_of(site.folder / "m") and len(served.log) == asked
     with source(site.folder / "m") as mirror:
-        site.mirror(mirror.url, "m3", sources=mirror_plan.Sources(mirror.url))
+        site.mirror(mirror.url, "m3", sources=Sources(mirror.url))
         assert tree_of(site.folder / "m3") == tree_of(site.folder / "m")
         assert not [path for path, wanted, _ in mirror.log if wanted == "bytes=0-0"], "the sizes are in the list"
 
@@ -591,17 +606,10 @@ def test_the_layout_is_that_of_the_local_fleet() -> None:
     top = Path(__file__).resolve().parents[2]
     variables = (top / "inventory/local/group_vars/all.yml").read_text()
     build = (top / "local/channel/build.py").read_text()
-    assert (
-        f'lockstep_channel_alias }}}}/{mirror_plan.MINICONDA}"' in variables
-        and f'out / "{mirror_plan.MINICONDA}"' in build
-    )
-    assert (
-        f'lockstep_channel_alias }}}}/{mirror_plan.ENGINE}"' in variables and f'out / "{mirror_plan.ENGINE}"' in build
-    )
-    assert (
-        f'lockstep_channel_alias }}}}/{mirror_plan.SIMPLE}/"' in variables and f'out / "{mirror_plan.SIMPLE}"' in build
-    )
-    assert mirror_plan.path_of(f"{ALIAS}/local-forge/noarch") == "local-forge/noarch"
+    assert f'lockstep_channel_alias }}}}/{MINICONDA}"' in variables and f'out / "{MINICONDA}"' in build
+    assert f'lockstep_channel_alias }}}}/{ENGINE}"' in variables and f'out / "{ENGINE}"' in build
+    assert f'lockstep_channel_alias }}}}/{SIMPLE}/"' in variables and f'out / "{SIMPLE}"' in build
+    assert path_of(f"{ALIAS}/local-forge/noarch") == "local-forge/noarch"
     assert 'CHANNEL = "local-forge"' in build and "channel = out / CHANNEL" in build
 
 
@@ -612,7 +620,7 @@ def test_no_secret_is_written_or_said(site: Site, served: Source) -> None:
     host = served.url.removeprefix("http://")
     said: list[str] = []
     token = f"http://me:pass-word@{host}/t/secret-token"
-    mirroring.run(site.settings(token), True, said.append)
+    run(site.settings(token), True, said.append)
     assert any("/t/secret-token/forge" in path for path, _, _ in served.log) and served.log[-1][2].startswith("Basic ")
     served.faults = {BIG_FILE: ["status:403"] * 3}
     problems = []
@@ -620,11 +628,11 @@ def test_no_secret_is_written_or_said(site: Site, served: Source) -> None:
         served.faults[BIG_FILE] = [fault] * 9
         shutil.rmtree(site.folder / "m2", ignore_errors=True)
         with pytest.raises(Problem) as caught:
-            mirroring.run(site.settings(token, "m2"), True, said.append)
+            run(site.settings(token, "m2"), True, said.append)
         problems.append(str(caught.value))
     (site.upstream / "forge/linux-64" / BIG_FILE).unlink()
     with pytest.raises(Problem) as caught:
-        mirroring.run(site.settings(token, "m3"), True, said.append)
+        run(site.settings(token, "m3"), True, said.append)
     text = "\n".join([*problems, str(caught.value), *said])
     assert BIG_FILE in text and "<token>" in text
     for path in [p for p in site.folder.rglob("*") if p.is_file() and "upstream" not in p.parts]:
@@ -759,15 +767,15 @@ def test_hosts_downloads_have_their_environment() -> None:
 
 
 def test_places() -> None:
-    assert mirror_plan.path_of(f"{ALIAS}/conda-forge/noarch/x.conda") == "conda-forge/noarch/x.conda"
-    assert mirror_plan.path_of("https://pkgs.example.com:8443/a/b") == "pkgs.example.com_8443/a/b"
-    assert mirror_plan.path_of("file:///srv/.hidden/c") == "local/srv/hidden/c"
+    assert path_of(f"{ALIAS}/conda-forge/noarch/x.conda") == "conda-forge/noarch/x.conda"
+    assert path_of("https://pkgs.example.com:8443/a/b") == "pkgs.example.com_8443/a/b"
+    assert path_of("file:///srv/.hidden/c") == "local/srv/hidden/c"
     for path in ("", "/etc/x", "a//b", "../x", "a/../b", ".lockstep/seen", "a/.b", "a\nb", None):
-        assert not mirror_plan.safe(path)
-    assert mirror_plan.read_contents('{"schema": 1, "files": [{"path": "../x"}], "indexes": {}}') is None
-    assert mirror_fetch.split_credentials("https://u%40x:p%3A@h:1/t") == ("https://h:1/t", {"h": ("u@x", "p:")})
+        assert not safe(path)
+    assert contents.read('{"schema": 1, "files": [{"path": "../x"}], "indexes": {}}') is None
+    assert split_credentials("https://u%40x:p%3A@h:1/t") == ("https://h:1/t", {"h": ("u@x", "p:")})
 
 
 def test_pages_quote_what_they_are_given() -> None:
-    page = mirror_index.simple_pages({'simple/a/a-1+"<b>".whl': "00"})["simple/a/index.html"].decode()
+    page = simple_pages({'simple/a/a-1+"<b>".whl': "00"})["simple/a/index.html"].decode()
     assert "<b>" not in page and "&lt;b&gt;" in page

@@ -1,4 +1,4 @@
-"""Make a folder of archives a channel, and one of wheels an index for pip: what clients read is written last, whole.
+"""Make a folder of archives a channel.
 
 A package's record is what py-rattler reads from the archive itself, with two things of the lock laid over it. One is
 md5. The other are the dependencies: channels repair those of archives that are long published (conda-forge's repodata
@@ -10,21 +10,17 @@ lock, so a mirror has them as they were built.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hashlib
-import html
 import json
-import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rattler import RepoDataRecord
 
-from ..module_utils.problem import Problem
-from .lockpackage import LockError, merge_depends
-from .mirror_plan import SIMPLE, Item
+from ...module_utils.problem import Problem
+from ..lockpackage import LockError, merge_depends
+from .plan import Item
 
 REPODATA = "repodata.json"
 OTHER_FORMS = ("repodata.json.zst", "repodata.json.bz2", "repodata_shards.msgpack.zst", "current_repodata.json")
@@ -91,52 +87,6 @@ def repodata(subdir: str, records: Mapping[str, Mapping[str, Any]]) -> bytes:
         "repodata_version": 1,
     }
     return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
-
-
-def simple_pages(wheels: Mapping[str, str]) -> dict[str, bytes]:
-    """Return the pages of a package index for pip and uv (PEP 503), by path.
-
-    :param wheels: sha256 by path, `simple/<name>/<wheel>`
-    """
-    names: dict[str, list[str]] = {}
-    for path in sorted(wheels):
-        names.setdefault(path.split("/")[1], []).append(path)
-    pages = {}
-    for name, paths in names.items():
-        links = [(f"{path.split('/')[2]}#sha256={wheels[path]}", path.split("/")[2]) for path in paths]
-        pages[f"{SIMPLE}/{name}/index.html"] = _page(f"Links for {name}", links)
-    if names:
-        pages[f"{SIMPLE}/index.html"] = _page("Packages", [(f"{name}/", name) for name in names])
-    return pages
-
-
-def _page(title: str, links: Iterable[tuple[str, str]]) -> bytes:
-    rows = [f'<a href="{html.escape(url)}">{html.escape(text)}</a><br>' for url, text in links]
-    head = f"<!DOCTYPE html><html><head><title>{title}</title></head>"
-    return "\n".join([head, "<body>", *rows, "</body></html>", ""]).encode()
-
-
-def put(path: Path, data: bytes) -> bool:
-    """Write a file in one step, unless it is the same already; return whether it was written.
-
-    :raises OSError: where it cannot be written
-    """
-    with contextlib.suppress(FileNotFoundError):
-        if path.read_bytes() == data:
-            return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.new")
-    with aside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    return True
-
-
-def sha256(data: bytes) -> str:
-    """Return the sha256 of bytes, as hex."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def former(path: Path) -> dict[str, dict[str, Any]]:
