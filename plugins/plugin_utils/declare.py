@@ -22,7 +22,7 @@ from .floor import Floor, FloorError
 SETTINGS: tuple[str, ...] = (
     "lockstep_root", "lockstep_tier", "lockstep_envs", "lockstep_locks_dir", "lockstep_channels", "lockstep_floor",
     "lockstep_maintenance", "lockstep_reports_dir",
-    "miniconda_prefix", "miniconda_version",
+    "miniconda_prefix", "miniconda_version", "miniconda_shell_line",
     "condarc_root", "condarc_prefix", "condarc_channels", "condarc_channel_alias", "condarc_users_may_add_channels",
     "conda_envs_root", "conda_envs_names", "conda_envs_tier", "conda_envs_locks_dir", "conda_envs_channels",
     "conda_envs_engine_version", "conda_envs_engine_wheels",
@@ -80,6 +80,7 @@ def declare(
         base_prefix=prefix,
         base_version=str(settings["miniconda_version"]) if settings.get("miniconda_version") else None,
         frozen={"frozen": digest_of(miniconda.FROZEN), "EXTERNALLY-MANAGED": digest_of(miniconda.MANAGED)},
+        shell_line=_shell_line(settings, prefix),
         condarc=text,
         condarc_sha256=None if text is None else digest_of(text),
         engine=str(settings["conda_envs_engine_version"]) if settings.get("conda_envs_engine_version") else None,
@@ -106,6 +107,8 @@ def request(declared: Declared, depth: str = "stats", gpu: bool = False, seconds
     }
     if gpu:
         asked["gpu"] = True
+    if declared.shell_line:
+        asked["shell_line"] = declared.shell_line
     if declared.clean is not None:
         asked["timer"] = declared.clean.timer
         asked["home_files"] = {path: (digest_of(text), UNIT_MODE) for path, text in declared.clean.units.items()}
@@ -254,6 +257,11 @@ def flat_floor(value: Any, source: str) -> dict[str, str]:
     if parsed.cuda:
         found["cuda"] = parsed.cuda
     return found | {f"archspec/{platform}": name for platform, name in parsed.microarch.items()}
+
+
+def _shell_line(settings: Mapping[str, Any], prefix: str) -> str:
+    asked = _bool(settings.get("miniconda_shell_line", False), "miniconda_shell_line")
+    return f". {prefix}/etc/profile.d/conda.sh" if asked else ""
 
 
 def _condarc(settings: Mapping[str, Any], root: str) -> str | None:

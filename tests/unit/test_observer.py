@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda
 from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer import commands, environments, machine, seals
@@ -287,6 +288,33 @@ def test_an_installation_that_was_cut_off_is_drift_where_it_was(fleet: FakeRoot)
     put(note, json.dumps({"action": "update", "prefix": str(fleet.root / "miniconda")}))
     assert [d.kind for d in look(fleet)[0]] == [Kind.BASE_MISSING]
     assert miniconda.look(str(fleet.root), str(fleet.root / "miniconda")).state == "half-updated"
+
+
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        (None, False),
+        ("", False),
+        ("# {}\n", False),
+        ("{} # mine\n", False),
+        ("x\n{}\ny\n", True),
+        ("{}\r\n", True),
+        ("{}", True),
+    ],
+)
+def test_the_line_of_a_shell_is_looked_for_as_the_role_does(fleet: FakeRoot, text: str | None, there: bool) -> None:
+    """site.yml touches no host without drift: a line that nobody misses would never be written."""
+    role = yaml.safe_load((Path(__file__).resolve().parents[2] / "roles/miniconda/tasks/main.yml").read_text())
+    line = role[1]["ansible.builtin.lineinfile"]["line"].replace("{{ miniconda_prefix }}", f"{fleet.root}/miniconda")
+    settings = {"lockstep_envs": [], "miniconda_prefix": f"{fleet.root}/miniconda", "miniconda_shell_line": "yes"}
+    asked = declare.declare(settings, "h", None).shell_line
+    assert asked == line
+    if text is not None:
+        put(fleet.home / "dotfiles/bashrc", text.format(line))
+        (fleet.home / ".bashrc").symlink_to("dotfiles/bashrc")
+    drifts, _ = look(fleet, fleet.declared(shell_line=asked))
+    assert [d.kind for d in drifts] == ([] if there else [Kind.SHELL_LINE])
+    assert look(fleet)[0] == []
 
 
 def test_a_machine_is_known_again_and_from_others(fleet: FakeRoot, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ Request (JSON object; all but `root` may be left out)::
                                                      hashes: every file's sha256
      "envs": {"train": {"linux-64": "<digest>"}},    declared digests by platform; a string or null do as well
      "base": "/opt/lockstep/miniconda",
+     "shell_line": ". /opt/...",                     the line that ~/.bashrc should hold, if any
      "condarc": "<sha256>",                          the text is sent back only where it is another
      "files": {"bin/lockstep-run": ["<sha256>", 493]},  files below the root, by content and mode
      "home_files": {".config/...": ["<sha256>", 420]},  files below the user's home, by content and mode

@@ -32,6 +32,18 @@ def _installing(root: str, base: str) -> bool:
         return False
 
 
+def see_shell(home: str, line: str) -> Obs:
+    """Whether the connecting user's ~/.bashrc has a line, as ansible.builtin.lineinfile looks for it.
+
+    :raises OSError, Odd: where it is there and cannot be read
+    """
+    try:
+        text = read(os.path.realpath(os.path.join(home, ".bashrc")), LARGE).decode("utf-8", "replace")
+    except FileNotFoundError:
+        text = ""
+    return {"line": line in [found.rstrip("\r") for found in text.split("\n")]}
+
+
 def see_base(root: str, base: str, seen: Seen) -> Obs:
     """The Miniconda: which one, frozen or not, and what it holds beyond what its installer brought."""
     result: Obs = {"prefix": base}

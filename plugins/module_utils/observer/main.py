@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-from .base import see_base
+from .base import see_base, see_shell
 from .condarc import see_condarc, see_strays
 from .environments import see_envs, see_undeclared
 from .machine import see_disk, see_host, see_machine, user_name
@@ -59,6 +59,8 @@ def observe(request: Obs) -> Obs:
         look("disk", see_disk, root)
         look("folders", see_folders, root)
         look("base", see_base, root, base, seen)
+        if request.get("shell_line"):
+            look("shell", see_shell, home, str(request["shell_line"]))
         look("condarc", see_condarc, base, request.get("condarc"), seen)
         look("engine", see_engine, root, seen)
         look("files", see_files, root, request.get("files") or {})

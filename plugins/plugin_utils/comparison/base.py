@@ -48,6 +48,16 @@ def base_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
         yield Drift(Kind.BASE_PACKAGES, "base", f"pip installed {some(pip_lines(base['pip']))}", severity=severity)
 
 
+def shell_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
+    """The line in the connecting user's ~/.bashrc, where it is asked for."""
+    if not declared.shell_line:
+        return
+    found, drifts = section(seen, "shell")
+    yield from drifts
+    if found and not found.get("line"):
+        yield Drift(Kind.SHELL_LINE, "base", f"~/.bashrc lacks `{declared.shell_line}`", declared.shell_line)
+
+
 def condarc_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
     """The base's own configuration."""
     if declared.condarc_sha256 is None:

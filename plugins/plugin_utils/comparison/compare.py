@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..words import plain
-from .base import base_drift, condarc_drift, strays_drift
+from .base import base_drift, condarc_drift, shell_drift, strays_drift
 from .declared import Declared
 from .drift import DRIFT, NOTE, UNKNOWN, Drift, unknown
 from .environments import environments_drift, lock_of
@@ -85,6 +85,7 @@ def _compare(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
         yield unknown("host", f"it was {seen['root']} that was looked at, not {declared.root}")
     yield from root_drift(seen)
     yield from base_drift(declared, seen)
+    yield from shell_drift(declared, seen)
     yield from condarc_drift(declared, seen)
     yield from strays_drift(declared, seen)
     yield from engine_drift(declared, seen, platform)

@@ -47,6 +47,7 @@ class Declared:
     base_prefix: str = ""
     base_version: str | None = None
     frozen: Mapping[str, str] = field(default_factory=dict)
+    shell_line: str = ""
     condarc: str | None = None
     condarc_sha256: str | None = None
     engine: str | None = None

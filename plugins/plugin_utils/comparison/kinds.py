@@ -41,6 +41,7 @@ class Kind(Enum):
     BASE_VERSION = "base-version"
     BASE_THAWED = "base-thawed"
     BASE_PACKAGES = "base-packages"
+    SHELL_LINE = "shell-line"
     CONDARC = "condarc"
     CONDARC_STRAY = "condarc-stray"
     ENGINE = "engine"
@@ -147,6 +148,9 @@ ABOUT: dict[Kind, About] = {
     Kind.BASE_PACKAGES: About(
         "The base holds more, less or other packages than its installer brought.",
         "Move the base away and run site.yml; environments do not depend on it.",
+    ),
+    Kind.SHELL_LINE: About(
+        "The line that makes `conda activate` work is not in the connecting user's ~/.bashrc.", SITE, "miniconda"
     ),
     Kind.CONDARC: About("The base's .condarc is missing or not the declared one.", SITE, "condarc"),
     Kind.CONDARC_STRAY: About(
