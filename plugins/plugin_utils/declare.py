@@ -5,6 +5,7 @@ Role defaults are the one place of decision; whoever calls this gives the values
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -130,9 +131,10 @@ def read_env(path: Path, name: str, channels: Sequence[str] | None, cache: Path 
     key = [CACHE_FORMAT, plan.LAYOUT, name, list(channels or []), status.st_ino, status.st_size, status.st_mtime_ns,
            status.st_ctime_ns]  # fmt: skip
     try:
-        if cache is None:
-            return DeclaredEnv(str(path), _read_lock(path, name, channels))
-        return DeclaredEnv(str(path), _cached(cache, path, name, channels, key))
+        if cache is not None:
+            with contextlib.suppress(OSError):  # a cache that cannot be had is no reason to doubt a lock
+                return DeclaredEnv(str(path), _cached(cache, path, name, channels, key))
+        return DeclaredEnv(str(path), _read_lock(path, name, channels))
     except (lockfile.LockError, DeclareError, OSError, UnicodeDecodeError) as error:
         lines = str(error).strip().splitlines()
         return DeclaredEnv(str(path), error="; ".join(lines[:3])[:500])

@@ -61,6 +61,13 @@ def test_a_lock_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytes
     assert len(reads) == 2
 
 
+def test_a_cache_that_cannot_be_written_is_no_missing_lock(tmp_path: Path) -> None:
+    put_lock(tmp_path / "locks")
+    (tmp_path / "reports").write_text("a file where the folder should be")
+    made = declare.declare(given(tmp_path / "locks"), "h", tmp_path / "reports")
+    assert made.envs["train"].platforms and not made.envs["train"].error
+
+
 def _child(values: dict[str, Any], cache: Path, log: Path) -> None:
     real = declare._read_lock
 

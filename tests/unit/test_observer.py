@@ -20,7 +20,7 @@ import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda
 from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer import commands, environments, machine, seals
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.base import BASE_MARK
+from ansible_collections.lockstep.fleet.plugins.module_utils.observer.base import BASE_MARK, BASELINE
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.main import DEPTHS, observe
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import Seen
 from ansible_collections.lockstep.fleet.plugins.module_utils.tree import MANIFEST, MARK
@@ -199,6 +199,8 @@ PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
      "pip installed evil 1.0", "base"),
     ("conda into the base", lambda f, t: put(f.root / "miniconda/conda-meta/tmux-3.5-0.json", "{}"), Kind.BASE_PACKAGES,
      "tmux-3.5-0", "base"),
+    ("no list of what the installer brought", lambda f, t: (f.root / "miniconda" / BASELINE).unlink(), Kind.BASE_PACKAGES,
+     "initial-state.explicit.txt is gone", "base"),
     ("a thawed base", lambda f, t: (f.root / "miniconda/conda-meta/frozen").unlink(), Kind.BASE_THAWED, "frozen", "base"),
     ("another base", lambda f, t: put(f.root / "miniconda" / miniconda.MARK, '{"version": "py311_24.1.0-0"}'),
      Kind.BASE_VERSION, "py311_24.1.0-0", "base"),

@@ -68,6 +68,9 @@ def see_base(root: str, base: str, seen: Seen) -> Obs:
         frozen[path] = file_state(os.path.join(base, path))
     result["frozen"] = frozen
     baseline = read_text(os.path.join(base, BASELINE), LARGE)
+    if baseline is None and not os.path.lexists(os.path.join(base, BASELINE)):
+        result["baseline"] = "missing"
+        return result
     if baseline is None:
         seen.error("base packages", f"{BASELINE} cannot be read, so nobody can say what was added")
         return result

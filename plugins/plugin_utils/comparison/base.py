@@ -44,6 +44,9 @@ def base_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
         yield Drift(
             Kind.BASE_PACKAGES, "base", "packages are not the installer's; " + "; ".join(words), severity=severity
         )
+    if base.get("baseline"):
+        line = "conda-meta/initial-state.explicit.txt is gone, so nobody can say what was added to it"
+        yield Drift(Kind.BASE_PACKAGES, "base", line)
     if base.get("pip"):
         yield Drift(Kind.BASE_PACKAGES, "base", f"pip installed {some(pip_lines(base['pip']))}", severity=severity)
 

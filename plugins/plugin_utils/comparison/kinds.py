@@ -83,7 +83,8 @@ ABOUT: dict[Kind, About] = {
     ),
     Kind.UNREADABLE: About(
         "Something could not be looked at, so nobody can say that it is in order.",
-        "Make it readable for the user of the play (the line says what refused), then audit again.",
+        "Make it readable for the user of the play (the line says what refused), or give it more time (-e seconds=N), "
+        "then audit again.",
     ),
     Kind.ROOT_MISSING: About("The fleet's folder is not there: nothing is installed.", SITE, "miniconda"),
     Kind.ROOT_FILESYSTEM: About(
