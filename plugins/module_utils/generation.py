@@ -205,6 +205,7 @@ class _Making:
         self.downloaded: set[str] = set()
         self.downloaded_bytes = self.borrowed = self.compiled = 0
         self.notes: list[str] = []
+        self.failed_scripts: list[str] = []  # names of packages
 
     def run(self, mend: bool, damage: list[str]) -> dict[str, Any]:
         """Build aside, put in place, test, mark."""
@@ -285,7 +286,7 @@ class _Making:
         return Problem(
             f"environment {self.env} was built, but is not what its lock says",
             "; ".join(why.problems[:5]) + (f"; and {len(why.problems) - 5} more" if len(why.problems) > 5 else ""),
-            "run again; if it stays, two packages bring the same file, or the disk fails (see the kernel's log)",
+            "run again; if it stays, a package's post-link script alters files, or the disk fails (see `dmesg`)",
         )
 
     def _distrust(self, stems: list[str]) -> frozenset[str]:
@@ -324,6 +325,7 @@ class _Making:
             }
         self.downloaded |= set(answer["downloaded"])
         self.downloaded_bytes += answer["bytes"]
+        self.failed_scripts = answer.get("failed", [])
         if child.returncode == 0 or (child.returncode == -signal.SIGSEGV and not answer["error"]):
             return None  # what was linked is verified in any case
         if child.returncode < 0:
@@ -350,6 +352,12 @@ class _Making:
         seals = os.path.join(self.store.state, "seals")
         promised = records.read_records(self.new, self.plan, self.store.pkgs, seals, refetched)
         entries = records.verify(self.new, found, promised)
+        if self.failed_scripts:
+            self.notes.append(
+                f"the post-link script failed of {', '.join(self.failed_scripts)}; what it was to make may be missing"
+            )
+        if promised.scripts:
+            entries.update(self._scripts_at_final_path(found, entries, promised))
         if promised.aside:
             few = ", ".join(sorted(promised.aside)[:5]) + (" ..." if len(promised.aside) > 5 else "")
             self.notes.append(f"put aside, since another package brings the same file ({len(promised.aside)}): {few}")
@@ -371,6 +379,18 @@ class _Making:
         tree.write_file(os.path.join(self.new, tree.MARK), "")  # its folder will be frozen
         self.clock.lap("manifest")
         return len(entries), content
+
+    def _scripts_at_final_path(
+        self, found: dict[str, os.stat_result], entries: dict[str, tree.Entry], promised: records.Recorded
+    ) -> dict[str, tree.Entry]:
+        """Let what post-link scripts made name the final path, not the folder it was made in; return new entries."""
+        theirs = [path for path in entries if path not in promised.files and path not in promised.links]
+        moved, stuck = records.put_paths_right(self.new, self.final, theirs)
+        if stuck:
+            self.notes.append(f"holds the path of a folder that is gone, as a post-link script left it: {stuck[:5]}")
+        for path in moved:
+            found[path] = os.lstat(os.path.join(self.new, path))
+        return {path: tree.entry_of(self.new, path, found[path]) for path in moved}
 
     def _wheels(self, found: dict[str, os.stat_result]) -> dict[str, tree.Entry]:
         """Install what the lock has from pip; return the entries of its files, which are added to `found`."""

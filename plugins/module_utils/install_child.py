@@ -2,9 +2,9 @@
 
 Reads one JSON request from standard input: {"engine", "packages", "channel", "staging", "final", "pkgs", "full",
 "lock": descriptor of the environment's lock, whose file it keeps up to date with how far it is}; writes one JSON
-answer to standard output: {"error": text or "", "package": stem or "", "downloaded": [names], "bytes": n}. It ends in
-`os._exit`, since an interpreter's ordinary exit sometimes crashes here after success; whoever started it verifies the
-tree.
+answer to standard output: {"error": text or "", "package": stem or "", "downloaded": [names], "bytes": n, "failed":
+[names of packages whose post-link script failed]}. It ends in `os._exit`, since an interpreter's ordinary exit
+sometimes crashes here after success; whoever started it verifies the tree.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ import json
 import os
 import sys
 import time
+from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+RETRIES = 3  # of a request that the channel refuses for the moment
+PATIENCE = 300.0  # seconds without a byte of any download: the engine itself would wait for ever
 
 
 class Reporter:
@@ -33,10 +37,14 @@ class Reporter:
         self.total, self.lock = total, lock
         self.ready = self.linked = 0
         self.told = float("-inf")
+        self.scripts: list[str] = []
+        self.failed: list[str] = []
+        self.fetching: set[int] = set()
+        self.moved = time.monotonic()
 
     def tell(self) -> None:
         """Write into the lock's file how far this is, at most once a second; only for messages, so it never fails."""
-        now = time.monotonic()
+        self.moved = now = time.monotonic()
         if now - self.told < 1:
             return
         self.told = now
@@ -56,6 +64,8 @@ class Reporter:
     def on_download_start(self, cache_entry: int) -> int:
         """Note that a package comes from its channel, not from the cache."""
         self.downloads.setdefault(cache_entry, (self.names[cache_entry], 0))
+        self.fetching.add(cache_entry)
+        self.moved = time.monotonic()
         return cache_entry
 
     def on_download_progress(self, download_idx: int, progress: int, total: int | None) -> None:
@@ -63,8 +73,20 @@ class Reporter:
         self.downloads[download_idx] = (self.downloads[download_idx][0], progress)
         self.tell()
 
-    def on_populate_cache_complete(self, *_arguments: Any) -> None:
+    def on_download_completed(self, download_idx: int) -> None:
+        """Note that a download has ended."""
+        self.fetching.discard(download_idx)
+        self.moved = time.monotonic()
+
+    def stalled(self) -> str:
+        """Return the names of what is being downloaded if no byte has come for long, else ""."""
+        if not self.fetching or time.monotonic() - self.moved < PATIENCE:
+            return ""
+        return ", ".join(sorted(self.names[number] for number in self.fetching))
+
+    def on_populate_cache_complete(self, cache_entry: int, *_arguments: Any) -> None:
         """Note that one more package is in the cache."""
+        self.fetching.discard(cache_entry)
         self.ready += 1
         self.tell()
 
@@ -73,13 +95,23 @@ class Reporter:
         self.linked += 1
         self.tell()
 
+    def on_post_link_start(self, package_name: str, *_arguments: Any) -> int:
+        """Return a token for this package's script."""
+        self.scripts.append(package_name)
+        return len(self.scripts) - 1
+
+    def on_post_link_complete(self, index: int, success: bool) -> None:
+        """Note a script that failed, which the engine takes for no failure."""
+        if not success:
+            self.failed.append(self.scripts[index])
+
     def _token(self, *_arguments: Any) -> int:
         return 0
 
     on_transaction_start = on_transaction_operation_start = on_transaction_operation_complete = _token
-    on_transaction_complete = on_validate_start = on_validate_complete = on_download_completed = _token
+    on_transaction_complete = on_validate_start = on_validate_complete = _token
     on_unlink_start = on_unlink_complete = on_link_start = _token
-    on_post_link_start = on_post_link_complete = on_pre_unlink_start = on_pre_unlink_complete = _token
+    on_pre_unlink_start = on_pre_unlink_complete = _token
 
 
 def check_local(package: dict[str, Any]) -> str:
@@ -103,7 +135,7 @@ async def install(request: dict[str, Any], reporter: Reporter) -> None:
     """Link the packages into the staging folder as if it were at its final path."""
     from rattler import BuildString, PackageRecord, RepoDataRecord
     from rattler import install as link
-    from rattler.networking import AuthenticationMiddleware, Client
+    from rattler.networking import AuthenticationMiddleware, Client, RetryMiddleware
     from rattler.package_cache import PackageCache, ValidationMode
 
     records = [
@@ -134,9 +166,22 @@ async def install(request: dict[str, Any], reporter: Reporter) -> None:
         package_cache=PackageCache.new_layered([request["pkgs"]], validation_mode=mode),
         show_progress=False,
         execute_link_scripts=True,
-        client=Client([AuthenticationMiddleware()]),  # the default one reads no netrc and no RATTLER_AUTH_FILE
+        # the default one reads no netrc and no RATTLER_AUTH_FILE
+        client=Client([RetryMiddleware(RETRIES), AuthenticationMiddleware()]),
         reporter=reporter,
     )
+
+
+async def watched(work: Coroutine[Any, Any, None], reporter: Reporter) -> None:
+    """Wait for the work, but not for a channel that sends nothing any more.
+
+    :raises TimeoutError: naming the packages that did not come
+    """
+    task = asyncio.ensure_future(work)
+    while not (await asyncio.wait({task}, timeout=min(5.0, PATIENCE / 4)))[0]:
+        if stalled := reporter.stalled():
+            raise TimeoutError(f"timed out: of {stalled} not a byte came for {PATIENCE:.0f} s")
+    await task
 
 
 def main() -> int:
@@ -155,7 +200,7 @@ def main() -> int:
             break
     if not error:
         try:
-            asyncio.run(install(request, reporter))
+            asyncio.run(watched(install(request, reporter), reporter))
         except BaseException as why:  # py-rattler raises panics as BaseException; whatever it is, it is reported
             error = str(why) or type(why).__name__
     json.dump(
@@ -164,6 +209,7 @@ def main() -> int:
             "package": culprit,
             "downloaded": [] if error else sorted({*missing, *(name for name, _ in reporter.downloads.values())}),
             "bytes": sum(size for _, size in reporter.downloads.values()),
+            "failed": sorted(reporter.failed),
         },
         sys.stdout,
     )

@@ -220,6 +220,9 @@ def verify(new: str, found: dict[str, os.stat_result], recorded: Recorded) -> di
     :raises Mistrust: where a file is missing, altered, or recorded by nobody though no package has a post-link script
     :raises OSError: where one cannot be read
     """
+    odd = [f"neither file nor link: {p}" for p, s in found.items() if s.st_mode & 0o170000 not in (0o100000, 0o120000)]
+    if odd:  # a pipe that is opened waits for ever
+        raise Mistrust(odd)
     ours = {path: status for path, status in found.items() if not path.startswith("conda-meta/")}
     entries = tree.entries_of(new, ours.items())
     problems = [f"missing {path}" for path in (*recorded.files, *recorded.links) if path not in entries]
@@ -238,6 +241,40 @@ def verify(new: str, found: dict[str, os.stat_result], recorded: Recorded) -> di
     if problems:
         raise Mistrust(problems)
     return entries
+
+
+def put_paths_right(new: str, final: str, paths: list[str]) -> tuple[list[str], list[str]]:
+    """Replace a tree's present path by its final one in texts and links, as post-link scripts write them.
+
+    Return the files that were changed, and those that cannot be: where something else than text holds the path.
+
+    :raises OSError: where one cannot be read or written
+    """
+    old, right = os.fsencode(new), os.fsencode(final)
+    moved, stuck = [], []
+    for path in paths:
+        full = os.path.join(new, path)
+        link = os.path.islink(full)
+        if link:
+            data = os.fsencode(os.readlink(full))
+        else:
+            with open(full, "rb") as file:
+                data = file.read()
+        if old not in data:
+            continue
+        if b"\0" in data:
+            stuck.append(path)
+            continue
+        mode = os.lstat(full).st_mode & 0o777
+        os.unlink(full)  # never into an inode that may be shared
+        if link:
+            os.symlink(data.replace(old, right), full)
+        else:
+            with open(full, "wb") as file:
+                file.write(data.replace(old, right))
+                os.fchmod(file.fileno(), mode)
+        moved.append(path)
+    return moved, stuck
 
 
 def _altered_originals(originals: dict[str, str]) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import generation, tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 
 from tests.tiny import PLACEHOLDER, SITE, Channel, make_channel, make_store, tarball
@@ -85,3 +86,38 @@ def test_an_archive_without_hashes_is_held_to_what_it_was_at_first(channel: Chan
     (Path(store.pkgs) / "old-1.0-0/share/old").write_bytes(b"fake")
     final, notes = built(store, channel, "old", "gamma")
     assert (final / "share/old").read_bytes() == b"true" and "old-1.0-0: what the package cache says" in notes[0]
+
+
+class TestPostLinkScripts:
+    def add(self, channel: Channel, name: str, script: str) -> None:
+        text = f"#!/bin/sh\n{script}\n".encode()
+        channel.add(name, "1.0", {f"bin/.{name}-post-link.sh": (text, 0o755), f"share/{name}": b"of the package\n"})
+
+    def test_what_they_make_names_the_final_path(self, channel: Channel, store: Store) -> None:
+        self.add(
+            channel, "maker", 'cd "$PREFIX/share"; echo "dir=$PREFIX/lib" > conf; ln -s "$PREFIX/share/maker" link'
+        )
+        final, notes = built(store, channel, "maker")
+        assert (final / "share/conf").read_text() == f"dir={final}/lib\n" and notes == []
+        assert (final / "share/link").read_text() == "of the package\n"
+
+    def test_what_cannot_be_put_right_is_said(self, channel: Channel, store: Store) -> None:
+        self.add(channel, "maker", 'printf "$PREFIX\\000rest" > "$PREFIX/share/binary"')
+        assert "holds the path of a folder that is gone" in built(store, channel, "maker")[1][0]
+
+    def test_one_that_fails_is_said(self, channel: Channel, store: Store) -> None:
+        self.add(channel, "loser", "exit 3")
+        self.add(channel, "winner", "exit 0")
+        assert built(store, channel, "loser", "winner")[1] == [
+            "the post-link script failed of loser; what it was to make may be missing"
+        ]
+
+    def test_a_pipe_that_one_made_is_not_waited_for(self, channel: Channel, store: Store) -> None:
+        self.add(channel, "piper", 'mkfifo "$PREFIX/share/pipe"')
+        with pytest.raises(Problem, match="neither file nor link: share/pipe"):
+            built(store, channel, "piper")
+
+    def test_one_that_alters_a_file_is_named_as_the_cause(self, channel: Channel, store: Store) -> None:
+        self.add(channel, "changer", 'echo more >> "$PREFIX/share/changer"')
+        with pytest.raises(Problem, match=r"altered share/changer.*a package's post-link script alters files"):
+            built(store, channel, "changer")
