@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 from collections.abc import Mapping
@@ -86,7 +87,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return result
 
     def _value(self, variables: Mapping[str, Any], name: str) -> Any:
-        return self._templar.template(variables[name]) if name in variables else None
+        """A variable of the host that the report happens to run for; None where it cannot be worked out there."""
+        with contextlib.suppress(AnsibleError):
+            return self._templar.template(variables[name]) if name in variables else None
+        return None
 
     def _tier(self, variables: Mapping[str, Any], host: str) -> str:
         """The tier of a host that this run leaves out; "" where that cannot be said."""

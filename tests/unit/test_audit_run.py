@@ -170,7 +170,7 @@ def test_an_audit_of_which_nothing_is_left_proves_nothing(fleet: Fleet) -> None:
 
 def test_tags_and_strategies_leave_nothing_out(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANSIBLE_STRATEGY", "free")
-    bad = {"dev-0": {"ansible_connection": "no-such"}}
+    bad = {"dev-0": {"ansible_connection": "no-such", "lockstep_tiers": "{{ nowhere }}"}}
     hosts: dict[str, dict[str, Any]] = {name: {"canned_answer": fleet.good} for name in ("dev-1", "prod-1")}
     status, text, report = fleet.run({**bad, **hosts}, "--tags", "miniconda")
     assert status != 0
