@@ -145,6 +145,14 @@ def swap_record(tree: Path) -> None:
     path.write_text(path.read_text().replace("six", "sex"))
 
 
+def copy_mark(fleet: FakeRoot, tree: Path) -> None:
+    """A generation copied into the place of another, whole: every file agrees with the manifest."""
+    from fake_root import seal
+
+    thaw(tree)
+    seal(tree, "tools", plan_of([*PACKAGES, ("xz", "5.6.0", "0")], fleet.platform))
+
+
 PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
     ("a deleted file", lambda f, t: remove_file(t, f"{SITE}/numpy/__init__.py"), Kind.FILE_MISSING, "numpy-2.1.0", "train"),
     ("a longer file", lambda f, t: (t / f"{SITE}/numpy/__init__.py").write_text("evil = True\n" * 9), Kind.FILE_ALTERED,
@@ -166,6 +174,7 @@ PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
     ("an empty mark", lambda f, t: (t / MARK).write_text(""), Kind.ENV_UNFINISHED, "never finished", "train"),
     ("an altered mark", lambda f, t: (t / MARK).write_text((t / MARK).read_text() + " "),
      Kind.ENV_UNFINISHED, "its own seal", "train"),
+    ("a mark of another", copy_mark, Kind.ENV_IDENTITY, "its mark is that of tools/", "train"),
     ("a dangling link", lambda f, t: f.publish("train", "../generations/train/0123456789ab"), Kind.ENV_LINK, "gone", "train"),
     ("a foreign link", lambda f, t: f.publish("train", "/usr"), Kind.ENV_LINK, "/usr", "train"),
     ("no link", lambda f, t: (f.root / "envs/train").unlink(), Kind.ENV_MISSING, "not installed", "train"),

@@ -90,7 +90,7 @@ def _generation(name: str, locked: Locked | None, env: Mapping[str, Any], tier: 
         yield Drift(Kind.ENV_DIGEST, name, f"holds {digest[:12]}, and {tier or 'the lock'} declares "
                     f"{locked.digest[:12]}{why}{ready}", locked.digest, digest)  # fmt: skip
     if "mislabelled" in env:
-        yield Drift(Kind.ENV_UNFINISHED, name, str(env["mislabelled"]))
+        yield Drift(Kind.ENV_IDENTITY, name, str(env["mislabelled"]))
     for line in env.get("identity") or []:
         yield Drift(Kind.ENV_IDENTITY, name, str(line))
     if env.get("manifest") != "ok":

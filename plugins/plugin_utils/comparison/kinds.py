@@ -113,8 +113,8 @@ ABOUT: dict[Kind, About] = {
         "What is live has no valid mark: it was never finished, or its mark was altered.", REPAIR, "conda_envs"
     ),
     Kind.ENV_IDENTITY: About(
-        "The packages that the records name are not the ones that the digest stands for.",
-        "Find out who sealed it anew; then rename the generation's folder on the host and run site.yml.",
+        "The mark, or the packages that the records name, are not those that the digest stands for.",
+        "Find out who sealed or copied it; then rename the generation's folder on the host and run site.yml.",
     ),
     Kind.CONTENT: About(
         "Hosts of the same digest hold other contents: an archive was altered before it was installed here.",
