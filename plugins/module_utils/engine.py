@@ -8,7 +8,9 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
+import io
 import os
 import re
 import zipfile
@@ -54,13 +56,29 @@ def platform_of(machine: str) -> str:
 
 
 def engine_complete(folder: str, sha256: str) -> bool:
-    """Return whether an unpacked wheel is whole, as far as its mark and its two ends tell."""
+    """Return whether an unpacked wheel is whole, as far as its mark and the sizes of its files tell."""
     try:
         marked = tree.read_file(os.path.join(folder, ".complete")).strip()
         inside = os.listdir(os.path.join(folder, "rattler"))
     except OSError:
         return False
-    return marked == sha256 and "__init__.py" in inside and any(name.endswith(".so") for name in inside)
+    ends = "__init__.py" in inside and any(name.endswith(".so") for name in inside)
+    return marked == sha256 and ends and _sizes_right(folder)
+
+
+def _sizes_right(folder: str) -> bool:
+    """Compare an unpacked wheel with its own list (RECORD: path, hash, size)."""
+    try:
+        for name in os.listdir(folder):
+            if not name.endswith(".dist-info"):
+                continue
+            text = tree.read_file(os.path.join(folder, name, "RECORD"))
+            for path, _, size in (row for row in csv.reader(io.StringIO(text)) if len(row) == 3):
+                if size and os.lstat(os.path.join(folder, path)).st_size != int(size):
+                    return False
+    except (OSError, ValueError, csv.Error):
+        return False
+    return True
 
 
 def look(wanted: Wanted) -> dict[str, Any]:

@@ -328,6 +328,12 @@ class _Making:
         self.failed_scripts = answer.get("failed", [])
         if child.returncode == 0 or (child.returncode == -signal.SIGSEGV and not answer["error"]):
             return None  # what was linked is verified in any case
+        if child.returncode == -signal.SIGBUS or str(self.store.engine) in answer["error"]:
+            raise Problem(
+                f"environment {self.env}: the engine in {self.store.engine} cannot be used",
+                answer["error"].strip()[-600:] or "it was ended by signal 7: one of its files is cut off",
+                "remove that folder and run again: it is unpacked anew",
+            )
         if child.returncode < 0:
             answer["error"] += f" (the engine was ended by signal {-child.returncode}; -9 is often a lack of memory)"
         problem, understood = explain(answer["error"], answer["package"], self.plan)

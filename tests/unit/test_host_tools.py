@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import engine, tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import host_tools, wheels
 
 from tests.tiny import MODULE_UTILS, zip_of
@@ -67,7 +69,14 @@ class TestEngine:
     def wheel(self, tmp_path: Path) -> Path:
         path = tmp_path / "py_rattler-1.0-cp310-abi3-manylinux2014_x86_64.whl"
         path.write_bytes(
-            zip_of({"rattler/__init__.py": b"", "rattler/rattler.abi3.so": b"ELF", "x.dist-info/RECORD": b""})
+            zip_of(
+                {
+                    "rattler/__init__.py": b"",
+                    "rattler/rattler.abi3.so": b"ELF",
+                    "x.dist-info/RECORD": b"rattler/__init__.py,sha256=x,0\nrattler/rattler.abi3.so,sha256=x,3\n"
+                    b"x.dist-info/RECORD,,\n",
+                }
+            )
         )
         return path
 
@@ -109,13 +118,23 @@ class TestEngine:
         assert engine.look(wanted) == {"engine": False, "files": [], "superseded": []}
         assert {p.name for p in (root / "engine").iterdir()} == {wanted.engine, wanted.tools}
 
+    @pytest.mark.parametrize("harm", [lambda f: f.write_bytes(b"E"), lambda f: f.rename(f.with_name("other.so"))])
+    def test_sees_an_engine_of_which_something_is_missing(
+        self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str], harm: Callable[[Path], object]
+    ) -> None:
+        engine.apply(wanted, str(wheel), texts)
+        harm(Path(wanted.root, "engine/rattler-1.0/rattler/rattler.abi3.so"))
+        assert engine.look(wanted)["engine"]
+        engine.apply(wanted, str(wheel), {})
+        assert not engine.look(wanted)["engine"]
+
     def test_keeps_an_old_engine_while_something_is_built(
         self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str]
     ) -> None:
         engine.apply(wanted, str(wheel), texts)
         old = Path(wanted.root, "engine/rattler-0.9")
         old.mkdir()
-        with engine.Store(wanted.root).locked("train"):
+        with Store(wanted.root).locked("train"):
             engine.apply(wanted, "", {})
         assert old.exists()
         engine.apply(wanted, "", {})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import http.server
+import os
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import generation, install_child
 from ansible_collections.lockstep.fleet.plugins.module_utils.engine_errors import explain
+from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 
 from tests.tiny import Channel, make_channel, make_store
@@ -93,3 +96,16 @@ def test_work_that_takes_its_time_without_downloads_is_waited_for(monkeypatch: p
     number = reporter.on_download_start(reporter.on_populate_cache_start(0, "beta"))
     reporter.on_download_completed(number)
     asyncio.run(install_child.watched(asyncio.sleep(0.5), reporter))
+
+
+@pytest.mark.parametrize(("size", "says"), [(0, "file too short"), (1 << 20, "cannot be used")])
+def test_an_engine_that_is_cut_off_is_named(channel: Channel, store: Store, size: int, says: str) -> None:
+    engine = Path(str(store.engine)) / "rattler"
+    real = engine.resolve()
+    engine.unlink()
+    shutil.copytree(real, engine)
+    library = next(engine.glob("*.so"))
+    os.truncate(library, size)
+    with pytest.raises(Problem, match=rf"the engine in {store.engine} cannot be used.*") as raised:
+        generation.build(store, channel.plan("train", "beta"), FAST)
+    assert says in str(raised.value) and "remove that folder" in str(raised.value)

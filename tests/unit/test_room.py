@@ -87,6 +87,13 @@ def test_too_little_room_is_said_in_numbers(tmp_path: Path, monkeypatch: pytest.
         ("failed to link a-1-0\nCaused by: No space left on device (os error 28)", "disk is full", True),
         ("failed to fetch a-1-0.conda\nCaused by: HTTP status server error (503 Busy)", "server fails", True),
         ("failed to link a-1-0\nCaused by: something new", "something new", False),
+        ("failed to fetch a-1-0.conda\nCaused by: error for (https://h/ca-certificates-1-0.conda)\nCaused by: reset",
+         "cannot be reached", True),
+        ("failed to fetch a-1-0.conda\nCaused by: failed to extract ca-certificates-1-0.conda: odd", "odd", False),
+        ("failed to link a-1-0.conda: 'ssl/x': copy from /r/dns/x to /r/tls: No such file or directory", "copy", False),
+        ("failed to link a-1-0.conda: 'x': Too many open files (os error 24)", "ulimit -n", True),
+        ("failed to link a-1-0.conda: 'x': Input/output error (os error 5)", "the disk fails", True),
+        ("failed to fetch a-1-0.conda: cannot read /a/ssl-1-0.conda: No such file or directory", "not have it", True),
         ("", "ended without a word", False),
     ],
 )  # fmt: skip
