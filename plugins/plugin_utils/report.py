@@ -263,7 +263,8 @@ def _tiers(hosts: Sequence[Host], run: Run, audited: set[str]) -> list[dict[str,
         for host in mine:
             for name, env in host.declared.items():
                 place = envs.setdefault(name, {}).setdefault(
-                    host.platform or only, {"declared": env.get("digest", ""), "hosts": 0, "parity": 0, "digests": {}}
+                    host.platform or only,
+                    {"declared": env.get("digest", ""), "hosts": 0, "parity": 0, "drift": 0, "digests": {}},
                 )
                 place["declared"] = place["declared"] or env.get("digest", "")
                 place["hosts"] += 1
@@ -271,6 +272,7 @@ def _tiers(hosts: Sequence[Host], run: Run, audited: set[str]) -> list[dict[str,
                 if digest:
                     place["digests"][digest] = place["digests"].get(digest, 0) + 1
                 place["parity"] += cell(host, name) == Verdict.PARITY.value
+                place["drift"] += cell(host, name) == Verdict.DRIFT.value
         found.append(
             {
                 "tier": tier,

@@ -302,6 +302,22 @@ def test_a_host_of_many_cards_is_one_line(tmp_path: Path) -> None:
     assert len(audit(tmp_path, item)["results"][0]["facts"]["gpu"]) < 200
 
 
+def test_a_tier_that_could_not_be_seen_is_not_called_drifted(tmp_path: Path) -> None:
+    silent = entry("p2", drifts=(drift(UNKNOWN, "host"),), observation=None)
+    report = audit(tmp_path, entry("p1"), silent)
+    place = report["tiers"][0]["envs"]["train"]["linux-64"]
+    assert (place["hosts"], place["parity"], place["drift"]) == (2, 1, 0)
+    assert '<span class="say unknown">? on 1 of 2' in reports.render_html(report)
+    report = audit(tmp_path, entry("p1"), silent, entry("p3", drifts=(drift(),)))
+    assert '<span class="say drift">≠ on 1 of 3' in reports.render_html(report)
+
+
+def test_the_page_prints_all_its_columns(tmp_path: Path) -> None:
+    """Chromium shrinks a page to half at most: what is wider then is cut off, silently."""
+    page = reports.render_html(audit(tmp_path, entry("p1")))
+    assert "@page { size: landscape;" in page and "white-space: normal; } .card { width: auto; }" in page
+
+
 def test_a_page_of_a_thousand_hosts_stays_small(tmp_path: Path) -> None:
     envs = {f"env{number}": (A, "c" * 64) for number in range(5)}
     many = [entry(f"h{number:04}", envs=envs, drifts=() if number % 20 else (drift(),)) for number in range(1000)]
