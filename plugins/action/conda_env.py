@@ -57,7 +57,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Say now and then on standard error how far the host is, while the module runs there."""
         try:
             first = float(arguments.get("progress", 15))
-        except ValueError:
+        except (ValueError, TypeError):
             raise AnsibleActionFail(
                 f"conda_envs_progress_seconds is {arguments['progress']!r}, and should be a number of seconds"
             ) from None

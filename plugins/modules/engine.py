@@ -106,7 +106,7 @@ def unpack(text: str) -> Any:
 def wanted_of(params: dict[str, Any]) -> tuple[Wanted, dict[str, str]]:
     """Return what this host should hold, and its wheel's entry of the table.
 
-    :raises Problem: where the table has none for this machine
+    :raises Problem: where the table has none for this machine, or one of another version
     """
     platform = platform_of(os.uname().machine)
     wheel = params["wheels"].get(platform)
@@ -115,6 +115,11 @@ def wanted_of(params: dict[str, Any]) -> tuple[Wanted, dict[str, str]]:
             f"no wheel of the engine is pinned for {platform}",
             f"known are {', '.join(sorted(params['wheels'])) or 'none'}",
             "add its file and sha256 to conda_envs_engine_wheels",
+        )
+    if f"-{params['version']}-" not in str(wheel["file"]):
+        raise Problem(
+            f"the engine's wheel for {platform} is not of version {params['version']}: {wheel['file']}",
+            remedy="set conda_envs_engine_version and conda_envs_engine_wheels together",
         )
     files = {path: (str(sha256), int(mode)) for path, (sha256, mode) in unpack(params["expected"]).items()}
     return Wanted(params["root"], params["version"], str(wheel["sha256"]).lower(), files), wheel

@@ -50,8 +50,10 @@ def packed_plans(
     code = [[path.name, (status := path.stat()).st_size, status.st_mtime_ns] for path in SOURCES]
     key = hashlib.sha256(json.dumps([name, text, test, alias, list(channels or ["*"]), code]).encode()).hexdigest()
     kept = (cache or wheels.cache_dir()) / "plans" / key
-    with suppress(OSError):
-        return kept.read_text("ascii")
+    with suppress(OSError, ValueError, zlib.error):  # a power cut may have left less
+        packed = kept.read_text("ascii")
+        zlib.decompress(base64.b64decode(packed, validate=True))
+        return packed
     try:
         read = Lock.loads(text, str(lock))
         made = {

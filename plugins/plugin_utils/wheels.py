@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import http.client
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.error
 from pathlib import Path
 
 from ..module_utils.plan import redact
@@ -75,14 +75,15 @@ def _fetch(file: str, match: re.Match[str], sha256: str, source: str, to: Path) 
     if source.startswith(("http://", "https://")):
         url = f"{source.rstrip('/')}/{file}"
         try:
-            with opener().open(url, timeout=60) as answer, path.open("wb") as out:
-                shutil.copyfileobj(answer, out)
-        except (urllib.error.URLError, ValueError) as error:
+            with opener().open(url, timeout=60) as answer:
+                data = answer.read()
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise Problem(
                 f"the engine's wheel cannot be fetched from {redact(url)}",
-                str(error),
+                str(error) or type(error).__name__,
                 "check conda_envs_engine_wheel_source",
             ) from None
+        path.write_bytes(data)
         return path
     if source:
         origin = Path(source.removeprefix("file://")).expanduser() / file

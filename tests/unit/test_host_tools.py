@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,6 +168,23 @@ class TestWheels:
         (tmp_path / self.FILE).write_bytes(b"wheel")
         with pytest.raises(Problem, match="not the declared one"):
             wheels.wheel(self.FILE, "0" * 64, f"file://{tmp_path}", tmp_path / "cache")
+
+    @pytest.mark.parametrize("said", [
+        b"", b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", b"HTTP/1.1 404 No\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz",
+    ])  # fmt: skip
+    def test_a_server_that_breaks_off_or_talks_otherwise_is_said(self, tmp_path: Path, said: bytes) -> None:
+        def answer(server: socket.socket) -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(65536)
+                client.sendall(said)
+
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            threading.Thread(target=answer, args=(server,), daemon=True).start()
+            url = f"http://127.0.0.1:{server.getsockname()[1]}"
+            with pytest.raises(Problem, match=rf"cannot be fetched from {url}/{self.FILE}. Cause: .+"):
+                wheels.wheel(self.FILE, "0" * 64, url, tmp_path / "cache")
 
     def test_asks_pip_with_hash_and_platform(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         calls = []

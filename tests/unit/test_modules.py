@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.lockstep.fleet.plugins.modules import env_record, miniconda, text_files
+from ansible_collections.lockstep.fleet.plugins.modules import engine, env_record, miniconda, text_files
 
 
 @pytest.fixture(autouse=True)
 def ordinary(monkeypatch: pytest.MonkeyPatch) -> None:
     """Be an ordinary user, as far as the modules can tell."""
-    for module in (miniconda, text_files):
+    for module in (engine, miniconda, text_files):
         monkeypatch.setattr(module, "refuse_root", lambda: None)
 
 
@@ -80,3 +80,11 @@ def test_check_mode_works_where_nothing_is_yet(tmp_path: Any, capsys: pytest.Cap
     )  # fmt: skip
     assert answer["changed"] and answer["action"] == "install" and not root.parent.exists()
     assert answer["diff"]["before"] == "absent\n" and answer["diff"]["after"] == "ours py312_26.5.3-1\n"
+
+
+def test_a_wheel_of_another_version_is_not_taken_for_the_engine(tmp_path: Any, capsys: Any) -> None:
+    wheel = {"file": "py_rattler-0.28.0-cp310-abi3-x.whl", "sha256": "0" * 64}
+    wheels = {"linux-64": wheel, "linux-aarch64": wheel}
+    arguments = {"root": str(tmp_path), "wheels": wheels, "_ansible_check_mode": True}
+    assert "is not of version 0.29.0" in call(engine, capsys, **arguments, version="0.29.0")["msg"]
+    assert call(engine, capsys, **arguments, version="0.28.0")["changed"]

@@ -50,6 +50,15 @@ def test_is_kept_until_anything_differs(path: Path, tmp_path: Path, monkeypatch:
     assert len(reads) == 4
 
 
+@pytest.mark.parametrize("harm", [b"", b"\xff", b"eJw", b"====", None])
+def test_what_was_kept_is_not_believed_if_it_is_not_whole(path: Path, tmp_path: Path, harm: bytes | None) -> None:
+    arguments = ("train", path, None, ALIAS, None, tmp_path / "cache")
+    made = packing.packed_plans(*arguments)
+    (kept,) = (tmp_path / "cache/plans").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-8] if harm is None else harm)
+    assert packing.packed_plans(*arguments) == made == kept.read_text()
+
+
 def test_says_what_is_wrong_with_a_lock(path: Path, tmp_path: Path) -> None:
     with pytest.raises(Problem, match=r"has no readable lock.*playbooks/lock.yml"):
         packing.packed_plans("train", tmp_path / "absent", None, ALIAS, None, tmp_path)

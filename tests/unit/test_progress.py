@@ -146,7 +146,8 @@ def test_silence_can_be_asked_for(lock_file: Path) -> None:
     assert "120 of 308" not in done.stderr
 
 
-def test_a_wrong_number_names_its_variable(lock_file: Path) -> None:
-    done = run_role(lock_file, SIGN, "abc")
+@pytest.mark.parametrize(("wrong", "named"), [("abc", "'abc'"), (None, "None")])
+def test_a_wrong_number_names_its_variable(lock_file: Path, wrong: object, named: str) -> None:
+    done = run_role(lock_file, SIGN, wrong)
     assert done.returncode != 0
-    assert "conda_envs_progress_seconds is 'abc'" in done.stdout + done.stderr
+    assert f"conda_envs_progress_seconds is {named}" in done.stdout + done.stderr
