@@ -72,6 +72,14 @@ def declare(
                            "set it in group_vars (an empty list for a base alone)")  # fmt: skip
     channels = allowed_channels(settings)
     prefix = _string(settings, "miniconda_prefix", f"{root}/miniconda")
+    for variable, other in (("condarc_prefix", prefix), ("condarc_root", root), ("conda_clean_root", root)):
+        given = _string(settings, variable, other)
+        if given.rstrip("/") != other.rstrip("/"):
+            whose = "miniconda_prefix" if other == prefix else "conda_envs_root"
+            raise DeclareError(
+                f"{variable} is {given}, and {whose} is {other}: a host has one base and one root, which all roles "
+                "share; set lockstep_root, and none of the roles' own"
+            )
     text = _condarc(settings, root)
     wheels = settings.get("conda_envs_engine_wheels")
     return Declared(

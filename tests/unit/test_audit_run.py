@@ -59,7 +59,8 @@ class Fleet:
         base = f"{self.made.root}/miniconda"
         values = {**defaults, **self.vars, "lockstep_tier": "dev"}
         values = {name: values[name] for name in declare.SETTINGS if name in values}
-        values.update(conda_envs_root=str(self.made.root), miniconda_prefix=base, condarc_root=str(self.made.root),
+        values.update(conda_envs_root=str(self.made.root), miniconda_prefix=base, condarc_prefix=base,
+                      condarc_root=str(self.made.root),
                       conda_envs_tier="dev", conda_envs_names=["train"], conda_envs_locks_dir=str(self.locks),
                       conda_envs_channels=["conda-forge"], condarc_channels=["conda-forge"],
                       condarc_channel_alias="https://conda.anaconda.org",

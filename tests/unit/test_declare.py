@@ -61,6 +61,17 @@ def test_a_lock_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytes
     assert len(reads) == 2
 
 
+@pytest.mark.parametrize("name", ["condarc_prefix", "condarc_root", "conda_clean_root", "conda_envs_root"])
+def test_roles_that_look_at_different_places_are_refused(tmp_path: Path, name: str) -> None:
+    """The comparison looks at one place: what a role did at another would be missed, or missed for ever."""
+    put_lock(tmp_path)
+    same = {"condarc_prefix": "/opt/lockstep/miniconda/", "miniconda_prefix": "/opt/lockstep/miniconda"}
+    same.update(dict.fromkeys(("condarc_root", "conda_clean_root", "conda_envs_root"), "/opt/lockstep"))
+    declare.declare(given(tmp_path, **same), "h", None)
+    with pytest.raises(declare.DeclareError, match="a host has one base and one root"):
+        declare.declare(given(tmp_path, **{**same, name: "/data/elsewhere"}), "h", None)
+
+
 def test_a_cache_that_cannot_be_written_is_no_missing_lock(tmp_path: Path) -> None:
     put_lock(tmp_path / "locks")
     (tmp_path / "reports").write_text("a file where the folder should be")
