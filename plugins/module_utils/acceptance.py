@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .children import clean_environment
-from .layout import library, pip_command
+from .layout import library, package_variables, pip_command
 from .problem import Problem
 
 KEPT = 65536  # bytes of what a test says
@@ -57,7 +57,7 @@ def accepted(
     path = os.environ.get("PATH") or "/usr/local/bin:/usr/bin:/bin"
     env = clean_environment(
         {"PATH": f"{place}/bin:{path}", "CONDA_PREFIX": place, "CONDA_DEFAULT_ENV": plan["name"],
-         "PYTHONNOUSERSITE": "1", **plan["variables"]}
+         "PYTHONNOUSERSITE": "1", **package_variables(place), **plan["variables"]}
     )  # fmt: skip
     tests = tests_of(plan, place, miniconda, pip_check)
     if not tests:

@@ -415,7 +415,7 @@ class _Making:
         listed = []
         for env in sorted(self.store.environments(), key=lambda env: env != self.env):
             paths = [self.store.path(env, name) for name in self.store.names(env)]
-            paths.sort(key=lambda path: os.lstat(path).st_mtime, reverse=True)
+            paths.sort(key=tree.mtime, reverse=True)
             published = self.store.published(env)
             first = [self.store.path(env, published)] if published else []
             listed += list(dict.fromkeys([*first, *paths]))[:2]

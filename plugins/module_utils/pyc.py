@@ -40,7 +40,7 @@ def borrow(siblings: list[str], new: str, found: dict[str, os.stat_result], todo
     Only where the source is the same inode as the sibling's, and the byte-code what the sibling's manifest says, else a
     damaged one would be blessed by the new manifest. The path inside a .pyc does not matter: the import system sets it.
 
-    :raises OSError: where a link cannot be made
+    :raises OSError: where a folder cannot be made, or a file not be read
     """
     made: dict[str, tree.Entry] = {}
     folders = set()
@@ -63,7 +63,7 @@ def borrow(siblings: list[str], new: str, found: dict[str, os.stat_result], todo
             try:
                 os.link(os.path.join(sibling, pyc), os.path.join(new, pyc))
                 linked[pyc] = source
-            except FileNotFoundError:
+            except OSError:  # it was collected meanwhile, or has as many names as the file system allows (EMLINK)
                 left.append(source)
         checked = tree.entries_of(new, [(pyc, os.lstat(os.path.join(new, pyc))) for pyc in linked])
         for pyc, entry in checked.items():

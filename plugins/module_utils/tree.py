@@ -88,6 +88,14 @@ def walk(tree: str, folders: bool = False) -> Iterator[tuple[str, os.stat_result
                     yield path, item.stat(follow_symlinks=False)
 
 
+def mtime(path: str) -> float:
+    """Return a path's time of change; 0 for one that is not there (any more)."""
+    try:
+        return os.lstat(path).st_mtime
+    except OSError:
+        return 0.0
+
+
 def entry_of(tree: str, path: str, known: Optional[os.stat_result] = None) -> Entry:
     """Read one file or link into its manifest entry.
 

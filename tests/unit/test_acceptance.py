@@ -107,3 +107,10 @@ def test_silence_is_said(place: Path) -> None:
 
 def test_the_input_ends_after_the_program(place: Path) -> None:
     assert run(place, "import sys, os\nassert sys.stdin.read() == '' and os.environ['MINE'] == '1'") == []
+
+
+def test_has_the_variables_that_packages_bring_and_the_specs_before_them(place: Path) -> None:
+    folder = place / "etc/conda/env_vars.d"
+    folder.mkdir(parents=True)
+    (folder / "x.json").write_text('{"THEIRS": "2", "MINE": "3"}')
+    assert run(place, "import os\nassert (os.environ['THEIRS'], os.environ['MINE']) == ('2', '1')") == []

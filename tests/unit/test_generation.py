@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -102,6 +103,22 @@ def test_an_update_borrows_bytecode_and_keeps_the_old_generation(channel: Channe
     # another environment borrows from this one
     other = generation.build(store, channel.plan("serve", "python", "alpha=2.0"), FAST)
     assert other["compiled"] == 0 and other["borrowed"] >= 20 and not other["downloaded"]
+
+
+def test_byte_code_that_cannot_be_shared_is_compiled(
+    channel: Channel, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation.build(store, channel.plan("other", "python", "alpha"), FAST)
+    paths = store.names
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMLINK, "Too many links")
+
+    monkeypatch.setattr(os, "link", refuse)
+    # another environment's generation goes while siblings are looked for
+    monkeypatch.setattr(store, "names", lambda env: [*paths(env), "collected"])
+    result = generation.build(store, channel.plan("train", *ALL), FAST)
+    assert result["compiled"] >= 20 and result["borrowed"] == 0
 
 
 @pytest.mark.parametrize("how", ["truncated", "altered in place", "missing", "extra", "mark"])
