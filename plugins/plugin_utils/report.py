@@ -74,7 +74,7 @@ def load(reports: Path, names: Iterable[str], run: str, place: Callable[[Path, s
                 )
             hosts.append(_host(entry))
         except FileNotFoundError:
-            hosts.append(_unseen(name, "it was not observed in this run"))
+            hosts.append(_unseen(name, "it was not observed in this run, whose output says why"))
         except (
             OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError
         ) as error:  # fmt: skip

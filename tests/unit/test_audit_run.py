@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,17 @@ def test_tags_and_strategies_leave_nothing_out(fleet: Fleet, monkeypatch: pytest
     assert verdicts(report) == {"dev-0": "unknown", "dev-1": "parity", "prod-1": "parity"}
     assert text.count("TASK [Report]") == 1
     assert "run_once with the free strategy" not in text
+
+
+def test_a_host_that_hangs_is_let_go(fleet: Fleet) -> None:
+    """A disk that is gone holds the observer in the kernel, where no signal reaches it, and ssh stays alive."""
+    put(fleet.work / "hang", "#!/bin/sh\nexec sleep 40\n", 0o755)
+    hangs = {"ansible_connection": "local", "ansible_python_interpreter": str(fleet.work / "hang")}
+    began = time.monotonic()
+    status, text, report = fleet.run({"dev-1": {"canned_answer": fleet.good}, "prod-0": hangs}, "-e", "seconds=-57")
+    assert status != 0 and time.monotonic() - began < 35
+    assert verdicts(report) == {"dev-1": "parity", "prod-0": "unknown"}
+    assert "not observed in this run, whose output says why" in " ".join(text.split())
 
 
 def test_templated_variables_reach_the_comparison(fleet: Fleet) -> None:
