@@ -283,10 +283,13 @@ class _Making:
         raise last
 
     def _mistrusted(self, why: records.Mistrust) -> Problem:
+        remedy = "run again; if it stays, a package's post-link script alters files, or the disk fails (see `dmesg`)"
+        if any("__clobbers__/" in problem for problem in why.problems):
+            remedy = "one package brings a folder where another brings a file or link: do without one of the two"
         return Problem(
             f"environment {self.env} was built, but is not what its lock says",
             "; ".join(why.problems[:5]) + (f"; and {len(why.problems) - 5} more" if len(why.problems) > 5 else ""),
-            "run again; if it stays, a package's post-link script alters files, or the disk fails (see `dmesg`)",
+            remedy,
         )
 
     def _distrust(self, stems: list[str]) -> frozenset[str]:

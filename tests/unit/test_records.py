@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation, tree
+from ansible_collections.lockstep.fleet.plugins.module_utils import generation, records, tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 
@@ -86,6 +86,13 @@ def test_an_archive_without_hashes_is_held_to_what_it_was_at_first(channel: Chan
     (Path(store.pkgs) / "old-1.0-0/share/old").write_bytes(b"fake")
     final, notes = built(store, channel, "old", "gamma")
     assert (final / "share/old").read_bytes() == b"true" and "old-1.0-0: what the package cache says" in notes[0]
+
+
+def test_a_folder_where_another_package_has_a_link_is_said(channel: Channel, store: Store) -> None:
+    why = records.Mistrust(["missing lib64", "unrecorded __clobbers__/one/lib64"])  # the engine gets there by chance
+    plan = channel.plan("train", "beta")
+    making = generation._Making(store, plan, FAST, (0, 0), generation._Clock())
+    assert "one package brings a folder where another brings a file or link" in str(making._mistrusted(why))
 
 
 class TestPostLinkScripts:
