@@ -42,7 +42,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         meant = [str(host) for host in variables.get("ansible_play_hosts_all") or []]
         settings, _ = settings_of(self, variables)  # what cannot be worked out is said host by host
         reports = reports_dir(settings)
-        hosts = load(reports, meant, run_id(self), observation_file)
+        hosts = load(reports, meant, run_id(self), observation_file, options["depth"])
         for host in hosts:
             host.tier = host.tier or self._tier(variables, host.name)
         cross(hosts)

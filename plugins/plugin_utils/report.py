@@ -52,13 +52,16 @@ class Host:
         return Verdict.UNKNOWN if said is Verdict.PARITY and not proven else said
 
 
-def load(reports: Path, names: Iterable[str], run: str, place: Callable[[Path, str], Path]) -> list[Host]:
+def load(
+    reports: Path, names: Iterable[str], run: str, place: Callable[[Path, str], Path], depth: str = ""
+) -> list[Host]:
     """Read what this run observed of each of the hosts that were meant.
 
     A file that is missing, unreadable or of another run gives a host of which nothing is known.
 
     :param run: the id of this run
     :param place: (folder of reports, host) to the observation's file
+    :param depth: how deep the report says that was looked; "" for whatever depth there is
     """
     hosts = []
     for name in names:
@@ -67,11 +70,14 @@ def load(reports: Path, names: Iterable[str], run: str, place: Callable[[Path, s
             if path.stat().st_size > LIMIT:
                 raise ValueError("the observation is too large")
             entry = json.loads(path.read_text(encoding="utf-8"))
-            if entry["run"] != run or entry["host"] != name:
+            if not run or entry["run"] != run or entry["host"] != name:
                 raise ValueError(
                     "there is only the observation of another run (two at once, also of site.yml, need a "
                     "lockstep_reports_dir each)"
                 )
+            for looked in (entry["depth"], _dict(entry.get("observation")).get("depth") or depth):
+                if depth and looked != depth:
+                    raise ValueError(f"it was looked at to the depth {plain(str(looked), 20)}, and not {depth}")
             hosts.append(_host(entry))
         except FileNotFoundError:
             hosts.append(_unseen(name, "it was not observed in this run, whose output says why"))

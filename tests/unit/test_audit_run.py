@@ -74,7 +74,8 @@ class Fleet:
         seen = observer.observe(self.asked)
         seen["clean"] = {"units": {}, "enabled": True, "linger": True}
         seen["strays"] = []
-        seen["machine"] = ""  # one answer stands for several hosts
+        seen.pop("depth")  # one answer stands for several depths
+        seen["machine"] = ""  # and hosts
         put(self.work / f"{name}.json", "banner of a login shell\n" + json.dumps(seen) + "\n")
         return str(self.work / f"{name}.json")
 

@@ -99,6 +99,25 @@ def test_a_host_without_a_fresh_observation_is_unknown(tmp_path: Path, what: str
     assert "not observed in this run" in reports.failure(report)
 
 
+def test_no_run_has_no_observations(tmp_path: Path) -> None:
+    keep(tmp_path, entry("h1", run=""))
+    (host,) = reports.load(tmp_path, ["h1"], "", observation_file)
+    assert host.verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "ok"), [("stats", "stats", True), ("names", "names", False), ("stats", "names", False)]
+)
+def test_a_report_claims_no_depth_that_was_not_looked_to(tmp_path: Path, asked: str, answered: str, ok: bool) -> None:
+    item = entry("h1")
+    item["depth"] = asked
+    item["observation"]["depth"] = answered
+    keep(tmp_path, item)
+    (host,) = reports.load(tmp_path, ["h1"], "r1", observation_file, "stats")
+    assert host.verdict is (Verdict.PARITY if ok else Verdict.UNKNOWN)
+    assert ok or "to the depth names, and not stats" in host.drifts[0].detail
+
+
 def test_a_host_that_gave_no_observation_is_never_in_parity(tmp_path: Path) -> None:
     item = entry("p2")
     del item["observation"]
