@@ -24,7 +24,7 @@ from ..plugin_utils.comparison.compare import compare
 from ..plugin_utils.comparison.declared import Declared
 from ..plugin_utils.comparison.drift import DRIFT, NOTE, UNKNOWN, Drift, in_sync
 from ..plugin_utils.comparison.kinds import Kind
-from ..plugin_utils.settings import observation_file, read_settings, reports_dir, role_defaults
+from ..plugin_utils.settings import observation_file, read_settings, reports_dir, role_defaults, run_folder
 from ..plugin_utils.verdict import Verdict, maintenance, verdict
 from ..plugin_utils.words import plain
 
@@ -168,8 +168,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             }
         )
         path = observation_file(reports_dir(settings), entry["host"])
+        text = json.dumps(entry, separators=(",", ":"), sort_keys=True) + "\n"
         try:
-            declare.write(path, json.dumps(entry, separators=(",", ":"), sort_keys=True) + "\n")
+            declare.write(path, text)
+            if options["on_unknown"] == "record" and entry["run"]:  # a report follows
+                declare.write(run_folder(reports_dir(settings), entry["run"]) / path.name, text)
         except OSError as error:
             result.update(failed=True, msg=f"the observation cannot be written to {path}: {error.strerror}")
             return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ansible.utils.display import Display
 
 from ..plugin_utils import declare, evidence, lockfile
 from ..plugin_utils.report import Run, build, cross, failure, headline, load, render_html, terminal
-from ..plugin_utils.settings import data_of, observation_file, reports_dir
+from ..plugin_utils.settings import data_of, done_with, reports_dir, run_file
 from .observe import run_id, settings_of
 
 display = Display()
@@ -42,7 +43,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         meant = [str(host) for host in variables.get("ansible_play_hosts_all") or []]
         settings, _ = settings_of(self, variables)  # what cannot be worked out is said host by host
         reports = reports_dir(settings)
-        hosts = load(reports, meant, run_id(self), observation_file, options["depth"])
+        run = run_id(self)
+        hosts = load(reports, meant, run, lambda folder, host: run_file(folder, run, host), options["depth"])
+        done_with(reports, run, time.time())
         for host in hosts:
             host.tier = host.tier or self._tier(variables, host.name)
         cross(hosts)
@@ -60,8 +63,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             locks = {}  # each host says so by itself; the comparison of tiers is information
         folder = settings.get("conda_envs_locks_dir") or settings.get("lockstep_locks_dir")
         back = evidence.rollbacks(Path(str(folder)), tiers, envs) if folder else []
-        run = Run(run_id(self), now, options["depth"], tiers, fleet, locks, back)
-        report = build(hosts, run)
+        report = build(hosts, Run(run, now, options["depth"], tiers, fleet, locks, back))
         dest = Path(options["dest"]) if options["dest"] else reports
         texts = {
             "report.html": render_html(report),

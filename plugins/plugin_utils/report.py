@@ -71,10 +71,7 @@ def load(
                 raise ValueError("the observation is too large")
             entry = json.loads(path.read_text(encoding="utf-8"))
             if not run or entry["run"] != run or entry["host"] != name:
-                raise ValueError(
-                    "there is only the observation of another run (two at once, also of site.yml, need a "
-                    "lockstep_reports_dir each)"
-                )
+                raise ValueError("there is only the observation of another run")
             for looked in (entry["depth"], _dict(entry.get("observation")).get("depth") or depth):
                 if depth and looked != depth:
                     raise ValueError(f"it was looked at to the depth {plain(str(looked), 20)}, and not {depth}")

@@ -5,7 +5,9 @@ No Ansible here: the action plugins hand in how to load and to template.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from urllib.parse import quote
 
 from .declare import ROLES, SETTINGS
 
+DAY = 86400
 HERE = Path(__file__).resolve().parent.parent.parent
 """The collection, which is the checkout too."""
 
@@ -70,3 +73,22 @@ def reports_dir(settings: Mapping[str, Any]) -> Path:
 def observation_file(reports: Path, host: str) -> Path:
     """Where the observation of a host is kept."""
     return reports / "observations" / (quote(host, safe="") + ".json")
+
+
+def run_folder(reports: Path, run: str) -> Path:
+    """Where the observations of one run wait for its report: another run may look at the same hosts meanwhile."""
+    return reports / "running" / quote(run, safe="")
+
+
+def run_file(reports: Path, run: str, host: str) -> Path:
+    """Where the observation of a host waits for the report of a run; where it is kept, if none waits."""
+    waiting = run_folder(reports, run) / observation_file(reports, host).name
+    return waiting if run and waiting.exists() else observation_file(reports, host)
+
+
+def done_with(reports: Path, run: str, now: float) -> None:
+    """Remove what waited for the report of a run, and what runs that were killed left a day ago."""
+    for folder in (reports / "running").glob("*"):
+        with contextlib.suppress(OSError):
+            if folder.name == run_folder(reports, run).name or now - folder.stat().st_mtime > DAY:
+                shutil.rmtree(folder)

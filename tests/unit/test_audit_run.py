@@ -182,6 +182,36 @@ def test_tags_and_strategies_leave_nothing_out(fleet: Fleet, monkeypatch: pytest
     assert "run_once with the free strategy" not in text
 
 
+MEANWHILE = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - lockstep.fleet.observe: {on_unknown: record}
+    - ansible.builtin.replace:
+        path: "{{ lockstep_reports_dir }}/observations/{{ inventory_hostname }}.json"
+        regexp: '"run":"[^"]*"'
+        replace: '"run":"another"'
+      delegate_to: localhost
+      connection: local
+    - lockstep.fleet.report:
+      run_once: true
+      delegate_to: localhost
+"""
+
+
+def test_another_run_at_the_same_time_spoils_no_report(fleet: Fleet) -> None:
+    """As site.yml, or a second audit, that looks at the hosts between this one's looks and its report."""
+    (fleet.work / "meanwhile.yml").write_text(MEANWHILE)
+    killed = fleet.reports / "running/killed"
+    killed.mkdir(parents=True)
+    os.utime(killed, (1, 1))
+    (fleet.reports / "running/other").mkdir()
+    hosts = {name: {"canned_answer": fleet.good} for name in ("dev-1", "prod-1")}
+    status, text, report = fleet.run(hosts, playbook=str(fleet.work / "meanwhile.yml"))
+    assert status == 0 and report["proven"], text
+    assert [path.name for path in (fleet.reports / "running").iterdir()] == ["other"]
+
+
 def test_a_host_that_hangs_is_let_go(fleet: Fleet) -> None:
     """A disk that is gone holds the observer in the kernel, where no signal reaches it, and ssh stays alive."""
     put(fleet.work / "hang", "#!/bin/sh\nexec sleep 40\n", 0o755)
