@@ -320,12 +320,14 @@ class _Making:
         try:
             answer = json.loads(child.stdout)
         except ValueError:
-            answer = {
-                "error": child.stderr.decode(errors="replace")[-600:],
-                "package": "",
-                "downloaded": [],
-                "bytes": 0,
-            }
+            last = (child.stderr.decode(errors="replace").strip().splitlines() or [""])[-1][-600:]
+            if child.returncode > 0:  # it answers every failure of its own
+                raise Problem(
+                    f"environment {self.env}: {self.store.python} cannot run the engine",
+                    last or f"it ended with {child.returncode}, and said nothing",
+                    "move that Miniconda away and run the role lockstep.fleet.miniconda, which installs it anew",
+                ) from None
+            answer = {"error": last, "package": "", "downloaded": [], "bytes": 0}
         self.downloaded |= set(answer["downloaded"])
         self.downloaded_bytes += answer["bytes"]
         self.failed_scripts = answer.get("failed", [])

@@ -109,3 +109,15 @@ def test_an_engine_that_is_cut_off_is_named(channel: Channel, store: Store, size
     with pytest.raises(Problem, match=rf"the engine in {store.engine} cannot be used.*") as raised:
         generation.build(store, channel.plan("train", "beta"), FAST)
     assert says in str(raised.value) and "remove that folder" in str(raised.value)
+
+
+@pytest.mark.parametrize(("script", "says"), [
+    ("exit 127", "it ended with 127, and said nothing"),
+    ("echo 'Traceback (most recent call last):' >&2; echo '  File x' >&2; echo 'ImportError: no json' >&2; exit 1",
+     "Cause: ImportError: no json."),
+])  # fmt: skip
+def test_a_base_whose_python_does_not_run_is_named(channel: Channel, store: Store, script: str, says: str) -> None:
+    Path(store.python).write_text(f"#!/bin/sh\n{script}\n")
+    with pytest.raises(Problem, match=rf"{store.python} cannot run the engine") as raised:
+        generation.build(store, channel.plan("train", "beta"), FAST)
+    assert says in str(raised.value) and "Traceback" not in str(raised.value)
