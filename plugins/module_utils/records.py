@@ -230,6 +230,8 @@ def verify(new: str, found: dict[str, os.stat_result], recorded: Recorded) -> di
     for path, entry in entries.items():
         if "\n" in path:
             problems.append(f"unacceptable file name {path!r}")
+        if path.startswith(tree.FOLDER + "/"):  # what is written there would go into the package cache
+            problems.append(f"only Lockstep writes to {path}")
         if path in recorded.links:
             if entry.kind != "l" or recorded.links[path] not in ("", entry.sha256):
                 problems.append(f"altered {path}")

@@ -95,6 +95,13 @@ def test_a_folder_where_another_package_has_a_link_is_said(channel: Channel, sto
     assert "one package brings a folder where another brings a file or link" in str(making._mistrusted(why))
 
 
+def test_no_package_has_a_say_in_what_vouches_for_it(channel: Channel, store: Store) -> None:
+    channel.add("evil", "1.0", {".lockstep/manifest": b"mine", "share/evil": b"1"})
+    with pytest.raises(Problem, match=r"only Lockstep writes to .lockstep/manifest"):
+        built(store, channel, "evil")
+    assert (Path(store.pkgs) / "evil-1.0-htiny_0/.lockstep/manifest").read_bytes() == b"mine"
+
+
 class TestPostLinkScripts:
     def add(self, channel: Channel, name: str, script: str) -> None:
         text = f"#!/bin/sh\n{script}\n".encode()
