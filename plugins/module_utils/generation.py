@@ -283,7 +283,10 @@ class _Making:
         raise last
 
     def _mistrusted(self, why: records.Mistrust) -> Problem:
-        remedy = "run again; if it stays, a package's post-link script alters files, or the disk fails (see `dmesg`)"
+        remedy = (
+            "run again; if it stays, the disk fails (see `dmesg`), or a package's post-link script alters files, which "
+            "other environments of this host share: do without that package, and run site.yml, which repairs them"
+        )
         if any("__clobbers__/" in problem for problem in why.problems):
             remedy = "one package brings a folder where another brings a file or link: do without one of the two"
         return Problem(
