@@ -194,7 +194,10 @@ def test_a_failed_clean_is_a_note() -> None:
     assert [(d.kind, d.severity) for d in drifts] == [(Kind.CLEAN_FAILED, NOTE)]
 
 
-@pytest.mark.parametrize("disk", [{"type": "nfs4"}, {"type": "nfs"}, {"type": "ext4", "readonly": True}])
+@pytest.mark.parametrize(
+    "disk",
+    [{"type": "nfs4"}, {"type": "nfs"}, {"type": "lustre"}, {"type": "cifs"}, {"type": "ext4", "readonly": True}],
+)
 def test_file_systems_that_cannot_hold_environments(disk: dict[str, Any]) -> None:
     assert [d.kind for d in compare(declared(), seen(disk=disk))] == [Kind.ROOT_FILESYSTEM]
 

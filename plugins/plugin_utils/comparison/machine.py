@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...module_utils.room import NETWORK
 from .declared import Declared
 from .drift import Drift, section
 from .kinds import Kind
@@ -64,7 +65,7 @@ def root_drift(seen: Mapping[str, Any]) -> Iterator[Drift]:
     """The file system below the root, and who may write to our folders."""
     disk, drifts = section(seen, "disk")
     yield from drifts
-    if str(disk.get("type", "")).startswith("nfs"):
+    if str(disk.get("type", "")) in NETWORK:
         yield Drift(
             Kind.ROOT_FILESYSTEM, "host", f"{seen['root']} is on {disk['type']}", "a local disk", str(disk["type"])
         )
