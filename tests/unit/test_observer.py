@@ -335,6 +335,13 @@ def test_a_machine_is_known_again_and_from_others(fleet: FakeRoot, tmp_path: Pat
     assert len(first["machine"]) == 32
 
 
+def test_what_overrides_the_units_is_a_note(fleet: FakeRoot) -> None:
+    put(fleet.home / ".config/systemd/user/lockstep-clean.timer.d/override.conf", "[Timer]\nOnCalendar=\n")
+    drifts, _ = look(fleet)
+    assert [(d.kind, d.severity) for d in drifts] == [(Kind.CLEAN_SCHEDULE, NOTE)]
+    assert "lockstep-clean.timer.d/override.conf" in drifts[0].detail
+
+
 def test_times_alone_are_no_drift(fleet: FakeRoot) -> None:
     """A machine image or a copy keeps contents, not nanoseconds."""
     for base, _, names in os.walk(fleet.tree("train")):

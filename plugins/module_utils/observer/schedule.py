@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
@@ -19,6 +20,10 @@ def see_clean(root: str, home: str, user: str, request: Obs, seen: Seen) -> Obs:
         result["enabled"] = os.path.lexists(os.path.join(units, "timers.target.wants", timer))
         result["linger"] = os.path.lexists(os.path.join("/var/lib/systemd/linger", user))
         result["units"] = see_files(home, request.get("home_files") or {})
+        for unit in (timer, timer.rsplit(".", 1)[0] + ".service"):  # what `systemctl --user edit` writes
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                names = sorted(os.listdir(os.path.join(units, unit + ".d")))
+                result.setdefault("changed_by", []).extend(f"{unit}.d/{name}"[:200] for name in names[:5])
         if not (result["enabled"] and result["linger"]):
             status, text, why = run(["crontab", "-l"], seen)
             if status == 0:

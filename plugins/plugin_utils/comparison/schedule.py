@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...module_utils.observer.reading import redact
+from ..words import some
 from .declared import Declared
 from .drift import NOTE, UNKNOWN, Drift, section
 from .kinds import Kind
@@ -50,6 +51,9 @@ def clean_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
             nothing = len(wrong) > 2
             why = "it is not scheduled, neither by a timer nor by cron" if nothing else "; ".join(wrong)
             yield Drift(Kind.CLEAN_SCHEDULE, "clean", why, want.cron if want.scheduler == "cron" else want.timer)
+    if by_timer and found.get("changed_by"):
+        line = f"beside the units, {some(found['changed_by'])} may say otherwise; nobody looked at what"
+        yield Drift(Kind.CLEAN_SCHEDULE, "clean", line, severity=NOTE)
     last = found.get("last") or {}
     if last and not last.get("ok"):
         yield Drift(Kind.CLEAN_FAILED, "clean", f"the last run failed: {last.get('message', '')}", severity=NOTE)
