@@ -22,7 +22,7 @@ from .locks import reported
 from .problem import Problem
 from .store import Store
 
-PLATFORMS = {"x86_64": "linux-64", "aarch64": "linux-aarch64", "arm64": "linux-aarch64"}
+PLATFORMS = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}
 SUPERSEDED = re.compile(r"(rattler|tools)-|\.(rattler|tools)-.*\.(new|trash)\Z")
 
 

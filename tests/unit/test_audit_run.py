@@ -242,7 +242,7 @@ def test_site_looks_as_deep_as_it_mends() -> None:
         for given, depth in (
             ({}, "stats"),
             ({"conda_envs_verify": "hashes"}, "hashes"),
-            ({"conda_envs_verify": "marks"}, "stats"),
+            ({"conda_envs_verify": "stats"}, "stats"),
         ):
             assert jinja2.Template(look["depth"]).render(given) == depth
 
