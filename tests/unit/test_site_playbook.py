@@ -67,7 +67,7 @@ def test_a_host_that_cannot_build_keeps_no_other_back(tmp_path: Path, broken: st
     run = Run(tmp_path, *wave, broken=broken)
     rest = [name for name in "abcd" if name != {"unreachable": "c"}.get(broken, broken)]
     assert run.code != 0 and run.activated == run.proven == rest, run.output
-    assert f"3 were brought to what is declared: {', '.join(rest)} 1 failed, as is said above:" in run.words
+    assert f"brought to what is declared: 3 ({', '.join(rest)}) failed, as is said above: 1 (" in run.words
 
 
 @pytest.mark.parametrize("broken", ["b", "unreachable"])
@@ -81,14 +81,16 @@ def test_all_or_none(tmp_path: Path, broken: str) -> None:
 def test_all_or_none_of_hosts_that_are_ready(tmp_path: Path) -> None:
     run = Run(tmp_path, "-e", "lockstep_all_or_none=true", "--limit", "a:c:agrees:away", broken="b")
     assert run.code == 0 and run.activated == run.proven == ["a", "c"]
-    said = "1 of 4 hosts agreed and were left alone 1 are in maintenance and were left alone 2 were brought to"
+    said = (
+        "agreed, and left alone: 1 of 4 hosts in maintenance, and left alone: 1 brought to what is declared: 2 (a, c)"
+    )
     assert said in run.words and "failed, as" not in run.words
 
 
 def test_what_would_be_done_is_summed_up_too(tmp_path: Path) -> None:
     run = Run(tmp_path, "--check", "--limit", "a:b:agrees")
-    assert "1 of 3 hosts agreed" in run.words and "2 would be brought to what is declared: a, b" in run.words
-    assert "maintenance and" not in run.words
+    assert "left alone: 1 of 3 hosts to be brought to what is declared: 2 (a, b)" in run.words
+    assert "in maintenance, and" not in run.words
 
 
 def test_no_keyword_is_a_template_that_ansible_does_not_read() -> None:
