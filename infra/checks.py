@@ -18,8 +18,8 @@ TAG_LIMIT = 40  # of AWS's 50, to leave room for those that the program adds
 PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 HOST = r"[a-z][a-z0-9-]*"  # as the inventory's schema takes them
 ANSIBLES = ("all", "ungrouped", "localhost")  # names that mean something else to Ansible, whose groups tiers become
-SHARED = ("/home", "/media", "/mnt", "/opt", "/root", "/srv")  # what is in them is not the fleet's alone
-SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/run", "/sbin", "/sys", "/usr", "/tmp", "/var")
+SHARED = ("/home", "/media", "/mnt", "/opt", "/srv")  # what is in them is not the fleet's alone
+SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys", "/usr", "/tmp", "/var")
 WRONG_CHIP = {"linux-64": r"(?<![a-z0-9])(arm64|aarch64)(?![a-z0-9])", "linux-aarch64": r"(x86_64|amd64)"}
 
 
@@ -176,10 +176,9 @@ def _host(cluster: Cluster, keys: list[str], problems: Problems) -> None:
             f"{host.root} is among the system's own folders",
             "Take one like /opt/lockstep or /srv/lockstep",
         )
-    if host.root in SHARED or host.root.startswith("/root/"):
-        what = "is root's own" if host.root.startswith("/root") else "holds what others put there"
+    if host.root in SHARED:
         remedy = "Take a folder of its own, like /opt/lockstep or /srv/lockstep: it is given to host.user whole"
-        problems.add("host.root", f"{host.root} {what}", remedy)
+        problems.add("host.root", f"{host.root} holds what others put there", remedy)
     if ".." in host.root.split("/") or "." in host.root.split("/"):
         problems.add("host.root", "has . or .. in it", "Write the plain path")
     size = len(user_data(host, "instance-store", tuple(keys)).encode())

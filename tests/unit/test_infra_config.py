@@ -140,7 +140,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"tier": "all"}, "tier", "means something else to Ansible"),
     ({"groups__train__tier": "ungrouped"}, "groups.train.tier", "means something else to Ansible"),
     ({"host": {"root": "/opt"}}, "host.root", "holds what others put there"),
-    ({"host": {"root": "/root/lockstep"}}, "host.root", "is root's own"),
+    ({"host": {"root": "/root"}}, "host.root", "among the system's own folders"),
     ({"access__egress_ports": [0]}, "access.egress_ports[0]", "outside 1 to 65535"),
     ({"access__policies": ["AdministratorAccess"]}, "access.policies[0]", "the ARN of a policy"),
     ({"host": {"user": "root"}}, "host.user", "as an ordinary user"),
