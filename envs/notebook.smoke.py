@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import scipy.linalg
-import seaborn  # noqa: F401  (that it loads is the test)
+import seaborn
 import sklearn.linear_model
 
 solved = scipy.linalg.solve(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([2.0, 4.0]))

@@ -2,7 +2,7 @@
 
 import fastapi
 import orjson
-import prometheus_client  # noqa: F401  (that it loads is the test)
+import prometheus_client
 import pydantic
 import torch
 import transformers

@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-import s3fs  # noqa: F401  (that it loads is the test)
+import s3fs
 import zarr
 
 buffer = io.BytesIO()
