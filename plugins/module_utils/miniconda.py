@@ -29,6 +29,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import tree
+from .conda_base import gone
 from .hostroot import need_root_folder
 from .locks import opened, reported
 from .plan import redact
@@ -96,8 +97,8 @@ def look(root: str, prefix: str) -> Base:
         version = str(_mark_of(prefix)["version"])
         if killed:
             return Base("half-updated", version=version)
-        gone = _gone(prefix)
-        return Base("damaged", version, f"{gone} is gone") if gone else Base("ours", version=version)
+        lacking = gone(prefix)
+        return Base("damaged", version, f"{lacking} is gone") if lacking else Base("ours", version=version)
     except FileNotFoundError:
         pass
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -117,16 +118,6 @@ def _mark_of(prefix: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("it is no object")
     return found
-
-
-def _gone(prefix: str) -> str:
-    """What a base cannot do without and this one lacks, "" where all is there."""
-    for path in ("bin/conda", "bin/python"):
-        if not os.access(os.path.join(prefix, path), os.X_OK):
-            return path
-    if not os.path.isdir(os.path.join(prefix, "conda-meta")):
-        return "conda-meta"
-    return "" if glob.glob(os.path.join(glob.escape(prefix), "lib", "python3.*", "")) else "lib/python3.*"
 
 
 def found_version(prefix: str) -> str:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / "module_utils"
 
+OBSERVER = ("conda_base", "observer", "plan")
+"""The observer, and what it shares with the rest of `module_utils`."""
+
 IMPORTER = """\
 import sys
 from importlib.machinery import ModuleSpec
@@ -60,4 +63,4 @@ def observer(request: str) -> str:
 
     :raises OSError: where the collection is not whole
     """
-    return f"{importer(('plan', 'observer'))}\nfrom lockstep_host.observer.main import main\n\nmain({request!a})\n"
+    return f"{importer(OBSERVER)}\nfrom lockstep_host.observer.main import main\n\nmain({request!a})\n"

@@ -6,22 +6,13 @@ import json
 import os
 import re
 
+from ..conda_base import gone
 from .own_files import file_state
 from .packages import describe_dist, dist_infos, package_names, site_packages
 from .reading import LARGE, Obs, Odd, Seen, read, read_text
 
 BASE_MARK = ".lockstep-base.json"
 BASELINE = "conda-meta/initial-state.explicit.txt"
-
-
-def _gone(base: str) -> str:
-    """What a base cannot do without and this one lacks, "" where all is there (as `miniconda.look` has it)."""
-    for path in ("bin/conda", "bin/python"):
-        if not os.access(os.path.join(base, path), os.X_OK):
-            return path
-    if not os.path.isdir(os.path.join(base, "conda-meta")):
-        return "conda-meta"
-    return "" if site_packages(base) else "lib/python3.*/site-packages"
 
 
 def _installing(root: str, base: str) -> bool:
@@ -50,8 +41,8 @@ def see_base(root: str, base: str, seen: Seen) -> Obs:
     if os.path.islink(base) or not os.path.isdir(base):
         result["state"] = "a link" if os.path.islink(base) else "missing"
         return result
-    if gone := _gone(base):
-        result["state"] = f"damaged: {gone} is gone"
+    if lacking := gone(base):
+        result["state"] = f"damaged: {lacking} is gone"
         return result
     result["state"] = "unfinished" if _installing(root, base) else "present"
     try:
