@@ -102,18 +102,20 @@ def pending(locks: Path) -> dict[str, Any] | None:
     return {"about": about, "files": files}
 
 
-def finish(locks: Path) -> dict[str, Any] | None:
+def finish(locks: Path, write: bool = True) -> dict[str, Any] | None:
     """Complete what a killed run had begun; returns what it was about, None where there was nothing.
 
+    :param write: whether to do it, or only to say it
     :raises HandoverError: where that cannot be decided
     :raises OSError: where a file cannot be written
     """
     journal = pending(locks)
     if journal is None:
         return None
-    for file in journal["files"]:
-        _put(locks / file["path"], None if file["new"] is None else file["new"].encode())
-    (locks / JOURNAL).unlink()
+    if write:
+        for file in journal["files"]:
+            _put(locks / file["path"], None if file["new"] is None else file["new"].encode())
+        (locks / JOURNAL).unlink()
     about: dict[str, Any] = journal["about"]
     return about
 

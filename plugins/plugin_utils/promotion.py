@@ -96,11 +96,7 @@ def promote(settings: Settings, now: datetime.datetime, write: bool) -> Result:
     if result.refusals:
         return result
     with handover.alone(settings.locks_dir):
-        if write:
-            left = handover.finish(settings.locks_dir)
-        else:
-            journal = handover.pending(settings.locks_dir)
-            left = journal["about"] if journal else None
+        left = handover.finish(settings.locks_dir, write)
         if left:
             when = "was" if write else "will first be"
             result.warnings.append(f"a run that was killed {when} completed: {handover.say(left)}")

@@ -39,9 +39,5 @@ def complete(settings: Settings, write: bool) -> str:
     if not (settings.locks_dir / handover.JOURNAL).is_file():
         return ""
     with handover.alone(settings.locks_dir):
-        if write:
-            about = handover.finish(settings.locks_dir)
-        else:
-            journal = handover.pending(settings.locks_dir)
-            about = journal["about"] if journal else None
+        about = handover.finish(settings.locks_dir, write)
     return handover.say(about) if about else ""
