@@ -62,7 +62,9 @@ def tools() -> dict[str, HostFile]:
 
     :raises OSError: where the collection is not whole
     """
-    package = {f"lockstep_host/{name}.py": HERE / f"{name}.py" for name in MODULES}
+    packages = {parent.as_posix() for name in MODULES for parent in Path(name).parents if parent.name}
+    names = [*MODULES, *(f"{package}/__init__" for package in sorted(packages))]
+    package = {f"lockstep_host/{name}.py": HERE / f"{name}.py" for name in names}
     hooks = {f"hooks/{name}": FILES / "hooks" / name for name in HOOKS}
     found = {path: HostFile(source.read_text("utf-8"), 0o644) for path, source in (package | hooks).items()}
     found["lockstep_host/__main__.py"] = HostFile(MAIN, 0o644)

@@ -44,11 +44,13 @@ sys.meta_path.insert(0, InMemory())
 def importer(names: tuple[str, ...], folder: Path = FOLDER) -> str:
     """Return Python 3.9 that makes modules importable, from a package `lockstep_host`.
 
-    :param names: of modules and packages directly in the folder; of a package, all modules
+    :param names: of packages (with all their modules) and modules, as paths below the folder
     :raises OSError: where one cannot be read
     """
-    files = []
+    files: list[Path] = []
     for name in names:
+        parents = [folder / parent / "__init__.py" for parent in Path(name).parents if parent.name]
+        files += [file for file in parents if file not in files]
         files += sorted((folder / name).glob("*.py")) or [folder / f"{name}.py"]
     modules = {"lockstep_host": ("lockstep_host/__init__.py", "")}
     for file in files:
