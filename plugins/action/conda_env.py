@@ -11,7 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.problem import Problem
+from ..module_utils.host.errors import Problem
 from ..plugin_utils import host_tools
 from ..plugin_utils.channels import PUBLISHED_ALIAS
 from ..plugin_utils.packed_plans import packed_plans

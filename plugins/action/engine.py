@@ -10,7 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.problem import Problem
+from ..module_utils.host.errors import Problem
 from ..plugin_utils import host_tools, wheels
 
 MODULE = "lockstep.fleet.engine"

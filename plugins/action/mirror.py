@@ -9,7 +9,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
-from ..module_utils.problem import Problem
+from ..module_utils.host.errors import Problem
 from ..plugin_utils.controller_action import ControllerAction, libraries
 
 _ARGUMENTS = {

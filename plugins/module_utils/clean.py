@@ -15,10 +15,10 @@ import time
 from typing import Any, Optional
 
 from . import tree, wheels
-from .children import clean_environment
-from .locks import reported
-from .problem import Problem
-from .room import human
+from .host.child_env import clean_environment
+from .host.disk_space import human
+from .host.errors import Problem
+from .host.flock import reported
 from .store import Store
 
 KEPT = 50  # entries of the clean's history

@@ -17,9 +17,9 @@ import zipfile
 from typing import Any, NamedTuple
 
 from . import tree
-from .hostroot import need_root_folder
-from .locks import reported
-from .problem import Problem
+from .host.errors import Problem
+from .host.flock import reported
+from .host.root import need_root_folder
 from .store import Store
 
 PLATFORMS = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}

@@ -18,14 +18,15 @@ import subprocess
 import time
 from typing import Any, NamedTuple, Optional
 
-from . import locks, pyc, records, room, tree, wheels
-from . import plan as plans
+from . import pyc, records, tree, wheels
 from .acceptance import accepted
-from .children import clean_environment
 from .engine_errors import explain
+from .host import disk_space, flock
+from .host import install_plan as plans
+from .host.child_env import clean_environment
+from .host.errors import Problem
+from .host.flock import reported
 from .layout import library, write_ours
-from .locks import reported
-from .problem import Problem
 from .store import Store
 
 THRIFTY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
@@ -42,7 +43,7 @@ class Options(NamedTuple):
     """
 
     verify: str = "stats"
-    reserve: int = room.RESERVE
+    reserve: int = disk_space.RESERVE
     pip_check: bool = True
     test_seconds: float = 600
     pip_index: str = ""
@@ -148,7 +149,7 @@ def _make_under_lock(
                     store.keep(plan, name)
                 return _result(plan, clock.laps, changed=bool(found["beside"]))
             _need_engine(store)
-            room.need_room(store.root, plan, store.pkgs, options.reserve)
+            disk_space.need_room(store.root, plan, store.pkgs, options.reserve)
             return _Making(store, plan, options, fds, clock).run(mend or forced, found["damage"])
     finally:
         os.umask(old_mask)
@@ -351,7 +352,7 @@ class _Making:
 
     def _tell(self, doing: str) -> None:
         """Say, to whoever reads the lock's file, what is going on."""
-        locks.tell(self.fds[0], doing)
+        flock.tell(self.fds[0], doing)
 
     def _complete(self, refetched: frozenset[str]) -> tuple[int, str]:
         """Verify the tree and add all that is ours to it; return the number of files and the content digest."""

@@ -9,8 +9,8 @@ import sys
 from typing import Optional
 
 from .clean import clean, report
-from .hostroot import refuse_stranger
-from .problem import Problem
+from .host.errors import Problem
+from .host.root import refuse_stranger
 from .store import Store
 
 

@@ -30,10 +30,10 @@ from urllib.parse import urlsplit
 
 from . import tree
 from .conda_base import gone
-from .hostroot import need_root_folder
-from .locks import opened, reported
-from .plan import redact
-from .problem import Problem
+from .host.errors import Problem
+from .host.flock import opened, reported
+from .host.install_plan import redact
+from .host.root import need_root_folder
 
 MARK = ".lockstep-base.json"
 ROOM = 1_500_000_000  # bytes: the installer (170 MB), what it unpacks, and some air

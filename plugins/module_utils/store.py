@@ -16,12 +16,13 @@ import time
 from collections.abc import Iterator
 from typing import Any, Optional
 
-from . import locks, tree
-from . import plan as plans
-from .hostroot import need_root_folder
-from .locks import reported
-from .problem import Problem
-from .room import refuse_network, refuse_other_filesystem
+from . import tree
+from .host import flock
+from .host import install_plan as plans
+from .host.disk_space import refuse_network, refuse_other_filesystem
+from .host.errors import Problem
+from .host.flock import reported
+from .host.root import need_root_folder
 
 HISTORY = 50  # publishes remembered for each environment
 LEASE_SECONDS = 2.0  # as long as activation waits for a lease
@@ -123,12 +124,12 @@ class Store:
     @contextlib.contextmanager
     def _lock_pkgs_shared(self, what: str) -> Iterator[int]:
         """Hold the package cache's lock shared; sweep the cache first if nobody else is at work."""
-        with locks.opened(os.path.join(self.state, "pkgs.lock")) as handle:
-            if locks.taken(handle):
+        with flock.opened(os.path.join(self.state, "pkgs.lock")) as handle:
+            if flock.taken(handle):
                 with reported("what a killed run left in the package cache cannot be removed"):
                     self.sweep_pkgs()
-            locks.wait(handle, True, "the package cache", self.lock_timeout)
-            locks.sign(handle, what)
+            flock.wait(handle, True, "the package cache", self.lock_timeout)
+            flock.sign(handle, what)
             yield handle
 
     def alone(
@@ -141,7 +142,7 @@ class Store:
         :raises Problem: where another run keeps it for longer
         """
         patience = self.lock_timeout if timeout is None else timeout
-        return locks.alone(os.path.join(self.state, name), label, what, patience)
+        return flock.alone(os.path.join(self.state, name), label, what, patience)
 
     def sweep_pkgs(self) -> None:
         """Remove what killed extractions left in the package cache. The caller holds the cache's lock alone."""
@@ -227,7 +228,7 @@ class Store:
             return
         try:
             try:
-                locks.wait(handle, True, "the lease", LEASE_SECONDS)
+                flock.wait(handle, True, "the lease", LEASE_SECONDS)
             except (Problem, OSError):
                 yield False
             else:

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from . import tree
-from .children import clean_environment
+from .host.child_env import clean_environment
+from .host.errors import Problem
+from .host.install_plan import redact
 from .layout import pip_command
-from .plan import redact
-from .problem import Problem
 from .store import Store
 
 SECONDS = 7200  # limit of one pip command: wheels of gigabytes come over slow lines

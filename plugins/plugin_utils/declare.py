@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..module_utils import miniconda, plan
+from ..module_utils import miniconda
+from ..module_utils.host import install_plan
 from . import clean_schedule, condarc, lockfile
 from .comparison.declared import WHEEL, Clean, Declared, DeclaredEnv, Locked
 from .floor import Floor, FloorError
@@ -129,14 +130,14 @@ def request(declared: Declared, depth: str = "stats", gpu: bool = False, seconds
 
 def read_env(path: Path, name: str, channels: Sequence[str] | None, cache: Path | None) -> DeclaredEnv:
     """What a lock declares, by platform; a lock that is missing or wrong becomes the environment's `error`."""
-    if not plan.NAME.match(name):
+    if not install_plan.NAME.match(name):
         return DeclaredEnv(str(path), error=f"{name[:80]!r} cannot be the name of an environment")
     try:
         status = path.stat()
     except OSError as error:
         return DeclaredEnv(str(path), error=f"{path} cannot be read ({error.strerror}); lock or promote it first")
     # ctime moves with any change: this is the file's identity without reading 300 KB for each host
-    key = [CACHE_FORMAT, plan.LAYOUT, name, list(channels or []), status.st_ino, status.st_size, status.st_mtime_ns,
+    key = [CACHE_FORMAT, install_plan.LAYOUT, name, list(channels or []), status.st_ino, status.st_size, status.st_mtime_ns,
            status.st_ctime_ns]  # fmt: skip
     try:
         if cache is not None:

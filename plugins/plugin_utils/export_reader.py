@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ..module_utils import plan as plans
+from ..module_utils.host import install_plan as plans
 from . import channels as chan
 from . import matchspec, yaml_guard
 from .found import DECIDE, LEFT_OUT, Found, Known, PipLine, looks_like_everything, wish

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..module_utils import plan as plans
+from ..module_utils.host import install_plan as plans
 from . import channels as chan
 from . import whole_file
 from .floor import Floor, FloorError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from ..module_utils import plan as plans
+from ..module_utils.host import install_plan as plans
 from . import matchspec, pypi_names
 from .prefix_reader import Prefix
 

@@ -13,16 +13,16 @@ HERE = PLUGINS / "module_utils"
 FILES = Path(__file__).absolute().parent.parent.parent / "roles" / "conda_envs" / "files"
 
 MODULES = (
-    "children",
+    "host/child_env",
     "clean",
     "host_main",
-    "hostroot",
+    "host/root",
     "install_child",
     "layout",
-    "locks",
-    "plan",
-    "problem",
-    "room",
+    "host/flock",
+    "host/install_plan",
+    "host/errors",
+    "host/disk_space",
     "store",
     "tree",
     "wheels",

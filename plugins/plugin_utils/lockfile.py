@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from ..module_utils import plan as plans
+from ..module_utils.host import install_plan as plans
 from . import channels as chan
 from . import yaml_guard
 from .lockpackage import LockError, Package
@@ -288,7 +288,7 @@ def plan(
     channel_alias: str = chan.PUBLISHED_ALIAS,
     channels: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Return what a host of `platform` is given for the environment `name`, checked (see module_utils/plan.py).
+    """Return what a host of `platform` is given for the environment `name`, checked (see module_utils/host/install_plan.py).
 
     `channel_alias` takes the place of the published one in urls (a mirror); `channels` are the ones a site allows
     (None: the lock's own). Raises LockError for a platform that the lock does not hold, or whatever `plans.check` would

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..module_utils import plan as plans
-from ..module_utils.problem import Problem
+from ..module_utils.host import install_plan as plans
+from ..module_utils.host.errors import Problem
 from . import lockfile, wheels
 from .lockfile import Lock, LockError
 

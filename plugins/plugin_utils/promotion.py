@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..module_utils import plan as plans
+from ..module_utils.host import install_plan as plans
 from . import evidence, handover, packagediff, proof
 from .lockfile import Lock, LockError
 from .proof import Refusal

@@ -24,7 +24,7 @@ from rattler import (
 )
 from rattler.networking import AuthenticationMiddleware, Client
 
-from ..module_utils import plan as plans
+from ..module_utils.host import install_plan as plans
 from . import channels as chan
 from .lockpackage import LockError, Package, merge_depends
 

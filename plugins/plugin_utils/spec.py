@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from ..module_utils import plan as plans
+from ..module_utils.host import install_plan as plans
 from . import channels as chan
 from . import habits, matchspec, pipsection, pypi_names, selectors, yaml_guard
 from .findings import ERROR, FUZZY_PIN, WARNING, Finding, errors

@@ -13,8 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..module_utils.plan import redact
-from ..module_utils.problem import Problem
+from ..module_utils.host.errors import Problem
+from ..module_utils.host.install_plan import redact
 from .mirroring.access import opener
 
 FILE = re.compile(

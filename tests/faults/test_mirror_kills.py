@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, wheels
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockpackage import Package, merge_depends
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import room

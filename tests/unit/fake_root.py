@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.base import BASELINE
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.machine import see_host
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import Seen

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import acceptance
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 
 LONG = 60  # seconds that what is left behind would live: no test waits that long
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import condarc, declare, lockfile, settings
 from lock_samples import lock
 

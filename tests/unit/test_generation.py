@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import generation, tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 
 from tests.tiny import PY, SITE, Channel, Snapshot, make_channel, make_store

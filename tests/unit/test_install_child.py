@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import generation, install_child
 from ansible_collections.lockstep.fleet.plugins.module_utils.engine_errors import explain
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 
 from tests.tiny import Channel, make_channel, make_store

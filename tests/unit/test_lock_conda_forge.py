@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import rattler
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run

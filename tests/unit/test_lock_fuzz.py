@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import findings as found
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import spec as specs

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import rattler
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import handover, lockfile, relax, whole_file
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run

@@ -7,7 +7,7 @@ import time
 import pytest
 import rattler
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, lockpackage, yaml_guard
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, LockError
 from hypothesis import HealthCheck, given, settings

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import hostroot, miniconda
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import root as hostroot
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 
 OLD, NEW = "py312_26.5.2-1", "py312_26.5.3-1"
 

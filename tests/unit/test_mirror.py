@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.room import human
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.disk_space import human
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockpackage
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import contents
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.access import split_credentials

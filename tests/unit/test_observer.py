@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer import commands, environments, machine, seals
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.base import BASE_MARK, BASELINE
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.main import DEPTHS, observe

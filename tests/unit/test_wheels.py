@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import clean, generation, room, tree, wheels
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils import clean, generation, tree, wheels
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import disk_space
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings, SettingsError
@@ -212,7 +213,7 @@ def test_an_index_with_credentials_is_refused(tmp_path: Path) -> None:
 
 def test_room_counts_wheels(channel: Channel, store: Store) -> None:
     wheel = {"name": "big", "version": "1", "file_name": "big-1-py3-none-any.whl", "sha256": "a" * 64, "url": ""}
-    with_wheel = room.estimate(channel.plan("train", "python", pip=[wheel], download_bytes=10**9), store.pkgs)
+    with_wheel = disk_space.estimate(channel.plan("train", "python", pip=[wheel], download_bytes=10**9), store.pkgs)
     assert with_wheel["missing"] == 2
 
 

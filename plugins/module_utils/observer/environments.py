@@ -7,7 +7,7 @@ import re
 import stat
 from typing import Any, Optional
 
-from .. import plan as plans
+from ..host import install_plan as plans
 from .files import kind
 from .generations import see_generation
 from .reading import Obs, Odd, OutOfTime, Seen, reason, redact

@@ -9,7 +9,7 @@ import os
 import stat
 from typing import Optional
 
-from .. import plan as plans
+from ..host import install_plan as plans
 from .files import check_files, check_names
 from .packages import find_pip, load_records, owners, package_names
 from .reading import HUGE, LARGE, Obs, Odd, Seen, read, reason

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...module_utils.room import NETWORK
+from ...module_utils.host.disk_space import NETWORK
 from .declared import Declared
 from .drift import Drift, section
 from .kinds import Kind

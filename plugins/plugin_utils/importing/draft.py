@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ...module_utils import plan as plans
+from ...module_utils.host import install_plan as plans
 from .. import translate
 from ..found import CHANGED, Found, Note, Wish, note_of
 from ..lockpackage import Package

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from ...module_utils import plan as plans
+from ...module_utils.host import install_plan as plans
 from .. import export_reader, packagediff, prefix_reader, whole_file
 from ..findings import warnings
 from ..found import Found, Wish, of_prefix

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ...module_utils import plan as plans
+from ...module_utils.host import install_plan as plans
 from .. import habits, translate
 from ..found import CHANGED, DECIDE, LEFT_OUT, PART_OF_A_PLATFORM, Found, Wish
 from ..words import some

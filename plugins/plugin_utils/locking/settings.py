@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...module_utils import plan as plans
 from ...module_utils import wheels
-from ...module_utils.problem import Problem
+from ...module_utils.host import install_plan as plans
+from ...module_utils.host.errors import Problem
 from .. import channels as chan
 from .. import habits
 from ..floor import Floor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from ...module_utils import plan as plans
+from ...module_utils.host import install_plan as plans
 from .. import relax
 from ..lockfile import Lock
 from ..lockpackage import LockError, Package

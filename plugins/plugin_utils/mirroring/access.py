@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from ...module_utils.problem import Problem
+from ...module_utils.host.errors import Problem
 
 
 def opener(credentials: Mapping[str, tuple[str, str]] | None = None) -> urllib.request.OpenerDirector:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...module_utils.problem import Problem
-from ...module_utils.room import human
+from ...module_utils.host.disk_space import human
+from ...module_utils.host.errors import Problem
 from .. import wheels
 from .mirror import SHOWN, Mirror
 from .plan import Item

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
-from ...module_utils.problem import Problem
+from ...module_utils.host.errors import Problem
 from .access import opener
 from .problems import Absent, Stopped, absent, words, written
 from .request import request

@@ -18,7 +18,7 @@ from typing import Any
 
 from rattler import RepoDataRecord
 
-from ...module_utils.problem import Problem
+from ...module_utils.host.errors import Problem
 from ..lockpackage import LockError, merge_depends
 from .plan import Item
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ...module_utils.engine import PLATFORMS as MACHINES
-from ...module_utils.problem import Problem
+from ...module_utils.host.errors import Problem
 from .. import channels as chan
 from ..lockpackage import Package
 from .layout import ENGINE, MINICONDA, SHA256, SIMPLE, below, channel_folder, path_of

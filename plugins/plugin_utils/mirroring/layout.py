@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ...module_utils import plan as plans
-from ...module_utils.problem import Problem
+from ...module_utils.host import install_plan as plans
+from ...module_utils.host.errors import Problem
 from .. import channels as chan
 
 MINICONDA, ENGINE, SIMPLE = "miniconda", "engine", "simple"

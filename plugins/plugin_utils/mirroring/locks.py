@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ...module_utils import plan as plans
-from ...module_utils.problem import Problem
+from ...module_utils.host import install_plan as plans
+from ...module_utils.host.errors import Problem
 from .. import evidence
 from ..lockfile import SUFFIX, Lock, LockError
 from .plan import Declared

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ...module_utils.room import human
+from ...module_utils.host.disk_space import human
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ...module_utils.room import human
+from ...module_utils.host.disk_space import human
 from .. import wheels
 from .index import is_archive
 from .mirror import SHOWN, Mirror

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ...module_utils.plan import redact
-from ...module_utils.problem import Problem
+from ...module_utils.host.errors import Problem
+from ...module_utils.host.install_plan import redact
 
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ...module_utils.room import human
+from ...module_utils.host.disk_space import human
 
 Say = Callable[[str], None]
 

@@ -12,8 +12,8 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...module_utils.plan import redact
-from ...module_utils.problem import Problem
+from ...module_utils.host.errors import Problem
+from ...module_utils.host.install_plan import redact
 from .problems import absent, refused, words
 from .trying import Passing, Wrong
 

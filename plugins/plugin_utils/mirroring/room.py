@@ -6,9 +6,9 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 
-from ...module_utils.plan import redact
-from ...module_utils.problem import Problem
-from ...module_utils.room import human
+from ...module_utils.host.disk_space import human
+from ...module_utils.host.errors import Problem
+from ...module_utils.host.install_plan import redact
 from .mirror import SHOWN, Mirror
 from .plan import Item
 from .problems import Absent

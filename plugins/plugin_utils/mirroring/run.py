@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ...module_utils.problem import Problem
+from ...module_utils.host.errors import Problem
 from .. import channels as chan
 from . import clients, contents, files, room, summary
 from .access import split_credentials

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...module_utils.room import human
+from ...module_utils.host.disk_space import human
 from .mirror import Mirror
 from .plan import Wanted
 

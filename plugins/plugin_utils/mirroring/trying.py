@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from ...module_utils.plan import redact
-from ...module_utils.problem import Problem
+from ...module_utils.host.errors import Problem
+from ...module_utils.host.install_plan import redact
 from .problems import Stopped
 
 TRIES = 6  # in a row without any progress

@@ -6,7 +6,7 @@ import contextlib
 import os
 import pwd
 
-from .problem import Problem
+from .errors import Problem
 
 LONGEST = 80  # characters: prefixes stand in shebangs, which the kernel cuts at 127
 PROVISION = (

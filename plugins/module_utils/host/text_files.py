@@ -6,7 +6,7 @@ import os
 import tempfile
 from typing import Any
 
-from .problem import Problem
+from .errors import Problem
 
 
 def state_of(path: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any
 
-from .problem import Problem
+from .errors import Problem
 
 NETWORK = frozenset(
     ("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "9p", "ceph", "glusterfs", "lustre", "gpfs", "beegfs",

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from .problem import Problem
+from .errors import Problem
 
 
 @contextlib.contextmanager
