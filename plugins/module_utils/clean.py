@@ -14,11 +14,12 @@ import subprocess
 import time
 from typing import Any, Optional
 
-from . import tree, wheels
+from . import wheels
 from .host.child_env import clean_environment
 from .host.disk_space import human
 from .host.errors import Problem
 from .host.flock import reported
+from .prefix import tree
 from .store import Store
 
 KEPT = 50  # entries of the clean's history

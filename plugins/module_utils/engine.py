@@ -16,10 +16,10 @@ import re
 import zipfile
 from typing import Any, NamedTuple
 
-from . import tree
 from .host.errors import Problem
 from .host.flock import reported
 from .host.root import need_root_folder
+from .prefix import tree
 from .store import Store
 
 PLATFORMS = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}

@@ -18,7 +18,7 @@ import subprocess
 import time
 from typing import Any, NamedTuple, Optional
 
-from . import pyc, records, tree, wheels
+from . import pyc, wheels
 from .acceptance import accepted
 from .engine_errors import explain
 from .host import disk_space, flock
@@ -27,6 +27,7 @@ from .host.child_env import clean_environment
 from .host.errors import Problem
 from .host.flock import reported
 from .layout import library, write_ours
+from .prefix import records, tree
 from .store import Store
 
 THRIFTY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}

@@ -18,11 +18,11 @@ import subprocess
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from . import tree
 from .host.child_env import clean_environment
 from .host.errors import Problem
 from .host.install_plan import redact
 from .layout import pip_command
+from .prefix import tree
 from .store import Store
 
 SECONDS = 7200  # limit of one pip command: wheels of gigabytes come over slow lines

@@ -81,10 +81,10 @@ import zlib
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import tree
 from ..module_utils.engine import platform_of
 from ..module_utils.host import install_plan as plans
 from ..module_utils.host.errors import Problem
+from ..module_utils.prefix import tree
 from ..module_utils.store import Store
 
 

@@ -24,7 +24,7 @@ MODULES = (
     "host/errors",
     "host/disk_space",
     "store",
-    "tree",
+    "prefix/tree",
     "wheels",
 )
 """`host_main`, what it imports, directly or not, and the child that installs."""

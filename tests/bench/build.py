@@ -22,7 +22,8 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "collections")]
 
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation, tree  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils import generation
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree  # noqa: E402
 
 from tests import tiny  # noqa: E402
 

@@ -16,7 +16,7 @@ from typing import Any
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "collections"), str(TOP)]
 
-from ansible_collections.lockstep.fleet.plugins.module_utils import tree  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import fetch  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.progress import Progress  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run  # noqa: E402

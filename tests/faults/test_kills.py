@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation, tree
+from ansible_collections.lockstep.fleet.plugins.module_utils import generation
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 
 from tests.faults.killed import open_store

@@ -15,7 +15,7 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.host import install
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.base import BASELINE
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.machine import see_host
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import Seen
-from ansible_collections.lockstep.fleet.plugins.module_utils.tree import MANIFEST, MARK
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.tree import MANIFEST, MARK
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import clean_schedule, condarc
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import (
     Clean,

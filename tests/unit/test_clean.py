@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import clean, generation, host_main, tree
+from ansible_collections.lockstep.fleet.plugins.module_utils import clean, generation, host_main
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import host_tools
 

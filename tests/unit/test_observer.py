@@ -23,7 +23,7 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.observer import com
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.base import BASE_MARK, BASELINE
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.main import DEPTHS, observe
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import Seen
-from ansible_collections.lockstep.fleet.plugins.module_utils.tree import MANIFEST, MARK
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.tree import MANIFEST, MARK
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, piped
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.compare import compare
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import Declared

@@ -9,8 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation, records, tree
+from ansible_collections.lockstep.fleet.plugins.module_utils import generation
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import records, tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
 
 from tests.tiny import PLACEHOLDER, SITE, Channel, make_channel, make_store, tarball

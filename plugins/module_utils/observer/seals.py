@@ -1,4 +1,4 @@
-"""The mark and the manifest of a generation, read with mistrust (module_utils/tree.py writes them)."""
+"""The mark and the manifest of a generation, read with mistrust (module_utils/prefix/tree.py writes them)."""
 
 from __future__ import annotations
 

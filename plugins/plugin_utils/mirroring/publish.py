@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...module_utils import tree
+from ...module_utils.prefix import tree
 from . import files
 from .clients import RECORDS
 from .mirror import Mirror
