@@ -24,7 +24,7 @@ from typing import Any
 import rattler
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 TOP = Path(__file__).resolve().parent.parent
 MODULE_UTILS = TOP / "plugins" / "module_utils"

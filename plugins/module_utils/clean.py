@@ -20,7 +20,7 @@ from .host.disk_space import human
 from .host.errors import Problem
 from .host.flock import reported
 from .prefix import tree
-from .store import Store
+from .store.store import Store
 
 KEPT = 50  # entries of the clean's history
 SECONDS = 3600  # limit of one conda command

@@ -20,7 +20,7 @@ from .host.errors import Problem
 from .host.flock import reported
 from .host.root import need_root_folder
 from .prefix import tree
-from .store import Store
+from .store.store import Store
 
 PLATFORMS = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}
 SUPERSEDED = re.compile(r"(rattler|tools)-|\.(rattler|tools)-.*\.(new|trash)\Z")

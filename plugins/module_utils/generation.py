@@ -28,7 +28,7 @@ from .host.errors import Problem
 from .host.flock import reported
 from .layout import library, write_ours
 from .prefix import records, tree
-from .store import Store
+from .store.store import Store
 
 THRIFTY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """For the engine: glibc's malloc then gives large buffers back at once, which halves the peak and costs no time."""

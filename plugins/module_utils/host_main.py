@@ -11,7 +11,7 @@ from typing import Optional
 from .clean import clean, report
 from .host.errors import Problem
 from .host.root import refuse_stranger
-from .store import Store
+from .store.store import Store
 
 
 def arguments(argv: Optional[list[str]]) -> argparse.Namespace:

@@ -23,7 +23,7 @@ from .host.errors import Problem
 from .host.install_plan import redact
 from .layout import pip_command
 from .prefix import tree
-from .store import Store
+from .store.store import Store
 
 SECONDS = 7200  # limit of one pip command: wheels of gigabytes come over slow lines
 RESERVED = ("conda-meta/", "etc/conda/", tree.FOLDER + "/")  # whoever writes here decides what activation does

@@ -167,7 +167,7 @@ from ..module_utils.engine import platform_of
 from ..module_utils.host import disk_space, install_plan
 from ..module_utils.host.errors import Problem
 from ..module_utils.host.root import check_root, refuse_root
-from ..module_utils.store import Store
+from ..module_utils.store.store import Store
 
 
 def plan_for(packed: str, name: str) -> dict[str, Any]:

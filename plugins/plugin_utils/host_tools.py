@@ -23,7 +23,7 @@ MODULES = (
     "host/install_plan",
     "host/errors",
     "host/disk_space",
-    "store",
+    "store/store",
     "prefix/tree",
     "wheels",
 )

@@ -20,7 +20,7 @@ sys.path[:0] = [str(TOP / "collections"), str(TOP)]
 
 from ansible_collections.lockstep.fleet.plugins.module_utils import generation
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store  # noqa: E402
 
 count, limit = 0, 0
 

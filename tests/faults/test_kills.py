@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import generation
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 from tests.faults.killed import open_store
 from tests.tiny import Channel, make_channel, make_store

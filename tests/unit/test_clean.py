@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import clean, generation, host_main
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import host_tools
 
 from tests.tiny import Channel, Snapshot, make_channel, make_store

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import generation
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 from tests.tiny import PY, SITE, Channel, Snapshot, make_channel, make_store
 from tests.waiting import held

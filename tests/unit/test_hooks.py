@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import generation
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 from tests.tiny import make_channel, make_store
 from tests.waiting import freed, held

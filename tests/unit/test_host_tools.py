@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import engine
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import host_tools, wheels
 
 from tests.tiny import MODULE_UTILS, zip_of

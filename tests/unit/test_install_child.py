@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import generation, install_child
 from ansible_collections.lockstep.fleet.plugins.module_utils.engine_errors import explain
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 from tests.tiny import Channel, make_channel, make_store
 

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils import generation
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import records, tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 from tests.tiny import PLACEHOLDER, SITE, Channel, make_channel, make_store, tarball
 

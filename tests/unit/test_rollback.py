@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 from ansible_collections.lockstep.fleet.plugins.modules.env_record import find
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import evidence, handover, lockfile, report, rollback
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, Package

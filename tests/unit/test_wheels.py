@@ -12,7 +12,7 @@ from ansible_collections.lockstep.fleet.plugins.module_utils import clean, gener
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import disk_space
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings, SettingsError
 from package_index import Index

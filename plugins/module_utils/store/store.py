@@ -16,13 +16,13 @@ import time
 from collections.abc import Iterator
 from typing import Any, Optional
 
-from .host import flock
-from .host import install_plan as plans
-from .host.disk_space import refuse_network, refuse_other_filesystem
-from .host.errors import Problem
-from .host.flock import reported
-from .host.root import need_root_folder
-from .prefix import tree
+from ..host import flock
+from ..host import install_plan as plans
+from ..host.disk_space import refuse_network, refuse_other_filesystem
+from ..host.errors import Problem
+from ..host.flock import reported
+from ..host.root import need_root_folder
+from ..prefix import tree
 
 HISTORY = 50  # publishes remembered for each environment
 LEASE_SECONDS = 2.0  # as long as activation waits for a lease
