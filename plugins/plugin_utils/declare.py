@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..module_utils import miniconda
 from ..module_utils.host import install_plan
+from ..module_utils.miniconda import install
 from . import clean_schedule, condarc, lockfile
 from .comparison.declared import WHEEL, Clean, Declared, DeclaredEnv, Locked
 from .floor import Floor, FloorError
@@ -89,7 +89,7 @@ def declare(
         envs={name: read_env(Path(locks, tier, name + lockfile.SUFFIX), name, channels, cache) for name in names},
         base_prefix=prefix,
         base_version=str(settings["miniconda_version"]) if settings.get("miniconda_version") else None,
-        frozen={"frozen": digest_of(miniconda.FROZEN), "EXTERNALLY-MANAGED": digest_of(miniconda.MANAGED)},
+        frozen={"frozen": digest_of(install.FROZEN), "EXTERNALLY-MANAGED": digest_of(install.MANAGED)},
         shell_line=_shell_line(settings, prefix),
         condarc=text,
         condarc_sha256=None if text is None else digest_of(text),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / "module_utils"
 
-OBSERVER = ("conda_base", "observer", "host/install_plan")
+OBSERVER = ("miniconda/integrity", "observer", "host/install_plan")
 """The observer, and what it shares with the rest of `module_utils`."""
 
 IMPORTER = """\

@@ -712,7 +712,8 @@ def test_a_proxy_that_refuses(site: Site, served: Source, monkeypatch: Any) -> N
 
 def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
     """All that downloads reads the netrc file: engine (py-rattler's default client does not), installer, wheels."""
-    from ansible_collections.lockstep.fleet.plugins.module_utils import generation, miniconda
+    from ansible_collections.lockstep.fleet.plugins.module_utils import generation
+    from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda.install import install
     from ansible_collections.lockstep.fleet.plugins.plugin_utils import wheels
     from ansible_collections.lockstep.fleet.plugins.plugin_utils.solver import Question, Solver
 
@@ -732,12 +733,12 @@ def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
         file, sha256 = "x-1-py3-none-any.whl", hashlib.sha256(b"x").hexdigest()
         (tmp_path / file).write_bytes(b"x")
         with pytest.raises(Problem, match=r"401.*~/.netrc"):
-            miniconda.fetch(f"{one.url}/{file}", sha256, str(tmp_path / "installer"))
+            install.fetch(f"{one.url}/{file}", sha256, str(tmp_path / "installer"))
         with pytest.raises(Problem, match="401"):
             wheels.wheel(file, sha256, one.url, tmp_path / "cache")
         (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password pw\n")
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-        miniconda.fetch(f"{one.url}/{file}", sha256, str(tmp_path / "installer"))
+        install.fetch(f"{one.url}/{file}", sha256, str(tmp_path / "installer"))
         usual(tmp_path / "solvable")
         asked = Question("linux-64", ("python",), ("conda-forge",), ())
         names = asyncio.run(Solver(f"{one.url}/solvable", tmp_path / "cache").names(asked))

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda.install import install
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer import commands, environments, machine, seals
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.base import BASE_MARK, BASELINE
 from ansible_collections.lockstep.fleet.plugins.module_utils.observer.main import DEPTHS, observe
@@ -211,7 +211,7 @@ PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
     ("no list of what the installer brought", lambda f, t: (f.root / "miniconda" / BASELINE).unlink(), Kind.BASE_PACKAGES,
      "initial-state.explicit.txt is gone", "base"),
     ("a thawed base", lambda f, t: (f.root / "miniconda/conda-meta/frozen").unlink(), Kind.BASE_THAWED, "frozen", "base"),
-    ("another base", lambda f, t: put(f.root / "miniconda" / miniconda.MARK, '{"version": "py311_24.1.0-0"}'),
+    ("another base", lambda f, t: put(f.root / "miniconda" / install.MARK, '{"version": "py311_24.1.0-0"}'),
      Kind.BASE_VERSION, "py311_24.1.0-0", "base"),
     ("no base", lambda f, t: (f.root / "miniconda").rename(f.root / "gone"), Kind.BASE_MISSING, "missing", "base"),
     ("no engine", lambda f, t: shutil.rmtree(f.root / "engine"), Kind.ENGINE, "rattler-0.28.0", "engine"),
@@ -289,16 +289,16 @@ def test_a_base_that_cannot_work_is_drift(fleet: FakeRoot, part: str) -> None:
     drifts, _ = look(fleet)
     assert Kind.BASE_MISSING in [d.kind for d in drifts] and not in_sync(drifts)
     assert "is damaged: " in drifts[0].detail and "is gone" in drifts[0].detail
-    assert miniconda.look(str(fleet.root), str(base)).state == "damaged"
+    assert install.look(str(fleet.root), str(base)).state == "damaged"
 
 
 def test_an_installation_that_was_cut_off_is_drift_where_it_was(fleet: FakeRoot) -> None:
-    note = Path(miniconda.intent(str(fleet.root)))
+    note = Path(install.intent(str(fleet.root)))
     put(note, json.dumps({"action": "install", "prefix": str(fleet.root / "elsewhere")}))
     assert look(fleet)[0] == []
     put(note, json.dumps({"action": "update", "prefix": str(fleet.root / "miniconda")}))
     assert [d.kind for d in look(fleet)[0]] == [Kind.BASE_MISSING]
-    assert miniconda.look(str(fleet.root), str(fleet.root / "miniconda")).state == "half-updated"
+    assert install.look(str(fleet.root), str(fleet.root / "miniconda")).state == "half-updated"
 
 
 @pytest.mark.parametrize(
@@ -559,4 +559,4 @@ def test_whatever_is_asked_the_answer_is_json() -> None:
 
 
 def test_constants_are_those_of_what_writes_the_files() -> None:
-    assert (seals.MARK, seals.MANIFEST, BASE_MARK) == (MARK, MANIFEST, miniconda.MARK)
+    assert (seals.MARK, seals.MANIFEST, BASE_MARK) == (MARK, MANIFEST, install.MARK)

@@ -6,7 +6,7 @@ import json
 import os
 import re
 
-from ..conda_base import gone
+from ..miniconda.integrity import gone
 from .own_files import file_state
 from .packages import describe_dist, dist_infos, package_names, site_packages
 from .reading import LARGE, Obs, Odd, Seen, read, read_text

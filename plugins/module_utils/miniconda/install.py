@@ -28,12 +28,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .conda_base import gone
-from .host.errors import Problem
-from .host.flock import opened, reported
-from .host.install_plan import redact
-from .host.root import need_root_folder
-from .prefix import tree
+from ..host.errors import Problem
+from ..host.flock import opened, reported
+from ..host.install_plan import redact
+from ..host.root import need_root_folder
+from ..prefix import tree
+from .integrity import gone
 
 MARK = ".lockstep-base.json"
 ROOM = 1_500_000_000  # bytes: the installer (170 MB), what it unpacks, and some air
