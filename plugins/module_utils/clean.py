@@ -14,7 +14,7 @@ import subprocess
 import time
 from typing import Any, Optional
 
-from . import wheels
+from .build import wheels
 from .host.child_env import clean_environment
 from .host.disk_space import human
 from .host.errors import Problem

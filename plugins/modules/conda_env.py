@@ -162,8 +162,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import generation, wheels
-from ..module_utils.engine import platform_of
+from ..module_utils.build import build, wheels
+from ..module_utils.build.rattler_runtime import platform_of
 from ..module_utils.host import disk_space, install_plan
 from ..module_utils.host.errors import Problem
 from ..module_utils.host.root import check_root, refuse_root
@@ -212,7 +212,7 @@ def difference(label: str, old: dict[str, str], new: dict[str, str]) -> tuple[di
 
 def wishes(store: Store, made: dict[str, Any], state: str, depth: str) -> list[str]:
     """Say what there is to do, without doing it."""
-    found = generation.look(store, made, depth)
+    found = build.look(store, made, depth)
     wanted = []
     if found["state"] == "damaged":
         few = "; ".join(found["damage"][:3])
@@ -245,18 +245,18 @@ def have(p: dict[str, Any], store: Store, check_mode: bool) -> dict[str, Any]:
         "diff": {**shown, "after": shown["after"] or "".join(f"{line}\n" for line in did)} if did else {},
     }
     if check_mode:
-        generation.checked(made)
+        build.checked(made)
         if did and os.path.isdir(store.root):
             disk_space.refuse_network(store.root)
             if did[0].startswith(("build", "repair")):
                 disk_space.need_room(store.root, made, store.pkgs, p["reserve_mb"] * 1000000)
         return result
-    options = generation.Options(p["verify"], p["reserve_mb"] * 1000000, p["pip_check"], p["test_timeout"],
+    options = build.Options(p["verify"], p["reserve_mb"] * 1000000, p["pip_check"], p["test_timeout"],
                                  p["pip_index"])  # fmt: skip
     if p["state"] == "staged":
-        done = generation.stage(store, made, options)
+        done = build.stage(store, made, options)
     else:
-        done = generation.build(store, made, options)
+        done = build.build(store, made, options)
         result["previous"] = done["previous"]
     result["changed"] = done["changed"]
     if done["changed"]:

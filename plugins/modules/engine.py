@@ -93,7 +93,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.engine import Wanted, apply, look, platform_of
+from ..module_utils.build.rattler_runtime import Wanted, apply, look, platform_of
 from ..module_utils.host.errors import Problem
 from ..module_utils.host.root import check_root, refuse_root
 

@@ -81,7 +81,7 @@ import zlib
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.engine import platform_of
+from ..module_utils.build.rattler_runtime import platform_of
 from ..module_utils.host import install_plan as plans
 from ..module_utils.host.errors import Problem
 from ..module_utils.prefix import tree

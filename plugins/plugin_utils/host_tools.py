@@ -17,15 +17,15 @@ MODULES = (
     "clean",
     "host_main",
     "host/root",
-    "install_child",
-    "layout",
+    "build/install_child",
+    "build/extra_files",
     "host/flock",
     "host/install_plan",
     "host/errors",
     "host/disk_space",
     "store/store",
     "prefix/tree",
-    "wheels",
+    "build/wheels",
 )
 """`host_main`, what it imports, directly or not, and the child that installs."""
 

@@ -12,14 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import clean, generation, host_main
+from ansible_collections.lockstep.fleet.plugins.module_utils import clean, host_main
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import host_tools
 
 from tests.tiny import Channel, Snapshot, make_channel, make_store
 
-FAST = generation.Options(pip_check=False)
+FAST = build.Options(pip_check=False)
 
 # conda's own rule for "unused": no file of a package has a second name
 CONDA = """#!{python}
@@ -52,7 +53,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory, channel: Channel) -> Snapshot
     conda.write_text(CONDA.format(python=sys.executable))
     conda.chmod(0o755)
     for what in (("alpha=1.0", "python"), ("alpha", "python"), ("alpha", "beta", "python")):
-        generation.build(store, channel.plan("train", *what), FAST)
+        build.build(store, channel.plan("train", *what), FAST)
     return Snapshot(root)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import engine
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import rattler_runtime
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
@@ -84,69 +84,69 @@ class TestEngine:
         return path
 
     @pytest.fixture
-    def wanted(self, tmp_path: Path, wheel: Path) -> engine.Wanted:
+    def wanted(self, tmp_path: Path, wheel: Path) -> rattler_runtime.Wanted:
         files = {path: (file.sha256, file.mode) for path, file in host_tools.host_files().items()}
-        return engine.Wanted(str(tmp_path / "root"), "1.0", tree.sha256_file(str(wheel)), files)
+        return rattler_runtime.Wanted(str(tmp_path / "root"), "1.0", tree.sha256_file(str(wheel)), files)
 
     @pytest.fixture
     def texts(self) -> dict[str, str]:
         return {path: file.text for path, file in host_tools.host_files().items()}
 
     def test_installs_all_and_then_has_nothing_to_do(
-        self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str]
+        self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
     ) -> None:
-        missing = engine.look(wanted)
+        missing = rattler_runtime.look(wanted)
         assert missing["engine"] and sorted(missing["files"]) == sorted(texts)
         assert not Path(wanted.root).exists()  # looking makes nothing
-        engine.apply(wanted, str(wheel), texts)
-        assert engine.look(wanted) == {"engine": False, "files": [], "superseded": []}
+        rattler_runtime.apply(wanted, str(wheel), texts)
+        assert rattler_runtime.look(wanted) == {"engine": False, "files": [], "superseded": []}
         root = Path(wanted.root)
         assert (root / "engine/rattler-1.0/.complete").read_text() == wanted.sha256 + "\n"
         assert (root / "bin/lockstep-run").stat().st_mode & 0o777 == 0o755
 
     def test_mends_what_was_altered_and_removes_what_is_old(
-        self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str]
+        self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
     ) -> None:
-        engine.apply(wanted, str(wheel), texts)
+        rattler_runtime.apply(wanted, str(wheel), texts)
         root = Path(wanted.root)
         victim = root / "engine" / wanted.tools / "lockstep_host/clean.py"
         victim.write_text("")
         (root / "bin/lockstep-run").chmod(0o700)
         for old in ("rattler-0.9", "tools-000000000000", ".rattler-1.0.new"):
             (root / "engine" / old / "sub").mkdir(parents=True)
-        found = engine.look(wanted)
+        found = rattler_runtime.look(wanted)
         assert sorted(found["files"]) == ["bin/lockstep-run", f"engine/{wanted.tools}/lockstep_host/clean.py"]
         assert len(found["superseded"]) == 3
-        engine.apply(wanted, "", texts)
-        assert engine.look(wanted) == {"engine": False, "files": [], "superseded": []}
+        rattler_runtime.apply(wanted, "", texts)
+        assert rattler_runtime.look(wanted) == {"engine": False, "files": [], "superseded": []}
         assert {p.name for p in (root / "engine").iterdir()} == {wanted.engine, wanted.tools}
 
     @pytest.mark.parametrize("harm", [lambda f: f.write_bytes(b"E"), lambda f: f.rename(f.with_name("other.so"))])
     def test_sees_an_engine_of_which_something_is_missing(
-        self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str], harm: Callable[[Path], object]
+        self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str], harm: Callable[[Path], object]
     ) -> None:
-        engine.apply(wanted, str(wheel), texts)
+        rattler_runtime.apply(wanted, str(wheel), texts)
         harm(Path(wanted.root, "engine/rattler-1.0/rattler/rattler.abi3.so"))
-        assert engine.look(wanted)["engine"]
-        engine.apply(wanted, str(wheel), {})
-        assert not engine.look(wanted)["engine"]
+        assert rattler_runtime.look(wanted)["engine"]
+        rattler_runtime.apply(wanted, str(wheel), {})
+        assert not rattler_runtime.look(wanted)["engine"]
 
     def test_keeps_an_old_engine_while_something_is_built(
-        self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str]
+        self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
     ) -> None:
-        engine.apply(wanted, str(wheel), texts)
+        rattler_runtime.apply(wanted, str(wheel), texts)
         old = Path(wanted.root, "engine/rattler-0.9")
         old.mkdir()
         with Store(wanted.root).locked("train"):
-            engine.apply(wanted, "", {})
+            rattler_runtime.apply(wanted, "", {})
         assert old.exists()
-        engine.apply(wanted, "", {})
+        rattler_runtime.apply(wanted, "", {})
         assert not old.exists()
 
-    def test_refuses_another_wheel(self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str]) -> None:
+    def test_refuses_another_wheel(self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]) -> None:
         wheel.write_bytes(wheel.read_bytes() + b"x")
         with pytest.raises(Problem, match="not the declared one"):
-            engine.apply(wanted, str(wheel), texts)
+            rattler_runtime.apply(wanted, str(wheel), texts)
         assert not list(Path(wanted.root, "engine").glob("*rattler*"))
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build as generation
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import prefix_reader, spec, whole_file
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.findings import errors
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.outcome import ImportFailed, Outcome, Settings

@@ -571,7 +571,7 @@ def test_a_mirror_of_a_mirror(site: Site, served: Source) -> None:
 
 def test_the_solver_and_a_generation_take_it_as_a_channel(site: Site, served: Source, tmp_path: Path) -> None:
     """py-rattler solves from a served mirror; a lock's plan with the mirror as channel alias builds an environment."""
-    from ansible_collections.lockstep.fleet.plugins.module_utils import generation
+    from ansible_collections.lockstep.fleet.plugins.module_utils.build import build as generation
     from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile
 
     from tests.tiny import make_store
@@ -712,7 +712,7 @@ def test_a_proxy_that_refuses(site: Site, served: Source, monkeypatch: Any) -> N
 
 def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
     """All that downloads reads the netrc file: engine (py-rattler's default client does not), installer, wheels."""
-    from ansible_collections.lockstep.fleet.plugins.module_utils import generation
+    from ansible_collections.lockstep.fleet.plugins.module_utils.build import build as generation
     from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda.install import install
     from ansible_collections.lockstep.fleet.plugins.plugin_utils import wheels
     from ansible_collections.lockstep.fleet.plugins.plugin_utils.solver import Question, Solver

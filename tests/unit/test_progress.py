@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import install_child
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import install_child
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import flock
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.progress import doing_of, told, watched

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils.engine_errors import explain
+from ansible_collections.lockstep.fleet.plugins.module_utils.build.rattler_errors import explain
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import disk_space, flock
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...module_utils import wheels
+from ...module_utils.build import wheels
 from ...module_utils.host import install_plan as plans
 from ...module_utils.host.errors import Problem
 from .. import channels as chan

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ...module_utils.engine import PLATFORMS as MACHINES
+from ...module_utils.build.rattler_runtime import PLATFORMS as MACHINES
 from ...module_utils.host.errors import Problem
 from .. import channels as chan
 from ..lockpackage import Package

@@ -18,12 +18,12 @@ import subprocess
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from .host.child_env import clean_environment
-from .host.errors import Problem
-from .host.install_plan import redact
-from .layout import pip_command
-from .prefix import tree
-from .store.store import Store
+from ..host.child_env import clean_environment
+from ..host.errors import Problem
+from ..host.install_plan import redact
+from ..prefix import tree
+from ..store.store import Store
+from .extra_files import pip_command
 
 SECONDS = 7200  # limit of one pip command: wheels of gigabytes come over slow lines
 RESERVED = ("conda-meta/", "etc/conda/", tree.FOLDER + "/")  # whoever writes here decides what activation does

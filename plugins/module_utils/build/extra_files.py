@@ -7,8 +7,8 @@ import os
 import shlex
 from typing import Any
 
-from .host import install_plan as plans
-from .prefix import tree
+from ..host import install_plan as plans
+from ..prefix import tree
 
 EXTERNALLY_MANAGED = """[externally-managed]
 Error=This environment is shared by all users of this host and never changed in place.

@@ -18,17 +18,17 @@ import subprocess
 import time
 from typing import Any, NamedTuple, Optional
 
-from . import pyc, wheels
-from .acceptance import accepted
-from .engine_errors import explain
-from .host import disk_space, flock
-from .host import install_plan as plans
-from .host.child_env import clean_environment
-from .host.errors import Problem
-from .host.flock import reported
-from .layout import library, write_ours
-from .prefix import records, tree
-from .store.store import Store
+from ..host import disk_space, flock
+from ..host import install_plan as plans
+from ..host.child_env import clean_environment
+from ..host.errors import Problem
+from ..host.flock import reported
+from ..prefix import records, tree
+from ..store.store import Store
+from . import bytecode, wheels
+from .extra_files import library, write_ours
+from .rattler_errors import explain
+from .smoke_test import accepted
 
 THRIFTY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """For the engine: glibc's malloc then gives large buffers back at once, which halves the peak and costs no time."""
@@ -316,7 +316,7 @@ class _Making:
             "engine": self.store.engine, "packages": self.plan["packages"], "channel": self.plan["channel"],
             "staging": self.new, "final": self.final, "pkgs": self.store.pkgs, "full": full, "lock": self.fds[0],
         }  # fmt: skip
-        program = os.path.join(str(self.store.tools), "lockstep_host", "install_child.py")
+        program = os.path.join(str(self.store.tools), "lockstep_host", "build", "install_child.py")
         child = subprocess.run(
             [self.store.python, "-I", program], input=json.dumps(request).encode(), capture_output=True,
             pass_fds=self.fds, cwd="/", env=clean_environment(THRIFTY), check=False,
@@ -433,14 +433,14 @@ class _Making:
 
     def _bytecode(self, found: dict[str, os.stat_result]) -> dict[str, tree.Entry]:
         lib = library(self.plan)
-        todo = pyc.sources(found, lib) if lib else []
-        made = pyc.borrow(self._siblings(), self.new, found, todo) if todo else {}
+        todo = bytecode.sources(found, lib) if lib else []
+        made = bytecode.borrow(self._siblings(), self.new, found, todo) if todo else {}
         self.borrowed = len(made)
         if todo:
             self._tell(f"byte-compiles {len(todo)} modules")
             python = os.path.join(self.new, "bin", "python")
-            pyc.compile_all(python, self.new, self.final, todo, self.fds, clean_environment())
-            compiled = pyc.made_by_compiling(self.new, todo)
+            bytecode.compile_all(python, self.new, self.final, todo, self.fds, clean_environment())
+            compiled = bytecode.made_by_compiling(self.new, todo)
             self.compiled = len(compiled)
             made.update(tree.entries_of(self.new, compiled))
         return made

@@ -7,7 +7,7 @@ import re
 import subprocess
 from typing import Optional
 
-from .prefix import tree
+from ..prefix import tree
 
 TAGGED = re.compile(r"(.*/)?__pycache__/([^/]+)\.cpython-[0-9]+t?\.pyc\Z")
 WORKERS = 8  # each keeps about 20 MB

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .host.errors import Problem
-from .host.install_plan import redact
+from ..host.errors import Problem
+from ..host.install_plan import redact
 
 # what the text of an error holds -> (what happened, what to do); the first that matches counts
 DISK = (

@@ -14,9 +14,9 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .host.child_env import clean_environment
-from .host.errors import Problem
-from .layout import library, package_variables, pip_command
+from ..host.child_env import clean_environment
+from ..host.errors import Problem
+from .extra_files import library, package_variables, pip_command
 
 KEPT = 65536  # bytes of what a test says
 

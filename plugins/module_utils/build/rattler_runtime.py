@@ -16,11 +16,11 @@ import re
 import zipfile
 from typing import Any, NamedTuple
 
-from .host.errors import Problem
-from .host.flock import reported
-from .host.root import need_root_folder
-from .prefix import tree
-from .store.store import Store
+from ..host.errors import Problem
+from ..host.flock import reported
+from ..host.root import need_root_folder
+from ..prefix import tree
+from ..store.store import Store
 
 PLATFORMS = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}
 SUPERSEDED = re.compile(r"(rattler|tools)-|\.(rattler|tools)-.*\.(new|trash)\Z")
