@@ -14,8 +14,8 @@ FILES = Path(__file__).absolute().parent.parent.parent / "roles" / "conda_envs" 
 
 MODULES = (
     "host/child_env",
-    "clean",
-    "host_main",
+    "gc/collect",
+    "gc/cli",
     "host/root",
     "build/install_child",
     "build/extra_files",
@@ -36,7 +36,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from lockstep_host.host_main import main
+from lockstep_host.gc.cli import main
 
 sys.exit(main())
 """

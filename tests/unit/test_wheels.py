@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import clean
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build, wheels
+from ansible_collections.lockstep.fleet.plugins.module_utils.gc import collect
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import disk_space
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
@@ -191,13 +191,13 @@ def test_no_sdist_is_ever_built(channel: Channel, index: Index, store: Store) ->
 def test_the_clean_takes_wheels_that_no_generation_needs(
     channel: Channel, index: Index, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clean, "conda", lambda *_: None)
+    monkeypatch.setattr(collect, "conda", lambda *_: None)
     old, new = delta(index), index.add("epsilon", "1.0")
     build.build(store, channel.plan("train", "python", "alpha", pip=[old]), options(index))
     build.build(store, channel.plan("train", "python", "alpha", pip=[new]), options(index))
-    assert clean.clean(store, keep_previous=1, min_age=0)["removed"] == []
+    assert collect.clean(store, keep_previous=1, min_age=0)["removed"] == []
     Path(store.wheels, ".train.new").mkdir()
-    entry = clean.clean(store, keep_previous=0, min_age=0)
+    entry = collect.clean(store, keep_previous=0, min_age=0)
     assert f"wheels/{old['file_name']}" in entry["removed"] and entry["ok"]
     assert [path.name for path in Path(store.wheels).iterdir()] == [new["sha256"]]
 

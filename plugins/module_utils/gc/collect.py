@@ -14,13 +14,13 @@ import subprocess
 import time
 from typing import Any, Optional
 
-from .build import wheels
-from .host.child_env import clean_environment
-from .host.disk_space import human
-from .host.errors import Problem
-from .host.flock import reported
-from .prefix import tree
-from .store.store import Store
+from ..build import wheels
+from ..host.child_env import clean_environment
+from ..host.disk_space import human
+from ..host.errors import Problem
+from ..host.flock import reported
+from ..prefix import tree
+from ..store.store import Store
 
 KEPT = 50  # entries of the clean's history
 SECONDS = 3600  # limit of one conda command

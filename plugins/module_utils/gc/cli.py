@@ -8,10 +8,10 @@ import os
 import sys
 from typing import Optional
 
-from .clean import clean, report
-from .host.errors import Problem
-from .host.root import refuse_stranger
-from .store.store import Store
+from ..host.errors import Problem
+from ..host.root import refuse_stranger
+from ..store.store import Store
+from .collect import clean, report
 
 
 def arguments(argv: Optional[list[str]]) -> argparse.Namespace:
