@@ -16,8 +16,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar, trust_as_template
 
-from ..module_utils.observer.main import DEPTHS
-from ..module_utils.observer.reading import redact
+from ..module_utils.observe.main import DEPTHS
+from ..module_utils.observe.reading import redact
 from ..plugin_utils import declare, host_tools, piped
 from ..plugin_utils.comparison.answer import read_answer
 from ..plugin_utils.comparison.compare import compare

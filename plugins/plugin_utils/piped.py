@@ -11,7 +11,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / "module_utils"
 
-OBSERVER = ("miniconda/integrity", "observer", "host/install_plan")
+OBSERVER = ("miniconda/integrity", "observe", "host/install_plan")
 """The observer, and what it shares with the rest of `module_utils`."""
 
 IMPORTER = """\
@@ -65,4 +65,4 @@ def observer(request: str) -> str:
 
     :raises OSError: where the collection is not whole
     """
-    return f"{importer(OBSERVER)}\nfrom lockstep_host.observer.main import main\n\nmain({request!a})\n"
+    return f"{importer(OBSERVER)}\nfrom lockstep_host.observe.main import main\n\nmain({request!a})\n"

@@ -12,9 +12,9 @@ from typing import Any
 
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
 from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda.install import install
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.base import BASELINE
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.machine import see_host
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import Seen
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.base import BASELINE
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.machine import see_host
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.reading import Seen
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.tree import MANIFEST, MARK
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import clean_schedule, condarc
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import (

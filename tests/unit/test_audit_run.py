@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer import main as observer
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe import main as observer
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, host_tools, lockfile, settings
 from fake_root import FakeRoot, put, thaw
 from lock_samples import lock, package

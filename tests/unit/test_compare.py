@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import redact
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.reading import redact
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.answer import LIMIT, read_answer
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.compare import compare
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import (

@@ -19,10 +19,10 @@ import pytest
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
 from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda.install import install
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer import commands, environments, machine, seals
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.base import BASE_MARK, BASELINE
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.main import DEPTHS, observe
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import Seen
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe import commands, environments, machine, seals
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.base import BASE_MARK, BASELINE
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.main import DEPTHS, observe
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.reading import Seen
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.tree import MANIFEST, MARK
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, piped
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.compare import compare

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...module_utils.observer.reading import redact
+from ...module_utils.observe.reading import redact
 from ..words import some
 from .declared import Declared
 from .drift import NOTE, UNKNOWN, Drift, section

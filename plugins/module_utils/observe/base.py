@@ -7,7 +7,7 @@ import os
 import re
 
 from ..miniconda.integrity import gone
-from .own_files import file_state
+from .host_files import file_state
 from .packages import describe_dist, dist_infos, package_names, site_packages
 from .reading import LARGE, Obs, Odd, Seen, read, read_text
 

@@ -12,8 +12,8 @@ from typing import Any
 from .base import see_base, see_shell
 from .condarc import see_condarc, see_strays
 from .environments import see_envs, see_undeclared
+from .host_files import see_engine, see_files, see_folders
 from .machine import see_disk, see_host, see_machine, user_name
-from .own_files import see_engine, see_files, see_folders
 from .reading import Obs, Odd, OutOfTime, Seen, reason, redact
 from .schedule import see_clean
 

@@ -7,7 +7,7 @@ import json
 import os
 
 from .commands import run
-from .own_files import see_files
+from .host_files import see_files
 from .reading import LARGE, Obs, Odd, Seen, read, redact
 
 
