@@ -34,7 +34,8 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("locking"):
-            from ..plugin_utils import findings, handover
+            from ..plugin_utils import handover
+            from ..plugin_utils.core import findings
             from ..plugin_utils.locking.run import run as lock
             from ..plugin_utils.locking.settings import Settings, SettingsError
             from ..plugin_utils.locking.summary import lines

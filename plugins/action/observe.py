@@ -24,9 +24,9 @@ from ..plugin_utils.comparison.compare import compare
 from ..plugin_utils.comparison.declared import Declared
 from ..plugin_utils.comparison.drift import DRIFT, NOTE, UNKNOWN, Drift, in_sync
 from ..plugin_utils.comparison.kinds import Kind
+from ..plugin_utils.core.text import plain
 from ..plugin_utils.settings import observation_file, read_settings, reports_dir, role_defaults, run_folder
 from ..plugin_utils.verdict import Verdict, maintenance, verdict
-from ..plugin_utils.words import plain
 
 SHOWN = 12  # lines of drift in a result; all of them are in the observation's file
 

@@ -12,9 +12,9 @@ from ansible.plugins.action import ActionBase
 
 from ..plugin_utils import evidence, handover, rollback
 from ..plugin_utils.channels import PUBLISHED_ALIAS
+from ..plugin_utils.core.text import plain
 from ..plugin_utils.lockfile import LockError
 from ..plugin_utils.settings import data_of
-from ..plugin_utils.words import plain
 from .observe import settings_of
 from .promote import channels_of, hosts_of, locks_of
 

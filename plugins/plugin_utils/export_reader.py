@@ -12,7 +12,8 @@ import yaml
 
 from ..module_utils.host import install_plan as plans
 from . import channels as chan
-from . import matchspec, yaml_guard
+from . import matchspec
+from .core import safe_yaml
 from .found import DECIDE, LEFT_OUT, Found, Known, PipLine, looks_like_everything, wish
 
 _MAX_BYTES = 4 << 20
@@ -91,8 +92,8 @@ def _listed(found: Found, path: Path, lines: list[tuple[int, str]]) -> None:
 def _environment(found: Found, path: Path, text: str) -> None:
     """environment.yml (CEP 24), and what people take for one."""
     try:
-        root = yaml_guard.compose(text)
-    except yaml_guard.YamlError as error:
+        root = safe_yaml.compose(text)
+    except safe_yaml.YamlError as error:
         raise ExportError(error.at(str(path))) from None
     if not isinstance(root, yaml.MappingNode):
         raise ExportError(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..module_utils.host import install_plan as plans
 from . import channels as chan
-from . import whole_file
+from .core import atomic_write
 from .floor import Floor, FloorError
 from .lockfile import SUFFIX, Lock, LockError, plan
 from .lockpackage import Package
@@ -99,7 +99,7 @@ def run(settings: Settings, write: bool) -> Outcome:
     if write:
         for file in outcome.files:
             if file.changed and file.text is not None:
-                whole_file.write(file.path, file.text)
+                atomic_write.write(file.path, file.text)
             elif file.changed:
                 file.path.unlink(missing_ok=True)
     return outcome

@@ -19,7 +19,7 @@ import yaml
 
 from ..module_utils.host import install_plan as plans
 from . import channels as chan
-from . import yaml_guard
+from .core import safe_yaml
 from .lockpackage import LockError, Package
 
 CREATED_BY = "created_by"  # conda-lockfiles refuses custom_metadata without this key
@@ -159,8 +159,8 @@ class Lock:
         Raises LockError, one line for each problem, each beginning with `source` and where possible a line number.
         """
         try:
-            document = yaml_guard.load(text)
-        except yaml_guard.YamlError as error:
+            document = safe_yaml.load(text)
+        except safe_yaml.YamlError as error:
             raise LockError(error.at(source)) from None
         try:
             lock = cls._from_document(document)
@@ -273,7 +273,7 @@ def _line_of(text: str, index: int) -> str:
     """Return `:line` of an item of `package`; only called when something is wrong with it, since it costs a second
     parse.
     """
-    root = yaml_guard.compose(text)
+    root = safe_yaml.compose(text)
     for key, value in root.value:
         if key.value == "package" and isinstance(value, yaml.SequenceNode):
             return f":{value.value[index].start_mark.line + 1}"

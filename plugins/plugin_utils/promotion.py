@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ..module_utils.host import install_plan as plans
 from . import evidence, handover, packagediff, proof
+from .core.text import plain
 from .lockfile import Lock, LockError
 from .proof import Refusal
-from .words import plain
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .core.text import plain
 from .report import LIMIT, SCHEMA
 from .verdict import Verdict
-from .words import plain
 
 DEPTHS = ("stats", "hashes")
 """The depths that look at every file of an environment, the lesser first."""

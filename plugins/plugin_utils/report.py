@@ -19,8 +19,8 @@ import jinja2
 from .comparison.drift import DRIFT, NOTE, UNKNOWN, Drift
 from .comparison.kinds import ABOUT, Kind
 from .comparison.packages import package_changes
+from .core.text import plain, some
 from .verdict import Maintenance, Verdict, verdict
-from .words import plain, some
 
 SCHEMA = 1
 LIMIT = 64 << 20

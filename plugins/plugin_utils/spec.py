@@ -15,8 +15,9 @@ import yaml
 
 from ..module_utils.host import install_plan as plans
 from . import channels as chan
-from . import habits, matchspec, pipsection, pypi_names, selectors, yaml_guard
-from .findings import ERROR, FUZZY_PIN, WARNING, Finding, errors
+from . import habits, matchspec, pipsection, pypi_names, selectors
+from .core import safe_yaml
+from .core.findings import ERROR, FUZZY_PIN, WARNING, Finding, errors
 
 KEYS = ("name", "channels", "dependencies", "variables", "platforms")
 
@@ -73,9 +74,9 @@ def read(text: str, source: str, name: str, allowed: Sequence[str]) -> tuple[Spe
     """
     reader = _Reader(Spec(name, source), allowed)
     try:
-        reader.document(yaml_guard.compose(text))
+        reader.document(safe_yaml.compose(text))
         reader.selectors(text)
-    except yaml_guard.YamlError as error:
+    except safe_yaml.YamlError as error:
         remedy = "correct the file's syntax"
         if glued := next((n for n, line in enumerate(text.splitlines(), 1) if _GLUED.match(line)), None):
             remedy = f"write a blank behind the `-` of line {glued}"
@@ -397,7 +398,7 @@ class _Reader:
         return None
 
 
-def _before(text: str, error: yaml_guard.YamlError) -> str:
+def _before(text: str, error: safe_yaml.YamlError) -> str:
     """Return the line up to the place of an error, that character included."""
     lines = text.splitlines()
     return lines[error.line - 1][: error.column] if error.line <= len(lines) else ""

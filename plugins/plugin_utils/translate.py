@@ -14,7 +14,7 @@ import yaml
 
 from . import channels as chan
 from . import habits, pipsection, pypi_names, spec
-from .findings import ERROR, errors
+from .core.findings import ERROR, errors
 from .found import CHANGED, DECIDE, KEPT, LEFT_OUT, PART_OF_A_PLATFORM, SAME, Found, PipLine, Wish
 
 _RENAMED = {

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from .comparison.drift import NOTE, UNKNOWN, Drift
-from .words import plain
+from .core.text import plain
 
 
 class Verdict(Enum):

@@ -26,7 +26,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.drift im
 )
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.kinds import ABOUT, Kind
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.packages import package_changes, split_name
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.words import plain
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.text import plain
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/audit.md"
 ROLES = Path(__file__).resolve().parents[2] / "roles"

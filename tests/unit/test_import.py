@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build as generation
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import prefix_reader, spec, whole_file
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.findings import errors
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import prefix_reader, spec
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import atomic_write
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.findings import errors
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.outcome import ImportFailed, Outcome, Settings
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.run import read, run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, plan
@@ -560,7 +561,7 @@ def test_nothing_is_replaced_unless_told(site):
 
 def test_a_killed_import_is_completed_by_the_next(site, monkeypatch):
     writes = []
-    real = whole_file.write
+    real = atomic_write.write
 
     def dies_at_the_second(path, text):
         writes.append(path)
@@ -568,11 +569,11 @@ def test_a_killed_import_is_completed_by_the_next(site, monkeypatch):
             raise KeyboardInterrupt
         real(path, text)
 
-    monkeypatch.setattr(whole_file, "write", dies_at_the_second)
+    monkeypatch.setattr(atomic_write, "write", dies_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         site.take("dependencies: [python=3.12]\n")
     assert (site.folder / "envs/train.yml").exists() and not (site.folder / "envs/locks/dev").exists()
-    monkeypatch.setattr(whole_file, "write", real)
+    monkeypatch.setattr(atomic_write, "write", real)
     assert site.take("dependencies: [python=3.12]\n").changed
     assert (site.folder / "envs/locks/dev/train.conda-lock.yml").exists()
 

@@ -17,7 +17,8 @@ import pytest
 import rattler
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import handover, lockfile, relax, whole_file
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import handover, lockfile, relax
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import atomic_write
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings, SettingsError
@@ -622,7 +623,7 @@ def test_what_a_killed_run_left_is_swept(tmp_path):
     for leftover in leftovers:
         leftover.touch()
     os.utime(leftovers[0], (time.time() - 7200,) * 2)
-    whole_file.write(tmp_path / "train.txt", "x")
+    atomic_write.write(tmp_path / "train.txt", "x")
     assert [leftover.exists() for leftover in leftovers] == [False, True]
 
 

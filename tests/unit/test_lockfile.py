@@ -8,7 +8,8 @@ import pytest
 import rattler
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, lockpackage, yaml_guard
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, lockpackage
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import safe_yaml
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, LockError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -307,11 +308,11 @@ def test_hostile_yaml_is_refused_at_once(text):
 
 
 def test_yaml_errors_say_where():
-    with pytest.raises(yaml_guard.YamlError) as caught:
-        yaml_guard.load("a: 1\nb: [1\nc: 2\n")
+    with pytest.raises(safe_yaml.YamlError) as caught:
+        safe_yaml.load("a: 1\nb: [1\nc: 2\n")
     assert caught.value.at("f.yml").startswith("f.yml:") and caught.value.line >= 2
-    with pytest.raises(yaml_guard.YamlError) as caught:
-        yaml_guard.load("a: 1\nb: 2\na: 3\n")
+    with pytest.raises(safe_yaml.YamlError) as caught:
+        safe_yaml.load("a: 1\nb: 2\na: 3\n")
     assert (caught.value.line, caught.value.column) == (3, 1)
 
 

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import install_child
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import flock
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.progress import doing_of, told, watched
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.progress import doing_of, told, watched
 from lock_samples import lock, package
 
 CHECKOUT = Path(__file__).resolve().parents[2]

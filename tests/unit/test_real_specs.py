@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import findings as found
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import spec as specs
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import findings as found
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..words import some
+from ..core.text import some
 from .declared import Declared
 from .drift import DRIFT, NOTE, Drift, section
 from .kinds import Kind

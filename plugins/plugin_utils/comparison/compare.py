@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..words import plain
+from ..core.text import plain
 from .base import base_drift, condarc_drift, shell_drift, strays_drift
 from .declared import Declared
 from .drift import DRIFT, NOTE, UNKNOWN, Drift, unknown

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..words import some
+from ..core.text import some
 from .declared import WHEEL, Declared, Locked
 from .drift import DRIFT, NOTE, SHOWN, UNKNOWN, Drift, section, unknown
 from .kinds import Kind

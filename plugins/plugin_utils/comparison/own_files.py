@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..words import some
+from ..core.text import some
 from .declared import Declared
 from .drift import SHOWN, Drift, section
 from .kinds import Kind

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...module_utils.observe.reading import redact
-from ..words import some
+from ..core.text import some
 from .declared import Declared
 from .drift import NOTE, UNKNOWN, Drift, section
 from .kinds import Kind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..findings import Finding
+from ..core.findings import Finding
 from ..found import Note
 from ..locking.settings import Settings as Site
 

@@ -6,8 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 from ...module_utils.host import install_plan as plans
-from .. import export_reader, packagediff, prefix_reader, whole_file
-from ..findings import warnings
+from .. import export_reader, packagediff, prefix_reader
+from ..core import atomic_write
+from ..core.findings import warnings
 from ..found import Found, Wish, of_prefix
 from ..lockfile import SUFFIX, Lock, LockError, plan
 from ..locking.outcome import Outcome as Locked
@@ -42,7 +43,7 @@ def run(settings: Settings, write: bool) -> Outcome:
     if write:
         for path, old, new in files:
             if old != new:
-                whole_file.write(path, new)
+                atomic_write.write(path, new)
     return made
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..findings import Finding, errors
+from ..core.findings import Finding, errors
 from ..found import CHANGED, DECIDE, PART_OF_A_PLATFORM, Wish
 from ..lockfile import SUFFIX
 from ..locking.outcome import Outcome as Locked

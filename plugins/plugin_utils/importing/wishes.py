@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from ...module_utils.host import install_plan as plans
 from .. import habits, translate
+from ..core.text import some
 from ..found import CHANGED, DECIDE, LEFT_OUT, PART_OF_A_PLATFORM, Found, Wish
-from ..words import some
 from .channel import Channel
 from .draft import SHOWN, Draft
 from .versions import looser

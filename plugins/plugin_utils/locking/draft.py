@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..findings import ERROR, Finding, errors
+from ..core.findings import ERROR, Finding, errors
 from ..floor import Floor
 from ..solver import Solver
 from ..spec import Place

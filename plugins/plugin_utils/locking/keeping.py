@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .. import channels as chan
-from ..findings import WARNING
+from ..core.findings import WARNING
 from ..lockfile import Lock
 from ..solver import Question
 from ..spec import Spec

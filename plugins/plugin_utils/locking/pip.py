@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from .. import pipsolver, pypi_names
-from ..findings import WARNING
+from ..core.findings import WARNING
 from ..lockfile import Lock
 from ..lockpackage import LockError, Package
 from ..spec import Spec

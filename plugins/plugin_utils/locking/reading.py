@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import evidence, spec
-from ..findings import WARNING
+from ..core.findings import WARNING
 from ..lockfile import SMOKE, Lock
 from ..lockpackage import LockError
 from .draft import Draft

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from .. import habits
-from ..findings import ERROR, FUZZY_PIN, Finding, errors
+from ..core.findings import ERROR, FUZZY_PIN, Finding, errors
 from ..lockfile import SUFFIX
 from ..solver import Solver
 from . import environment, writing
