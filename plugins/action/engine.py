@@ -11,7 +11,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.host.errors import Problem
-from ..plugin_utils import host_tools, wheels
+from ..plugin_utils import host_tools
+from ..plugin_utils.net import wheel_cache
 
 MODULE = "lockstep.fleet.engine"
 
@@ -41,7 +42,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             try:
                 if missing["engine"]:
                     source = str(arguments.get("source") or "")
-                    local = wheels.wheel(missing["wheel"], missing["sha256"], source)
+                    local = wheel_cache.wheel(missing["wheel"], missing["sha256"], source)
                     temporary = self._make_tmp_path()
                     remote = self._connection._shell.join_path(temporary, missing["wheel"])
                     self._transfer_file(str(local), remote)

@@ -8,7 +8,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 
 from ..plugin_utils.controller_action import ControllerAction, libraries, some
-from ..plugin_utils.wheels import cache_dir
+from ..plugin_utils.net.wheel_cache import cache_dir
 
 _ARGUMENTS = {
     "envs": {"type": "list", "elements": "str"},

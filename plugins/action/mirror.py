@@ -40,9 +40,9 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("a mirror"):
-            from ..plugin_utils.mirroring.problems import Stopped
             from ..plugin_utils.mirroring.run import run
             from ..plugin_utils.mirroring.settings import Choice, Extras, Settings, Sources
+            from ..plugin_utils.net.errors import Stopped
 
         def some(name: str) -> tuple[str, ...] | None:
             return tuple(arguments[name]) if arguments[name] else None

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from ..module_utils.host import install_plan as plans
 from ..module_utils.host.errors import Problem
-from . import lockfile, wheels
+from . import lockfile
 from .lockfile import Lock, LockError
+from .net import wheel_cache
 
 HERE = Path(__file__).resolve().parent
 # what the plans depend on besides their inputs: edit one, and nothing that was kept counts
@@ -49,7 +50,7 @@ def packed_plans(
         raise Problem(f"the smoke test of environment {name} cannot be read", str(error)) from None
     code = [[path.name, (status := path.stat()).st_size, status.st_mtime_ns] for path in SOURCES]
     key = hashlib.sha256(json.dumps([name, text, test, alias, list(channels or ["*"]), code]).encode()).hexdigest()
-    kept = (cache or wheels.cache_dir()) / "plans" / key
+    kept = (cache or wheel_cache.cache_dir()) / "plans" / key
     with suppress(OSError, ValueError, zlib.error):  # a power cut may have left less
         packed = kept.read_text("ascii")
         zlib.decompress(base64.b64decode(packed, validate=True))

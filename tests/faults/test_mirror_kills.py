@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, wheels
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockpackage import Package, merge_depends
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import room
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.settings import Choice, Extras, Settings, Sources
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache
 
 from tests.mirror_samples import Site, source, tree_of, whole
 from tests.waiting import until
@@ -162,7 +163,7 @@ def test_a_read_only_disk(lab: Site, disk: Path) -> None:
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A mirror of a part of the local fleet's channel: the packages that tqdm needs, served on loopback."""
-    channel = wheels.cache_dir() / "channel" / "current"
+    channel = wheel_cache.cache_dir() / "channel" / "current"
     if not (channel / "local-forge").is_dir():
         pytest.skip("no channel of the local fleet (make artefacts)")
     folder = tmp_path_factory.mktemp("fleet")
@@ -189,7 +190,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     engine = next((channel / "engine").iterdir())
     extras = Extras(
         (facts["version"],), {facts["installer"]: facts["sha256"]},
-        ({"linux-64": {"file": engine.name, "sha256": wheels.sha256_of(engine)}},),
+        ({"linux-64": {"file": engine.name, "sha256": wheel_cache.sha256_of(engine)}},),
     )  # fmt: skip
     sources = Sources(str(channel), str(channel / "miniconda"), str(channel / "engine"))
     settings = Settings(folder / "m", folder / "locks", Choice(("dev",)), extras=extras, sources=sources)

@@ -15,7 +15,8 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.build import rattle
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import host_tools, wheels
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import host_tools
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache
 
 from tests.tiny import MODULE_UTILS, zip_of
 
@@ -158,17 +159,17 @@ class TestWheels:
         source.mkdir()
         (source / self.FILE).write_bytes(b"wheel")
         sha256 = tree.sha256_file(str(source / self.FILE))
-        path = wheels.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
+        path = wheel_cache.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
         (source / self.FILE).unlink()
-        assert path == wheels.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
+        assert path == wheel_cache.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
         path.write_bytes(b"broken")
         with pytest.raises(Problem, match="is not at"):
-            wheels.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
+            wheel_cache.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
 
     def test_refuses_another_hash(self, tmp_path: Path) -> None:
         (tmp_path / self.FILE).write_bytes(b"wheel")
         with pytest.raises(Problem, match="not the declared one"):
-            wheels.wheel(self.FILE, "0" * 64, f"file://{tmp_path}", tmp_path / "cache")
+            wheel_cache.wheel(self.FILE, "0" * 64, f"file://{tmp_path}", tmp_path / "cache")
 
     @pytest.mark.parametrize("said", [
         b"", b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", b"HTTP/1.1 404 No\r\n\r\n",
@@ -185,7 +186,7 @@ class TestWheels:
             threading.Thread(target=answer, args=(server,), daemon=True).start()
             url = f"http://127.0.0.1:{server.getsockname()[1]}"
             with pytest.raises(Problem, match=rf"cannot be fetched from {url}/{self.FILE}. Cause: .+"):
-                wheels.wheel(self.FILE, "0" * 64, url, tmp_path / "cache")
+                wheel_cache.wheel(self.FILE, "0" * 64, url, tmp_path / "cache")
 
     def test_asks_pip_with_hash_and_platform(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         calls = []
@@ -196,7 +197,7 @@ class TestWheels:
 
         monkeypatch.setattr(subprocess, "run", run)
         with pytest.raises(Problem, match="pip said") as caught:
-            wheels.wheel(self.FILE, "0" * 64, "", tmp_path / "cache")
+            wheel_cache.wheel(self.FILE, "0" * 64, "", tmp_path / "cache")
         assert "secret" not in str(caught.value)
         assert calls[0][:4] == [sys.executable, "-m", "pip", "download"]
         assert {"--require-hashes", "manylinux2014_x86_64", "--only-binary=:all:"} <= set(calls[0])

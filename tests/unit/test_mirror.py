@@ -22,8 +22,6 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.host.disk_space imp
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockpackage
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import contents
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.access import split_credentials
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.fetch import Fetcher
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.layout import (
     ENGINE,
     MINICONDA,
@@ -31,11 +29,13 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.layout im
     path_of,
     safe,
 )
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.problems import Stopped
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.progress import Progress
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.settings import Extras, Sources
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.simple import simple_pages
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.net.credentials import split_credentials
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.net.download import Fetcher
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.net.errors import Stopped
 from small_channel import usual
 
 from tests.mirror_samples import ALIAS, Site, Source, source, tree_of, whole
@@ -714,7 +714,7 @@ def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
     """All that downloads reads the netrc file: engine (py-rattler's default client does not), installer, wheels."""
     from ansible_collections.lockstep.fleet.plugins.module_utils.build import build as generation
     from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda.install import install
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils import wheels
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache
     from ansible_collections.lockstep.fleet.plugins.plugin_utils.solver import Question, Solver
 
     from tests.tiny import make_channel, make_store
@@ -735,7 +735,7 @@ def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
         with pytest.raises(Problem, match=r"401.*~/.netrc"):
             install.fetch(f"{one.url}/{file}", sha256, str(tmp_path / "installer"))
         with pytest.raises(Problem, match="401"):
-            wheels.wheel(file, sha256, one.url, tmp_path / "cache")
+            wheel_cache.wheel(file, sha256, one.url, tmp_path / "cache")
         (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password pw\n")
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
         install.fetch(f"{one.url}/{file}", sha256, str(tmp_path / "installer"))
@@ -743,7 +743,7 @@ def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
         asked = Question("linux-64", ("python",), ("conda-forge",), ())
         names = asyncio.run(Solver(f"{one.url}/solvable", tmp_path / "cache").names(asked))
         assert "numpy" in names["conda-forge"]
-        assert wheels.wheel(file, sha256, one.url, tmp_path / "cache").read_bytes() == b"x"
+        assert wheel_cache.wheel(file, sha256, one.url, tmp_path / "cache").read_bytes() == b"x"
         built = generation.build(make_store(tmp_path / "root2"), plan, generation.Options(pip_check=False))
         assert built["downloaded"] == ["gamma", "python"]
 

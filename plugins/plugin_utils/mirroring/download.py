@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ...module_utils.host.disk_space import human
 from ...module_utils.host.errors import Problem
-from .. import wheels
+from ..net import wheel_cache
+from ..net.errors import Full, Refused, Stopped
 from .mirror import SHOWN, Mirror
 from .plan import Item
-from .problems import Full, Refused, Stopped
 from .progress import Progress
 from .workers import each
 
@@ -87,7 +87,7 @@ def _all_of(problems: Sequence[Problem]) -> Problem:
 def _indexed_wheel(item: Item) -> str:
     """Return where an engine's wheel lies that the controller's own pip fetched (or had fetched before)."""
     try:
-        return str(wheels.wheel(item.path.rpartition("/")[2], item.sha256))
+        return str(wheel_cache.wheel(item.path.rpartition("/")[2], item.sha256))
     except Problem as problem:
         raise Problem(
             problem.message, problem.cause,

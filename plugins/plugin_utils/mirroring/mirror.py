@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..net.download import Fetcher
 from . import contents, files
-from .fetch import Fetcher
 from .layout import CONTENTS, STATE
 from .outcome import Outcome
 from .plan import Item, Wanted

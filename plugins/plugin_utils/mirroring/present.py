@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from ...module_utils.host.disk_space import human
-from .. import wheels
+from ..net import wheel_cache
 from .index import is_archive
 from .mirror import SHOWN, Mirror
 from .plan import Item
@@ -31,7 +31,7 @@ def missing_items(mirror: Mirror, write: bool) -> list[Item]:
         progress = Progress(mirror.say, len(doubtful), total)
 
         def look(item: Item) -> None:
-            found = wheels.sha256_of(dest / item.path)
+            found = wheel_cache.sha256_of(dest / item.path)
             progress.arrive((dest / item.path).stat().st_size)
             progress.finish()
             with progress.guard:
@@ -73,7 +73,7 @@ def needless_files(mirror: Mirror) -> tuple[dict[str, dict[str, Any]], dict[str,
 def _unchanged(mirror: Mirror, path: str, sha256: str, status: os.stat_result) -> bool:
     if not mirror.settings.verify and mirror.seen.believed(path, sha256, status):
         return True
-    same = wheels.sha256_of(mirror.dest / path) == sha256
+    same = wheel_cache.sha256_of(mirror.dest / path) == sha256
     if not same:
         mirror.outcome.notes.append(f"{path}, which no chosen lock needs, is damaged and no longer listed")
     return same

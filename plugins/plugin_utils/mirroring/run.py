@@ -13,17 +13,17 @@ from pathlib import Path
 
 from ...module_utils.host.errors import Problem
 from .. import channels as chan
+from ..net.credentials import split_credentials
+from ..net.download import Fetcher
+from ..net.errors import Refused, written
 from . import clients, contents, files, room, summary
-from .access import split_credentials
 from .download import download
-from .fetch import Fetcher
 from .items import wanted
 from .layout import CONTENTS, STATE, below
 from .locks import read_locks
 from .mirror import Mirror, former_contents
 from .outcome import Outcome
 from .present import missing_items, needless_files
-from .problems import Refused, written
 from .progress import Say
 from .publish import publish
 from .seen import Seen

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from ..net.errors import Stopped
 from .mirror import Mirror
 from .plan import Item
-from .problems import Stopped
 from .progress import Progress
 
 

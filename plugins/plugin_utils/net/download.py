@@ -18,10 +18,10 @@ from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from ...module_utils.host.errors import Problem
-from .access import opener
-from .problems import Absent, Stopped, absent, words, written
+from .credentials import opener
+from .errors import Absent, Stopped, absent, words, written
 from .request import request
-from .trying import Passing, Wrong, until_it_works
+from .retry import Passing, Wrong, until_it_works
 
 BLOCK = 1 << 18
 TIMEOUT = 60.0  # seconds without a byte

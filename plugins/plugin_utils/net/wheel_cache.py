@@ -13,9 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..module_utils.host.errors import Problem
-from ..module_utils.host.install_plan import redact
-from .mirroring.access import opener
+from ...module_utils.host.errors import Problem
+from ...module_utils.host.install_plan import redact
+from .credentials import opener
 
 FILE = re.compile(
     r"(?P<name>[A-Za-z0-9_]+)-(?P<version>[0-9][A-Za-z0-9.]*)-[^/-]+-[^/-]+-(?P<tags>[A-Za-z0-9_.]+)[.]whl\Z"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ...module_utils.host.errors import Problem
 from ...module_utils.host.install_plan import redact
-from .problems import Stopped
+from .errors import Stopped
 
 TRIES = 6  # in a row without any progress
 LONGEST = 30.0  # seconds between two tries

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from ...module_utils.host.errors import Problem
 from ...module_utils.host.install_plan import redact
-from .problems import absent, refused, words
-from .trying import Passing, Wrong
+from .errors import absent, refused, words
+from .retry import Passing, Wrong
 
 _AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524))
 
