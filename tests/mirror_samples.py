@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import evidence
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, Package
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockpackage import merge_depends
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.locked_package import merge_depends
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, Package
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.outcome import Outcome
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.settings import Choice, Extras, Settings, Sources

@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.host.errors import Problem
 from ..plugin_utils import host_tools
-from ..plugin_utils.channels import PUBLISHED_ALIAS
+from ..plugin_utils.conda.channels import PUBLISHED_ALIAS
 from ..plugin_utils.core.progress import told, watched
 from ..plugin_utils.packed_plans import packed_plans
 

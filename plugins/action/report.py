@@ -14,7 +14,8 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..plugin_utils import declare, evidence, lockfile
+from ..plugin_utils import declare, evidence
+from ..plugin_utils.conda import lockfile
 from ..plugin_utils.report import Run, build, cross, failure, headline, load, render_html, terminal
 from ..plugin_utils.settings import data_of, done_with, reports_dir, run_file
 from .observe import run_id, settings_of

@@ -11,9 +11,9 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils import evidence, handover, rollback
-from ..plugin_utils.channels import PUBLISHED_ALIAS
+from ..plugin_utils.conda.channels import PUBLISHED_ALIAS
+from ..plugin_utils.conda.lockfile import LockError
 from ..plugin_utils.core.text import plain
-from ..plugin_utils.lockfile import LockError
 from ..plugin_utils.settings import data_of
 from .observe import settings_of
 from .promote import channels_of, hosts_of, locks_of

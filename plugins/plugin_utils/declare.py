@@ -17,9 +17,10 @@ from typing import Any
 
 from ..module_utils.host import install_plan
 from ..module_utils.miniconda import install
-from . import clean_schedule, condarc, lockfile
+from . import clean_schedule, condarc
 from .comparison.declared import WHEEL, Clean, Declared, DeclaredEnv, Locked
-from .floor import Floor, FloorError
+from .conda import lockfile
+from .conda.system_requirements import Floor, FloorError
 
 SETTINGS: tuple[str, ...] = (
     "lockstep_root", "lockstep_tier", "lockstep_envs", "lockstep_locks_dir", "lockstep_channels", "lockstep_floor",

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from ..module_utils.host import install_plan as plans
-from . import channels as chan
-from . import matchspec
+from .conda import channels as chan
+from .conda import match_spec
 from .core import safe_yaml
 from .found import DECIDE, LEFT_OUT, Found, Known, PipLine, looks_like_everything, wish
 
@@ -166,8 +166,8 @@ def _dependency(found: Found, path: Path, node: Any, builds: dict[str, str]) -> 
     text, place = node.value.strip(), _place(path, node)
     try:
         one = wish(text, place)
-        match = matchspec.parse(text)
-    except matchspec.SpecError as error:
+        match = match_spec.parse(text)
+    except match_spec.SpecError as error:
         found.note(DECIDE, f"`{text[:80]}` is not understood: {error}", place)
         return False
     if any(one.name == other.name for other in found.wishes):

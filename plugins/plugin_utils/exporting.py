@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..module_utils.host import install_plan as plans
-from . import channels as chan
+from .conda import channels as chan
+from .conda.locked_package import Package
+from .conda.lockfile import SUFFIX, Lock, LockError, plan
+from .conda.system_requirements import Floor, FloorError
 from .core import atomic_write
-from .floor import Floor, FloorError
-from .lockfile import SUFFIX, Lock, LockError, plan
-from .lockpackage import Package
 
 EXPLICIT = ".explicit.txt"
 REQUIREMENTS = ".requirements.txt"

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from ..module_utils.host import install_plan as plans
-from . import matchspec, pypi_names
+from .conda import match_spec, pypi_mapping
 from .prefix_reader import Prefix
 
 KEPT, CHANGED, LEFT_OUT, DECIDE = "kept", "changed", "left out", "decide"
@@ -122,9 +122,9 @@ class Found:
 
 def wish(text: str, place: str) -> Wish:
     """Read a match spec as a wish; raises matchspec.SpecError. An exact build is dropped, a pattern is kept."""
-    match = matchspec.parse(text)
+    match = match_spec.parse(text)
     if match.is_url:
-        raise matchspec.SpecError("a file, not a package of a channel")
+        raise match_spec.SpecError("a file, not a package of a channel")
     build = match.build or ""
     version = "" if match.version in (None, "*") else str(match.version)
     return Wish(match.name, version, build if re.search(r"[*^$]", build) else "", place, text)
@@ -174,7 +174,7 @@ def of_prefix(prefix: Prefix) -> Found:
         for text in prefix.asked.values():
             try:
                 found.wishes.append(wish(text, "conda-meta/history"))
-            except matchspec.SpecError as error:
+            except match_spec.SpecError as error:
                 found.note(LEFT_OUT, f"`{text[:80]}`: {error}", "conda-meta/history")
     marked = any(one.requested for one in prefix.pip)
     needed = {name for one in prefix.pip for name in one.requires}
@@ -182,6 +182,6 @@ def of_prefix(prefix: Prefix) -> Found:
         if one.origin:
             found.note(DECIDE, f"{one.name} {one.version} came from {one.origin}: publish a wheel, and add it", "pip")
         else:
-            brought = marked and not one.requested and pypi_names.normal(one.name) in needed
+            brought = marked and not one.requested and pypi_mapping.normal(one.name) in needed
             found.pip.append(PipLine(f"{one.name}=={one.version}", "pip", not brought))
     return found

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ..module_utils.host import install_plan as plans
 from ..module_utils.host.errors import Problem
-from . import lockfile
-from .lockfile import Lock, LockError
+from .conda import lockfile
+from .conda.lockfile import Lock, LockError
 from .net import wheel_cache
 
 HERE = Path(__file__).resolve().parent

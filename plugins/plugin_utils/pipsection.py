@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from . import pypi_names
+from .conda import pypi_mapping
 
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?P<extras>\[[^\]]*\])?\s*(?P<rest>.*)\Z")
 _VERSIONS = re.compile(r"\(?\s*((===|==|!=|~=|<=|>=|<|>)\s*[A-Za-z0-9_.*+!-]+\s*,?\s*)*\)?\s*(;.*)?\Z")
@@ -35,7 +35,7 @@ def parse(text: str) -> tuple[Requirement | None, tuple[str, str] | None]:
     found = _LINE.match(line)
     if not found:
         return None, ("is not a requirement", "write `name==1.2.3`")
-    requirement = Requirement(pypi_names.normal(found["name"]), line)
+    requirement = Requirement(pypi_mapping.normal(found["name"]), line)
     if not _VERSIONS.match(found["rest"]):
         if re.match(r"=[^=]", found["rest"]):
             return requirement, ("has conda's `=`", "pip's is `==`")

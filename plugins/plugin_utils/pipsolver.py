@@ -26,8 +26,8 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from ..module_utils.host.install_plan import redact
-from . import pypi_names
-from .lockpackage import LockError, Package
+from .conda import pypi_mapping
+from .conda.locked_package import LockError, Package
 
 TIMEOUT = 600  # seconds for one platform
 _GLIBCS = (17, 28, *range(31, 41))  # minor versions of glibc 2 that uv knows manylinux tags of
@@ -148,9 +148,9 @@ def stand_ins(packages: Iterable[Package], folder: Path) -> tuple[dict[str, str]
     versions: dict[str, str] = {}
     excluded: list[str] = []
     for package in packages:
-        if not pypi_names.is_python(package):
+        if not pypi_mapping.is_python(package):
             continue
-        for name in pypi_names.pypi_names(package.name):
+        for name in pypi_mapping.pypi_names(package.name):
             try:
                 versions[name] = str(Version(package.version))
             except InvalidVersion:
@@ -259,8 +259,8 @@ def _unsolvable(said: str, work: Path, question: PipQuestion) -> PipUnsolvable:
         return PipUnsolvable(f"the package index cannot be read: {text}", "check lockstep_pip_index and the network")
     named = [
         package for package in question.conda
-        for name in pypi_names.pypi_names(package.name)
-        if pypi_names.is_python(package) and re.search(rf"\b{re.escape(name)}==", said)
+        for name in pypi_mapping.pypi_names(package.name)
+        if pypi_mapping.is_python(package) and re.search(rf"\b{re.escape(name)}==", said)
     ]  # fmt: skip
     brought = ", ".join(sorted({f"{package.name} {package.version}" for package in named}))
     remedy = "loosen the pip lines that are named, or take those packages from the channel"
@@ -288,7 +288,7 @@ def _best(wheels: Iterable[Mapping[str, Any]], ranks: Mapping[tags.Tag, int]) ->
 def _answer(data: Mapping[str, Any], question: PipQuestion, conda: set[str], ranks: Mapping[tags.Tag, int]) -> Answer:
     packages, size = [], 0
     for item in data.get("packages", []):
-        name = pypi_names.normal(item["name"])
+        name = pypi_mapping.normal(item["name"])
         if name in conda:
             continue
         wheel = _best(item.get("wheels") or [], ranks)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import pypi_names
+from .conda import pypi_mapping
 
 _MAX_BYTES = 64 << 20  # of one file; records of the largest packages have some tens of megabytes
 
@@ -180,9 +180,9 @@ def _distributions(path: Path, python: Installed | None, files: set[str], proble
                    for file in ("METADATA", "RECORD", "INSTALLER")):  # fmt: skip
                 continue
             if one := _distribution(info, problems):
-                found[pypi_names.normal(one.name)] = one
+                found[pypi_mapping.normal(one.name)] = one
         for link in sorted(site.glob("*.egg-link")) if site.is_dir() else ():
-            found[pypi_names.normal(link.stem)] = Distribution(link.stem, "", "an editable folder of one machine")
+            found[pypi_mapping.normal(link.stem)] = Distribution(link.stem, "", "an editable folder of one machine")
     return [found[name] for name in sorted(found)]
 
 
@@ -196,7 +196,7 @@ def _distribution(info: Path, problems: list[str]) -> Distribution | None:
             key, _, value = line.partition(":")
             fields.setdefault(key.strip().lower(), value.strip())
             if key.strip().lower() == "requires-dist" and (needed := re.match(r"[A-Za-z0-9._-]+", value.strip())):
-                requires.append(pypi_names.normal(needed[0]))
+                requires.append(pypi_mapping.normal(needed[0]))
         name, version = fields["name"], fields["version"]
     except (OSError, KeyError):
         problems.append(f"{info.name} has no METADATA that can be read: something is left of a package")

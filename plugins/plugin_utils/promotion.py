@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..module_utils.host import install_plan as plans
-from . import evidence, handover, packagediff, proof
+from . import evidence, handover, proof
+from .conda import lock_diff
+from .conda.lockfile import Lock, LockError
 from .core.text import plain
-from .lockfile import Lock, LockError
 from .proof import Refusal
 
 
@@ -177,10 +178,10 @@ def _outcome(settings: Settings, env: str, result: Result) -> Outcome | None:
                     f"-e env={env} -e tier={settings.latter}")
         )  # fmt: skip
     if old != data:
-        outcome.difference = packagediff.diff(sound(old), lock) or ["the same packages, written otherwise"]
+        outcome.difference = lock_diff.diff(sound(old), lock) or ["the same packages, written otherwise"]
     was = evidence.read(settings.locks_dir, evidence.smoke_path(settings.latter, env))
     if was != smoke:
-        outcome.difference.append(packagediff.smoke(was, smoke))
+        outcome.difference.append(lock_diff.smoke(was, smoke))
     return outcome
 
 

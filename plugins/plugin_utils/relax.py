@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import variants
-from .matchspec import parse
+from .conda import variants
+from .conda.match_spec import parse
 from .solver import Question, Solver, Unsolvable
 
 _CUDA = ("12.0", "12.2", "12.4", "12.6", "12.8", "12.9", "13.0", "13.1", "13.2", "13.3")

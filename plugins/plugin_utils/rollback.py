@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ..module_utils.host import install_plan as plans
-from . import channels as chan
-from . import evidence, handover, lockfile, packagediff
-from .lockfile import Lock, LockError, Package
-from .lockpackage import merge_depends
+from . import evidence, handover
+from .conda import channels as chan
+from .conda import lock_diff, lockfile
+from .conda.locked_package import merge_depends
+from .conda.lockfile import Lock, LockError, Package
 from .promotion import HostOf, replace, sound
 
 MOST = 64 << 20  # bytes of a plan, unpacked
@@ -319,5 +320,5 @@ def declare(
         if write:
             note = {"what": "rollback", "tier": settings.tier, "envs": [settings.env]}
             handover.apply(settings.locks_dir, changes, note)
-    difference = packagediff.diff(sound(current), lock) or ["the same packages, written otherwise"]
+    difference = lock_diff.diff(sound(current), lock) or ["the same packages, written otherwise"]
     return Declared(target, digests, looked.digests, True, returns, difference)

@@ -25,8 +25,8 @@ from rattler import (
 from rattler.networking import AuthenticationMiddleware, Client
 
 from ..module_utils.host import install_plan as plans
-from . import channels as chan
-from .lockpackage import LockError, Package, merge_depends
+from .conda import channels as chan
+from .conda.locked_package import LockError, Package, merge_depends
 
 TIMEOUT = dt.timedelta(minutes=10)
 

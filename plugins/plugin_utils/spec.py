@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 
 from ..module_utils.host import install_plan as plans
-from . import channels as chan
-from . import habits, matchspec, pipsection, pypi_names, selectors
+from . import habits, pipsection, selectors
+from .conda import channels as chan
+from .conda import match_spec, pypi_mapping
 from .core import safe_yaml
 from .core.findings import ERROR, FUZZY_PIN, WARNING, Finding, errors
 
@@ -42,7 +43,7 @@ class Place:
 class Dependency:
     """One conda package that is asked for."""
 
-    match: matchspec.Match
+    match: match_spec.Match
     place: Place
 
 
@@ -288,10 +289,10 @@ class _Reader:
         for code, severity, name, message, remedy in habits.check(versions):
             self.add(seen[name], code, message, remedy, severity)
 
-    def _dependency(self, text: str, place: Place) -> matchspec.Match | None:
+    def _dependency(self, text: str, place: Place) -> match_spec.Match | None:
         try:
-            match = matchspec.parse(text)
-        except matchspec.SpecError as error:
+            match = match_spec.parse(text)
+        except match_spec.SpecError as error:
             self.add(
                 place,
                 "bad-dependency",
@@ -359,7 +360,7 @@ class _Reader:
         self.spec.pip_places.setdefault(requirement.name, place)
 
     def _pip_against_conda(self, seen: dict[str, Place]) -> None:
-        conda = {known: name for name in seen for known in pypi_names.pypi_names(name)}
+        conda = {known: name for name in seen for known in pypi_mapping.pypi_names(name)}
         for requirement in self.spec.pip:
             if requirement.name in conda:
                 name = conda[requirement.name]

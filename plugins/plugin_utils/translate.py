@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 import yaml
 
-from . import channels as chan
-from . import habits, pipsection, pypi_names, spec
+from . import habits, pipsection, spec
+from .conda import channels as chan
+from .conda import pypi_mapping
 from .core.findings import ERROR, errors
 from .found import CHANGED, DECIDE, KEPT, LEFT_OUT, PART_OF_A_PLATFORM, SAME, Found, PipLine, Wish
 
@@ -133,8 +134,8 @@ def variants(found: Found) -> list[Wish]:
 
 def pip(found: Found, available: set[str], asked: Sequence[Wish]) -> tuple[list[Wish], list[str]]:
     """Return pip's lines as wishes for the channel where it has them, and the lines that stay pip's."""
-    conda = {known for one in asked for known in pypi_names.pypi_names(one.name)}
-    installed = {known for name in found.packages for known in pypi_names.pypi_names(name)}
+    conda = {known for one in asked for known in pypi_mapping.pypi_names(one.name)}
+    installed = {known for name in found.packages for known in pypi_mapping.pypi_names(name)}
     moved: list[Wish] = []
     kept: dict[str, str] = {}
     for line in found.pip:
@@ -147,11 +148,11 @@ def pip(found: Found, available: set[str], asked: Sequence[Wish]) -> tuple[list[
         if name in installed:
             found.note(DECIDE, f"pip had put {requirement.text} over conda's {name}: conda's is taken", line.place)
             continue
-        if name in conda or name in kept or any(name in pypi_names.pypi_names(one.name) for one in moved):
+        if name in conda or name in kept or any(name in pypi_mapping.pypi_names(one.name) for one in moved):
             found.note(LEFT_OUT, f"{name} from pip: it is asked for already", line.place)
             continue
         if not line.requested:
-            if not pypi_names.conda_name(name, available):
+            if not pypi_mapping.conda_name(name, available):
                 found.brought[name] = requirement.text.rpartition("==")[2]
             found.note(LEFT_OUT, f"{requirement.text} from pip: what needs it brings it", line.place)
             continue
@@ -171,7 +172,7 @@ def _from_channel(line: PipLine, name: str, text: str, available: set[str]) -> W
         return (
             Wish("scikit-learn", "", "", line.place, text, ("what was meant",)) if "scikit-learn" in available else None
         )
-    conda = pypi_names.conda_name(name, available)
+    conda = pypi_mapping.conda_name(name, available)
     if conda is None or not version:  # extras and markers mean more than a name
         return None
     return Wish(conda, (version[1] or "").replace(" ", ""), "", line.place, text, ("from the channel, not from pip",))

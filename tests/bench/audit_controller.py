@@ -21,7 +21,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT / "collections"), str(CHECKOUT / "tests/unit")]
 
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe import main as observer  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, host_tools, lockfile, settings  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, host_tools, settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile  # noqa: E402
 from fake_root import FakeRoot, put, thaw  # noqa: E402
 
 GOAL_SECONDS, GOAL_MB = 4.0, 100.0

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import exporting
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockpackage import Package, merge_depends
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.locked_package import Package, merge_depends
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
 from subjects import CHECKOUT, Conda, ordinary
 
 PAGE = CHECKOUT / "docs" / "without-ansible.md"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.outcome import Outcome, Settings
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings as Site
 from subjects import Conda
 

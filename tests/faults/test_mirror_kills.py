@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockpackage import Package, merge_depends
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.locked_package import Package, merge_depends
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import room
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.settings import Choice, Extras, Settings, Sources

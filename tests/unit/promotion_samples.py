@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import evidence, promotion
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
 from lock_samples import lock, package
 
 NOW = datetime.datetime(2026, 5, 4, 12, tzinfo=datetime.UTC)

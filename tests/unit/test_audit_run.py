@@ -15,7 +15,8 @@ import jinja2
 import pytest
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe import main as observer
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, host_tools, lockfile, settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, host_tools, settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
 from fake_root import FakeRoot, put, thaw
 from lock_samples import lock, package
 

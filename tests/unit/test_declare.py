@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import condarc, declare, lockfile, settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import condarc, declare, settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
 from lock_samples import lock
 
 CHECKOUT = Path(__file__).resolve().parents[2]

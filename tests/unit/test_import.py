@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build as generation
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import prefix_reader, spec
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, plan
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import atomic_write
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.findings import errors
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.outcome import ImportFailed, Outcome, Settings
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.run import read, run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, plan
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run as make_locks
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings as Site
 from hypothesis import HealthCheck, given, settings

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import spec as specs
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, LockError
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import findings as found
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, LockError
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
 from hypothesis import HealthCheck, given, settings

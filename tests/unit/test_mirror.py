@@ -20,7 +20,7 @@ import pytest
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.disk_space import human
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockpackage
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import locked_package
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import contents
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.layout import (
     ENGINE,
@@ -157,7 +157,7 @@ def test_several_channels_and_one_by_its_url(site: Site, served: Source) -> None
     url = f"{served.url}/own"
     shutil.copytree(site.upstream / "forge", site.upstream / "own")
     gamma = site.package("gamma")
-    mine = lockpackage.Package(**{**gamma.__dict__, "url": gamma.url.replace(f"{ALIAS}/forge", url)})
+    mine = locked_package.Package(**{**gamma.__dict__, "url": gamma.url.replace(f"{ALIAS}/forge", url)})
     site.lock("dev", "both", "python", "stranger", channels=("forge", "other/label/rc"))
     site.lock("dev", "mine", mine, channels=(url,))
     made = site.mirror(served.url, chosen=("dev",))
@@ -227,7 +227,7 @@ def test_an_archive_that_is_another_package(site: Site, served: Source) -> None:
     beta, gamma = site.package("beta"), site.package("gamma")
     data = (site.upstream / "forge/linux-64/beta-1.0-htiny_0.conda").read_bytes()
     (site.upstream / "forge/linux-64/gamma-1.0-htiny_0.conda").write_bytes(data)
-    site.lock("dev", "train", lockpackage.Package(**{**gamma.__dict__, "sha256": beta.sha256, "md5": beta.md5}))
+    site.lock("dev", "train", locked_package.Package(**{**gamma.__dict__, "sha256": beta.sha256, "md5": beta.md5}))
     with pytest.raises(Problem, match=r"gamma-1.0-htiny_0.conda is not the package that the lock says.*beta 1.0"):
         site.mirror(served.url, chosen=("dev",))
     assert not list((site.folder / "m").rglob("repodata.json"))
@@ -528,7 +528,7 @@ def wheel(site: Site, name: str = "demo", version: str = "1.0") -> Any:
     data = zip_of({f"{name}.py": b"", f"{info}/METADATA": meta, f"{info}/WHEEL": tag, f"{info}/RECORD": b""})
     file = f"{name}-{version}-py3-none-any.whl"
     sha256 = site.plain(f"wheels/{file}", data)
-    return lambda url: lockpackage.Package("pip", name, "linux-64", version, "", f"{url}/wheels/{file}", "", sha256)
+    return lambda url: locked_package.Package("pip", name, "linux-64", version, "", f"{url}/wheels/{file}", "", sha256)
 
 
 def test_wheels_become_an_index_for_pip(site: Site, served: Source) -> None:
@@ -572,7 +572,7 @@ def test_a_mirror_of_a_mirror(site: Site, served: Source) -> None:
 def test_the_solver_and_a_generation_take_it_as_a_channel(site: Site, served: Source, tmp_path: Path) -> None:
     """py-rattler solves from a served mirror; a lock's plan with the mirror as channel alias builds an environment."""
     from ansible_collections.lockstep.fleet.plugins.module_utils.build import build as generation
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
 
     from tests.tiny import make_store
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import pypi_names
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, plan
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import pypi_mapping
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, plan
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.outcome import Outcome
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
@@ -153,14 +153,14 @@ def test_without_uv_the_remedy_is_named(index: Index, monkeypatch: pytest.Monkey
     [("pytorch", ("torch",)), ("typing_extensions", ("typing-extensions",)), ("tzdata", ()), ("PyYAML", ("pyyaml",))],
 )
 def test_names(conda: str, names: tuple[str, ...]) -> None:
-    assert pypi_names.pypi_names(conda) == names
+    assert pypi_mapping.pypi_names(conda) == names
 
 
 def test_names_the_other_way() -> None:
     have = {"pytorch", "typing_extensions", "ruamel.yaml", "tzdata", "opencv"}
-    known = {name: pypi_names.conda_name(name, have) for name in ("torch", "typing-extensions", "tzdata", "x")}
+    known = {name: pypi_mapping.conda_name(name, have) for name in ("torch", "typing-extensions", "tzdata", "x")}
     assert known == {"torch": "pytorch", "typing-extensions": "typing_extensions", "tzdata": None, "x": None}
-    assert pypi_names.conda_name("opencv-python-headless", have) == "opencv"
+    assert pypi_mapping.conda_name("opencv-python-headless", have) == "opencv"
 
 
 # --- whole locks ------------------------------------------------------------------------------------------------------

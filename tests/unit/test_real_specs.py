@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.plugin_utils import spec as specs
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import findings as found
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 from ansible_collections.lockstep.fleet.plugins.modules.env_record import find
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import evidence, handover, lockfile, report, rollback
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, Package
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import evidence, handover, report, rollback
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, Package
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promotion import HostOf, promote
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.rollback import RollbackError, look, rebuild
 from lock_samples import lock, package

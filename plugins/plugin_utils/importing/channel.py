@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .. import channels as chan
+from ..conda import channels as chan
+from ..conda.locked_package import LockError, Package
 from ..found import Wish
 from ..locking.settings import Settings as Site
 from ..locking.settings import check
-from ..lockpackage import LockError, Package
 from ..solver import Question, Solver, Unsolvable
 
 

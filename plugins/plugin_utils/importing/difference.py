@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from ..conda.locked_package import Package
+from ..conda.lockfile import Lock
 from ..core.text import some
 from ..found import CHANGED, KEPT, LEFT_OUT, Found, Known
-from ..lockfile import Lock
-from ..lockpackage import Package
 from .draft import SHOWN
 
 

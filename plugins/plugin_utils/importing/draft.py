@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from ...module_utils.host import install_plan as plans
 from .. import translate
+from ..conda.locked_package import Package
 from ..core.text import some
 from ..found import CHANGED, Found, Note, Wish, note_of
-from ..lockpackage import Package
 from .channel import Channel
 from .outcome import ImportFailed, Settings
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ..conda.locked_package import LockError, Package
+from ..conda.lockfile import Lock
 from ..found import Known
-from ..lockfile import Lock
-from ..lockpackage import LockError, Package
 from .draft import Draft
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\Z")

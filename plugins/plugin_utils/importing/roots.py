@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from ..conda.lockfile import Lock
 from ..core.findings import errors
 from ..core.text import some
 from ..found import CHANGED, KEPT, LEFT_OUT, PART_OF_A_PLATFORM, Wish
-from ..lockfile import Lock
 from ..locking.outcome import Outcome as Locked
 from .draft import SHOWN, Draft
 from .solving import lock, solve

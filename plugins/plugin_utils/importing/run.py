@@ -6,11 +6,12 @@ from contextlib import closing
 from pathlib import Path
 
 from ...module_utils.host import install_plan as plans
-from .. import export_reader, packagediff, prefix_reader
+from .. import export_reader, prefix_reader
+from ..conda import lock_diff
+from ..conda.lockfile import SUFFIX, Lock, LockError, plan
 from ..core import atomic_write
 from ..core.findings import warnings
 from ..found import Found, Wish, of_prefix
-from ..lockfile import SUFFIX, Lock, LockError, plan
 from ..locking.outcome import Outcome as Locked
 from ..locking.settings import SettingsError
 from ..locking.summary import lines
@@ -99,7 +100,7 @@ def _outcome(draft: Draft, asked: list[Wish], lock: Lock, outcome: Locked, exact
         )
     return Outcome(
         name, spec_path, lock_path, draft.spec(asked), str(outcome.new_text), old_spec, old_lock, draft.notes(asked),
-        summary, warnings(outcome.findings), exact, packagediff.diff(_lock(old_lock), lock),
+        summary, warnings(outcome.findings), exact, lock_diff.diff(_lock(old_lock), lock),
     )  # fmt: skip
 
 

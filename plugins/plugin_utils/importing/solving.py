@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..conda.lockfile import SUFFIX
 from ..core.findings import Finding, errors
 from ..found import CHANGED, DECIDE, PART_OF_A_PLATFORM, Wish
-from ..lockfile import SUFFIX
 from ..locking.outcome import Outcome as Locked
 from ..locking.run import run as make_locks
 from .draft import Draft

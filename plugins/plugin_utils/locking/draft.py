@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..conda.system_requirements import Floor
 from ..core.findings import ERROR, Finding, errors
-from ..floor import Floor
 from ..solver import Solver
 from ..spec import Place
 from .outcome import Outcome

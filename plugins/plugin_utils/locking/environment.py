@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import packagediff
-from ..lockfile import Lock
-from ..lockpackage import LockError, Package
+from ..conda import lock_diff
+from ..conda.locked_package import LockError, Package
+from ..conda.lockfile import Lock
 from ..spec import Spec
 from . import pip, solving, summary
 from .draft import Draft
@@ -85,7 +85,7 @@ def _finish(draft: Draft, new: Lock, old: Lock | None) -> None:
         outcome.new_text = None
         draft.find("unusable-lock", str(error), "this is the channel's fault, or Lockstep's: please report it")
         return
-    outcome.difference = packagediff.diff(old, new) if outcome.lock_changed else []
+    outcome.difference = lock_diff.diff(old, new) if outcome.lock_changed else []
     if outcome.old_smoke != outcome.new_smoke:
-        outcome.difference.append(packagediff.smoke(outcome.old_smoke, outcome.new_smoke))
+        outcome.difference.append(lock_diff.smoke(outcome.old_smoke, outcome.new_smoke))
     outcome.platforms = [summary.of_platform(new, platform, draft.sizes[platform]) for platform in new.platforms]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from .. import habits, relax, variants
+from .. import habits, relax
+from ..conda import variants
 from ..solver import Question, Solver, Unsolvable
 from ..spec import Spec
 from .draft import Draft

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from .. import channels as chan
+from ..conda import channels as chan
+from ..conda.lockfile import Lock
 from ..core.findings import WARNING
-from ..lockfile import Lock
 from ..solver import Question
 from ..spec import Spec
 from .draft import Draft

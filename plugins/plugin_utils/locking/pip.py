@@ -6,10 +6,11 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 
-from .. import pipsolver, pypi_names
+from .. import pipsolver
+from ..conda import pypi_mapping
+from ..conda.locked_package import LockError, Package
+from ..conda.lockfile import Lock
 from ..core.findings import WARNING
-from ..lockfile import Lock
-from ..lockpackage import LockError, Package
 from ..spec import Spec
 from .draft import Draft
 
@@ -34,7 +35,7 @@ async def _platform(
     """Return what the pip section adds on one platform; the platform goes to `failures` where there is no solution."""
     settings = draft.settings
     conda = tuple(package for package in packages if package.platform == platform)
-    moving = {pypi_names.normal(name) for name in settings.update}
+    moving = {pypi_mapping.normal(name) for name in settings.update}
     kept = () if old is None or settings.upgrade else old.of(platform)
     try:
         answer = await pipsolver.solve(
@@ -75,8 +76,8 @@ def _advise(draft: Draft, wanted: Spec, conda: Sequence[Package]) -> None:
     brought = {
         name: package
         for package in conda
-        if pypi_names.is_python(package)
-        for name in pypi_names.pypi_names(package.name)
+        if pypi_mapping.is_python(package)
+        for name in pypi_mapping.pypi_names(package.name)
     }
     for requirement in wanted.pip:
         if package := brought.get(requirement.name):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from .. import channels as chan
-from .. import habits, pypi_names
+from .. import habits
+from ..conda import channels as chan
+from ..conda import pypi_mapping
 from ..solver import ChannelUnreadable, Question
 from ..spec import Spec
 from .draft import Draft
@@ -70,7 +71,7 @@ async def name_unknown(draft: Draft, wanted: Spec, platforms: Sequence[str]) -> 
         if having:
             message += f", only for {', '.join(having)}"
             remedy = f"leave it out, or make the environment for those alone: `platforms: [{', '.join(having)}]`"
-        elif same := pypi_names.conda_name(name, set().union(*offers.values())):
+        elif same := pypi_mapping.conda_name(name, set().union(*offers.values())):
             remedy = f"there it is {same}"
         elif close := habits.nearest(name, set().union(*offers.values())):
             remedy = f"did you mean {close}?"

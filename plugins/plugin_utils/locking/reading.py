@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .. import evidence, spec
+from ..conda.locked_package import LockError
+from ..conda.lockfile import SMOKE, Lock
 from ..core.findings import WARNING
-from ..lockfile import SMOKE, Lock
-from ..lockpackage import LockError
 from .draft import Draft
 
 

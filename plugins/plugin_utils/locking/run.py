@@ -7,8 +7,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from .. import habits
+from ..conda.lockfile import SUFFIX
 from ..core.findings import ERROR, FUZZY_PIN, Finding, errors
-from ..lockfile import SUFFIX
 from ..solver import Solver
 from . import environment, writing
 from .draft import Draft

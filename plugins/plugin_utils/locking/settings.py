@@ -10,9 +10,9 @@ from typing import Any
 from ...module_utils.build import wheels
 from ...module_utils.host import install_plan as plans
 from ...module_utils.host.errors import Problem
-from .. import channels as chan
 from .. import habits
-from ..floor import Floor
+from ..conda import channels as chan
+from ..conda.system_requirements import Floor
 from ..solver import parse_exclude_newer
 
 

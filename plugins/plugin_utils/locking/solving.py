@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from ...module_utils.host import install_plan as plans
 from .. import relax
-from ..lockfile import Lock
-from ..lockpackage import LockError, Package
+from ..conda.locked_package import LockError, Package
+from ..conda.lockfile import Lock
 from ..solver import ChannelUnreadable, Question, Solver, Unsolvable
 from ..spec import Spec
 from .draft import Draft

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import variants
-from ..lockfile import Lock
+from ..conda import variants
+from ..conda.lockfile import Lock
 from .outcome import Outcome
 
 

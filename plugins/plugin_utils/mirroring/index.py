@@ -19,7 +19,7 @@ from typing import Any
 from rattler import RepoDataRecord
 
 from ...module_utils.host.errors import Problem
-from ..lockpackage import LockError, merge_depends
+from ..conda.locked_package import LockError, merge_depends
 from .plan import Item
 
 REPODATA = "repodata.json"

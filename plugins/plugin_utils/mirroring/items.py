@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from ...module_utils.build.rattler_runtime import PLATFORMS as MACHINES
 from ...module_utils.host.errors import Problem
-from .. import channels as chan
-from ..lockpackage import Package
+from ..conda import channels as chan
+from ..conda.locked_package import Package
 from .layout import ENGINE, MINICONDA, SHA256, SIMPLE, below, channel_folder, path_of
 from .plan import Declared, Item, Wanted
 from .settings import Choice, Extras, Sources

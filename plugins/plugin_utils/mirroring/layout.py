@@ -15,7 +15,7 @@ from typing import Any
 
 from ...module_utils.host import install_plan as plans
 from ...module_utils.host.errors import Problem
-from .. import channels as chan
+from ..conda import channels as chan
 
 MINICONDA, ENGINE, SIMPLE = "miniconda", "engine", "simple"
 """Folders beside the channels. A site's variables name them, and the local fleet's channel has the same ones."""

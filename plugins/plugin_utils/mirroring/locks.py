@@ -8,7 +8,7 @@ from pathlib import Path
 from ...module_utils.host import install_plan as plans
 from ...module_utils.host.errors import Problem
 from .. import evidence
-from ..lockfile import SUFFIX, Lock, LockError
+from ..conda.lockfile import SUFFIX, Lock, LockError
 from .plan import Declared
 from .settings import Choice
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..lockfile import Lock
+from ..conda.lockfile import Lock
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...module_utils.host.errors import Problem
-from .. import channels as chan
+from ..conda import channels as chan
 from ..net.credentials import split_credentials
 from ..net.download import Fetcher
 from ..net.errors import Refused, written

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import channels as chan
+from ..conda import channels as chan
 
 
 @dataclass(frozen=True)

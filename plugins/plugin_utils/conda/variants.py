@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .lockpackage import Package
+from .locked_package import Package
 
 _CUDA_NAMES = ("__cuda", "cudatoolkit", "cuda-version")
 

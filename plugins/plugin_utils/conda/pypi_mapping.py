@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .lockpackage import Package
+from .locked_package import Package
 
 _OTHERWISE: dict[str, tuple[str, ...]] = {
     "brotli-python": ("brotli",),

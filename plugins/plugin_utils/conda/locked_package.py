@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..module_utils.host import install_plan as plans
+from ...module_utils.host import install_plan as plans
 from . import channels as chan
 
 _ENTRY_KEYS = {"name", "version", "manager", "platform", "dependencies", "url", "hash", "build", "category", "optional"}

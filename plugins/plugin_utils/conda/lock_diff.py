@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from . import variants
+from .locked_package import Package
 from .lockfile import Lock
-from .lockpackage import Package
 
 
 def diff(old: Lock | None, new: Lock | None) -> list[str]:

@@ -17,10 +17,10 @@ from typing import Any
 
 import yaml
 
-from ..module_utils.host import install_plan as plans
+from ...module_utils.host import install_plan as plans
+from ..core import safe_yaml
 from . import channels as chan
-from .core import safe_yaml
-from .lockpackage import LockError, Package
+from .locked_package import LockError, Package
 
 CREATED_BY = "created_by"  # conda-lockfiles refuses custom_metadata without this key
 SUFFIX = ".conda-lock.yml"
