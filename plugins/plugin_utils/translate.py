@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 import yaml
 
-from . import habits, pipsection, spec
 from .conda import channels as chan
 from .conda import pypi_mapping
 from .core.findings import ERROR, errors
 from .found import CHANGED, DECIDE, KEPT, LEFT_OUT, PART_OF_A_PLATFORM, SAME, Found, PipLine, Wish
+from .spec import environment_spec, lint_rules, pip_section
 
 _RENAMED = {
     "torch": "pytorch",
@@ -59,7 +59,7 @@ def channels(found: Found, allowed: Sequence[str]) -> list[str]:
                 place,
             )
         else:
-            instead = habits.instead_of_channel(text, allowed)
+            instead = lint_rules.instead_of_channel(text, allowed)
             found.note(LEFT_OUT, f"channel {text[:80]} is not allowed (lockstep_channels): {instead}", place)
     order = [chan.short_name(channel) for channel in allowed]
     return [channel for channel in order if channel in kept] or order
@@ -85,7 +85,7 @@ def _translated(found: Found, one: Wish, names: set[str]) -> list[Wish]:
     if one.name == "pytorch" and "cpuonly" in names:
         found.note(CHANGED, f"`{one.text}`: see cpuonly", one.place)
         return []
-    if one.name == "pytorch-cuda" or (one.name == "cudatoolkit" and names & habits.GPU_FRAMEWORKS):
+    if one.name == "pytorch-cuda" or (one.name == "cudatoolkit" and names & lint_rules.GPU_FRAMEWORKS):
         major = re.match(r"(==|>=)?(\d+)", one.version)
         number = max(12, int(major[2])) if major else 12
         why = "what needs CUDA brings its own libraries"
@@ -113,7 +113,7 @@ def _cuda_build(found: Found, name: str) -> bool:
 def never(found: Found, names: Sequence[str]) -> set[str]:
     """Return those of a list of all packages that no spec may ask for; what needs one of them brings it."""
     frameworks = {"pytorch"} if any(line.text.startswith("torch") for line in found.pip) else set()
-    wrong = habits.check(dict.fromkeys({*names, *frameworks}))
+    wrong = lint_rules.check(dict.fromkeys({*names, *frameworks}))
     return {name for _, severity, name, _, _ in wrong if severity == ERROR}
 
 
@@ -121,7 +121,7 @@ def variants(found: Found) -> list[Wish]:
     """Return wishes that keep a framework on the kind of build, CUDA or CPU, that the environment has."""
     made = []
     for name, known in sorted(found.packages.items()):
-        if name not in habits.GPU_FRAMEWORKS or name.endswith("-gpu"):
+        if name not in lint_rules.GPU_FRAMEWORKS or name.endswith("-gpu"):
             continue
         if kind := re.match(r"cuda|cpu", known.build):
             made.append(Wish(name, "", f"{kind[0]}*"))
@@ -139,7 +139,7 @@ def pip(found: Found, available: set[str], asked: Sequence[Wish]) -> tuple[list[
     moved: list[Wish] = []
     kept: dict[str, str] = {}
     for line in found.pip:
-        requirement, problem = pipsection.parse(line.text)
+        requirement, problem = pip_section.parse(line.text)
         if problem or requirement is None:
             cause, remedy = problem or ("is not a requirement", "write `name==1.2.3`")
             found.note(DECIDE, f"pip line `{line.text[:80]}` {cause}: {remedy}", line.place)
@@ -186,7 +186,7 @@ def variables(found: Found, prefix: str) -> dict[str, str]:
             found.note(DECIDE, f"variable {name} names a folder of one machine", place)
             continue
         text = spec_text("x", [], [], {name: value}, ["python"], [])
-        wrong = errors(spec.read(text, "", "x", ["conda-forge"])[1])
+        wrong = errors(environment_spec.read(text, "", "x", ["conda-forge"])[1])
         if wrong:
             found.note(DECIDE if wrong[0].code == "secret-variable" else LEFT_OUT,
                        f"variable {name}: {wrong[0].message}; {wrong[0].remedy}", place)  # fmt: skip

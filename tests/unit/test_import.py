@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build as generation
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import prefix_reader, spec
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import prefix_reader
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, plan
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import atomic_write
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.findings import errors
@@ -17,6 +17,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.outcome i
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.run import read, run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run as make_locks
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings as Site
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.spec.environment_spec import environment_spec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from package_index import Index
@@ -86,7 +87,7 @@ def site(tmp_path):
 
 def dependencies(made) -> list[str]:
     """What the spec asks for; a spec that was made must be without errors."""
-    read, findings = spec.read(made.spec, "x", made.name, ["conda-forge"])
+    read, findings = environment_spec.read(made.spec, "x", made.name, ["conda-forge"])
     assert not errors(findings), findings
     return [dependency.match.text for dependency in read.dependencies]
 
@@ -252,7 +253,7 @@ def test_what_pip_put_over_it(site, monkeypatch):
     dist_info(prefix, "forked", "0.1", requested="",
               direct='{"url": "https://me:secret@git.example/forked", "vcs_info": {"vcs": "git"}}')  # fmt: skip
     made = run(site.settings(prefix, pip_index=index.url), write=False)
-    read, _ = spec.read(made.spec, "x", "old", ["conda-forge"])
+    read, _ = environment_spec.read(made.spec, "x", "old", ["conda-forge"])
     assert [requirement.text for requirement in read.pip] == ["only-pip==1.0"]
     assert "scikit-learn" in dependencies(made) and versions(made)["only-pip"] == "1.0"
     assert versions(made)["helper"] == "1.0", "2.0 is there, and stays away"

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ...module_utils.host import install_plan as plans
-from .. import habits, translate
+from .. import translate
 from ..core.text import some
 from ..found import CHANGED, DECIDE, LEFT_OUT, PART_OF_A_PLATFORM, Found, Wish
+from ..spec import lint_rules
 from .channel import Channel
 from .draft import SHOWN, Draft
 from .versions import looser
@@ -62,7 +63,7 @@ def _of_everything(draft: Draft) -> list[Wish]:
 def _is_there(one: Wish, everywhere: set[str], draft: Draft) -> bool:
     if one.name in everywhere:
         return True
-    close = habits.nearest(one.name, everywhere)
+    close = lint_rules.nearest(one.name, everywhere)
     hint = f" (there is {close})" if close else ""
     draft.found.note(DECIDE, f"{one.name} is not in {draft.channel}{hint}", one.place)
     return False

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..conda.system_requirements import Floor
 from ..core.findings import ERROR, Finding, errors
 from ..solver import Solver
-from ..spec import Place
+from ..spec.environment_spec import Place
 from .outcome import Outcome
 from .settings import Settings
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..conda import lock_diff
 from ..conda.locked_package import LockError, Package
 from ..conda.lockfile import Lock
-from ..spec import Spec
+from ..spec.environment_spec import Spec
 from . import pip, solving, summary
 from .draft import Draft
 from .questions import name_unknown, platforms_of

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from .. import habits, relax
+from .. import relax
 from ..conda import variants
 from ..solver import Question, Solver, Unsolvable
-from ..spec import Spec
+from ..spec import lint_rules
+from ..spec.environment_spec import Spec
 from .draft import Draft
 
 
@@ -20,7 +21,7 @@ async def refuse_silent_cpu(draft: Draft, wanted: Spec, question: Question, reco
     names = [
         name
         for name in variants.silently_cpu(suspects, available)
-        if name in habits.GPU_FRAMEWORKS or await _cuda_by_default(draft.solver, question, name)
+        if name in lint_rules.GPU_FRAMEWORKS or await _cuda_by_default(draft.solver, question, name)
     ]
     meant = variants.meant_for_cpu(records, wanted.for_cpu, names)
     names = [name for name in names if name not in meant]

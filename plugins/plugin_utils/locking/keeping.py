@@ -10,7 +10,7 @@ from ..conda import channels as chan
 from ..conda.lockfile import Lock
 from ..core.findings import WARNING
 from ..solver import Question
-from ..spec import Spec
+from ..spec.environment_spec import Spec
 from .draft import Draft
 
 

@@ -11,7 +11,7 @@ from ..conda import pypi_mapping
 from ..conda.locked_package import LockError, Package
 from ..conda.lockfile import Lock
 from ..core.findings import WARNING
-from ..spec import Spec
+from ..spec.environment_spec import Spec
 from .draft import Draft
 
 Failures = dict[tuple[str, str], list[str]]

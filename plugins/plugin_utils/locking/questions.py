@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from .. import habits
 from ..conda import channels as chan
 from ..conda import pypi_mapping
 from ..solver import ChannelUnreadable, Question
-from ..spec import Spec
+from ..spec import lint_rules
+from ..spec.environment_spec import Spec
 from .draft import Draft
 
 
@@ -73,7 +73,7 @@ async def name_unknown(draft: Draft, wanted: Spec, platforms: Sequence[str]) -> 
             remedy = f"leave it out, or make the environment for those alone: `platforms: [{', '.join(having)}]`"
         elif same := pypi_mapping.conda_name(name, set().union(*offers.values())):
             remedy = f"there it is {same}"
-        elif close := habits.nearest(name, set().union(*offers.values())):
+        elif close := lint_rules.nearest(name, set().union(*offers.values())):
             remedy = f"did you mean {close}?"
         else:
             remedy = "look for its name there; what no channel has can be built and put into one of your own"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from .. import evidence, spec
+from .. import evidence
 from ..conda.locked_package import LockError
 from ..conda.lockfile import SMOKE, Lock
 from ..core.findings import WARNING
+from ..spec import environment_spec
 from .draft import Draft
 
 
-def read_spec(draft: Draft) -> spec.Spec | None:
+def read_spec(draft: Draft) -> environment_spec.Spec | None:
     """Return the spec, None where it is no text."""
     try:
         text = draft.file.read_text(encoding="utf-8")
@@ -21,7 +22,7 @@ def read_spec(draft: Draft) -> spec.Spec | None:
     except OSError as error:
         draft.find("unreadable", str(error.strerror), "make it a readable file")
         return None
-    wanted, draft.outcome.findings = spec.read(text, draft.source, draft.outcome.name, draft.settings.channels)
+    wanted, draft.outcome.findings = environment_spec.read(text, draft.source, draft.outcome.name, draft.settings.channels)
     return wanted
 
 

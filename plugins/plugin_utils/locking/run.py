@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import replace
 
-from .. import habits
 from ..conda.lockfile import SUFFIX
 from ..core.findings import ERROR, FUZZY_PIN, Finding, errors
 from ..solver import Solver
+from ..spec import lint_rules
 from . import environment, writing
 from .draft import Draft
 from .outcome import Outcome
@@ -48,7 +48,7 @@ def _check_update(update: Collection[str], known: Collection[str]) -> None:
     """Refuse to update what nothing has; raises SettingsError."""
     for name in update:
         if name not in known:
-            close = habits.nearest(name, known)
+            close = lint_rules.nearest(name, known)
             raise SettingsError(
                 f"update={name}: no environment that is being locked has it"
                 + (f"; did you mean {close}?" if close else "")

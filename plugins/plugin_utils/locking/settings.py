@@ -10,10 +10,10 @@ from typing import Any
 from ...module_utils.build import wheels
 from ...module_utils.host import install_plan as plans
 from ...module_utils.host.errors import Problem
-from .. import habits
 from ..conda import channels as chan
 from ..conda.system_requirements import Floor
 from ..solver import parse_exclude_newer
+from ..spec import lint_rules
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def names(settings: Settings) -> list[str]:
         for name in missing:
             if (settings.envs_dir / f"{name}.yaml").is_file():
                 hints.append(f"rename {name}.yaml to {name}.yml")
-            elif close := habits.nearest(name, present):
+            elif close := lint_rules.nearest(name, present):
                 hints.append(f"did you mean {close}?")
         there = f"there are {', '.join(present) or 'none'}"
         raise SettingsError(f"no spec for {', '.join(missing)} in {settings.envs_dir}; {'; '.join([*hints, there])}")

@@ -10,7 +10,7 @@ from .. import relax
 from ..conda.locked_package import LockError, Package
 from ..conda.lockfile import Lock
 from ..solver import ChannelUnreadable, Question, Solver, Unsolvable
-from ..spec import Spec
+from ..spec.environment_spec import Spec
 from .draft import Draft
 from .gpu import refuse_silent_cpu
 from .keeping import kept_records, newest_records

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 
-from .core.findings import ERROR, WARNING
+from ..core.findings import ERROR, WARNING
 
 GPU_FRAMEWORKS = frozenset(
     {"pytorch", "pytorch-gpu", "torchvision", "tensorflow", "tensorflow-gpu", "jax", "jaxlib", "cupy"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .conda import pypi_mapping
+from ..conda import pypi_mapping
 
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?P<extras>\[[^\]]*\])?\s*(?P<rest>.*)\Z")
 _VERSIONS = re.compile(r"\(?\s*((===|==|!=|~=|<=|>=|<|>)\s*[A-Za-z0-9_.*+!-]+\s*,?\s*)*\)?\s*(;.*)?\Z")

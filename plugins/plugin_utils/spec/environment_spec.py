@@ -13,12 +13,12 @@ from typing import Any
 
 import yaml
 
-from ..module_utils.host import install_plan as plans
-from . import habits, pipsection, selectors
-from .conda import channels as chan
-from .conda import match_spec, pypi_mapping
-from .core import safe_yaml
-from .core.findings import ERROR, FUZZY_PIN, WARNING, Finding, errors
+from ...module_utils.host import install_plan as plans
+from ..conda import channels as chan
+from ..conda import match_spec, pypi_mapping
+from ..core import safe_yaml
+from ..core.findings import ERROR, FUZZY_PIN, WARNING, Finding, errors
+from . import lint_rules, pip_section, selectors
 
 KEYS = ("name", "channels", "dependencies", "variables", "platforms")
 
@@ -55,7 +55,7 @@ class Spec:
     source: str
     channels: list[str] = field(default_factory=list)
     dependencies: list[Dependency] = field(default_factory=list)
-    pip: list[pipsection.Requirement] = field(default_factory=list)
+    pip: list[pip_section.Requirement] = field(default_factory=list)
     pip_places: dict[str, Place] = field(default_factory=dict)  # by normalised name
     variables: dict[str, str] = field(default_factory=dict)
     platforms: list[str] | None = None
@@ -129,7 +129,7 @@ class _Reader:
             if key.value in handlers:
                 handlers[key.value](value if key.value != "prefix" else key)
             else:
-                close = habits.nearest(key.value, KEYS)
+                close = lint_rules.nearest(key.value, KEYS)
                 self.add(
                     _place(key),
                     "unknown-key",
@@ -209,7 +209,7 @@ class _Reader:
             "channel-not-allowed",
             message,
             f"allowed are {', '.join(self.allowed)} (lockstep_channels); "
-            f"{habits.instead_of_channel(channel, self.allowed)}",
+            f"{lint_rules.instead_of_channel(channel, self.allowed)}",
         )
         return False
 
@@ -286,7 +286,7 @@ class _Reader:
             self.add(_place(node), "no-dependencies", "no conda package is asked for", "name at least one package")
         self._pip_against_conda(seen)
         versions = {dependency.match.name: dependency.match.version for dependency in self.spec.dependencies}
-        for code, severity, name, message, remedy in habits.check(versions):
+        for code, severity, name, message, remedy in lint_rules.check(versions):
             self.add(seen[name], code, message, remedy, severity)
 
     def _dependency(self, text: str, place: Place) -> match_spec.Match | None:
@@ -319,7 +319,7 @@ class _Reader:
                 f"say what is meant: `{match.name} {series}.*`, or `{match.name} =={match.fuzzy}` for that one version",
                 WARNING,
             )
-        if first := habits.exact_python(match.name, match.version):
+        if first := lint_rules.exact_python(match.name, match.version):
             self.add(
                 place,
                 "exact-python",
@@ -346,13 +346,13 @@ class _Reader:
                 text = self._text(item, "a pip requirement")
                 if text is None:
                     continue
-                requirement, problem = pipsection.parse(text)
+                requirement, problem = pip_section.parse(text)
                 if problem:
                     self.add(_place(item), "bad-pip-line", f"{plans.redact(text)[:80]!r} {problem[0]}", problem[1])
                 if requirement:
                     self._requirement(requirement, _place(item))
 
-    def _requirement(self, requirement: pipsection.Requirement, place: Place) -> None:
+    def _requirement(self, requirement: pip_section.Requirement, place: Place) -> None:
         if any(known.name == requirement.name for known in self.spec.pip):
             self.add(place, "duplicate-package", f"{requirement.name} is asked for twice under pip", "remove one")
         else:
