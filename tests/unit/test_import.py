@@ -228,10 +228,10 @@ def dist_info(prefix: Path, name: str, version: str, **files: str) -> None:
 
 
 def test_what_pip_put_over_it(site, monkeypatch):
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils import pipsolver
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve import pip_solver
 
-    clean = pipsolver._clean
-    monkeypatch.setattr(pipsolver, "_clean", lambda url: clean(url).replace("file:///", "https://index.example/"))
+    clean = pip_solver._clean
+    monkeypatch.setattr(pip_solver, "_clean", lambda url: clean(url).replace("file:///", "https://index.example/"))
     index = Index(site.folder / "simple")
     index.add("only-pip", "1.0", "helper")
     index.add("helper", "1.0")

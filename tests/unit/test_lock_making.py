@@ -17,7 +17,7 @@ import pytest
 import rattler
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import handover, relax
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import handover
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import atomic_write
@@ -25,7 +25,8 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import 
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings, SettingsError
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.summary import lines
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.writing import complete
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.solver import ChannelUnreadable
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve import explain_unsat
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve.conda_solver import ChannelUnreadable
 
 from tests.unit.small_channel import SmallChannel, usual
 
@@ -372,7 +373,7 @@ def test_channels_in_explanations_go_by_their_names(site):
 
 
 def test_explaining_takes_no_longer_than_people_wait(site, monkeypatch):
-    monkeypatch.setattr(relax, "_PATIENCE", 0.0)
+    monkeypatch.setattr(explain_unsat, "_PATIENCE", 0.0)
     site.spec("numpy ==9", "python")
     assert "were not tried, for lack of time" in explained(site)
 
@@ -381,7 +382,7 @@ def test_a_channel_that_fails_while_explaining(site, monkeypatch):
     async def gone(*_):
         raise ChannelUnreadable("gone away")
 
-    monkeypatch.setattr(relax, "_attempts", gone)
+    monkeypatch.setattr(explain_unsat, "_attempts", gone)
     site.spec("numpy ==9", "python")
     assert "not known how to mend: gone away" in explained(site)
 

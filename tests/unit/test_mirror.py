@@ -715,7 +715,7 @@ def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
     from ansible_collections.lockstep.fleet.plugins.module_utils.build import build as generation
     from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda.install import install
     from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils.solver import Question, Solver
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve.conda_solver import Question, Solver
 
     from tests.tiny import make_channel, make_store
 

@@ -12,7 +12,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile impo
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.outcome import Outcome
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.pipsolver import PipQuestion, PipUnsolvable, solve
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve.pip_solver import PipQuestion, PipUnsolvable, solve
 from lock_samples import package
 from package_index import Index
 from small_channel import usual
@@ -39,10 +39,10 @@ def index(tmp_path: Path) -> Index:
 @pytest.fixture(autouse=True)
 def _http(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock wants urls of servers: the folder's urls are written as if one served it."""
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils import pipsolver
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve import pip_solver
 
-    clean = pipsolver._clean
-    monkeypatch.setattr(pipsolver, "_clean", lambda url: clean(url).replace("file:///", "https://index.example/"))
+    clean = pip_solver._clean
+    monkeypatch.setattr(pip_solver, "_clean", lambda url: clean(url).replace("file:///", "https://index.example/"))
 
 
 def asked(index: Index, *lines: str, conda=(PYTHON,), **other) -> PipQuestion:

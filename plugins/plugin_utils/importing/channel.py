@@ -12,7 +12,7 @@ from ..conda.locked_package import LockError, Package
 from ..found import Wish
 from ..locking.settings import Settings as Site
 from ..locking.settings import check
-from ..solver import Question, Solver, Unsolvable
+from ..solve.conda_solver import Question, Solver, Unsolvable
 
 
 class Channel:

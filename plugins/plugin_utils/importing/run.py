@@ -15,7 +15,7 @@ from ..found import Found, Wish, of_prefix
 from ..locking.outcome import Outcome as Locked
 from ..locking.settings import SettingsError
 from ..locking.summary import lines
-from ..solver import ChannelUnreadable
+from ..solve.conda_solver import ChannelUnreadable
 from .difference import note_difference
 from .draft import Draft, begin
 from .outcome import ImportFailed, Outcome, Settings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..conda.system_requirements import Floor
 from ..core.findings import ERROR, Finding, errors
-from ..solver import Solver
+from ..solve.conda_solver import Solver
 from ..spec.environment_spec import Place
 from .outcome import Outcome
 from .settings import Settings

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from .. import relax
 from ..conda import variants
-from ..solver import Question, Solver, Unsolvable
+from ..solve import explain_unsat
+from ..solve.conda_solver import Question, Solver, Unsolvable
 from ..spec import lint_rules
 from ..spec.environment_spec import Spec
 from .draft import Draft
@@ -27,7 +27,7 @@ async def refuse_silent_cpu(draft: Draft, wanted: Spec, question: Question, reco
     names = [name for name in names if name not in meant]
     places = {d.match.name: d.place for d in wanted.dependencies}
     for name in [n for n in names if n in places] or names:  # what they bring follows them
-        hints, about = await relax.towards_cuda(draft.solver, question, name)
+        hints, about = await explain_unsat.towards_cuda(draft.solver, question, name)
         place = places.get(name) if about is None else wanted.dependencies[about].place
         build = next(str(r.build) for r in suspects if r.name.normalized == name)
         draft.find(

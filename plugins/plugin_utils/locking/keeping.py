@@ -9,7 +9,7 @@ from typing import Any
 from ..conda import channels as chan
 from ..conda.lockfile import Lock
 from ..core.findings import WARNING
-from ..solver import Question
+from ..solve.conda_solver import Question
 from ..spec.environment_spec import Spec
 from .draft import Draft
 

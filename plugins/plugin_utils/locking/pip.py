@@ -6,11 +6,11 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 
-from .. import pipsolver
 from ..conda import pypi_mapping
 from ..conda.locked_package import LockError, Package
 from ..conda.lockfile import Lock
 from ..core.findings import WARNING
+from ..solve import pip_solver
 from ..spec.environment_spec import Spec
 from .draft import Draft
 
@@ -38,8 +38,8 @@ async def _platform(
     moving = {pypi_mapping.normal(name) for name in settings.update}
     kept = () if old is None or settings.upgrade else old.of(platform)
     try:
-        answer = await pipsolver.solve(
-            pipsolver.PipQuestion(
+        answer = await pip_solver.solve(
+            pip_solver.PipQuestion(
                 platform,
                 tuple(requirement.text for requirement in wanted.pip),
                 conda,
@@ -50,7 +50,7 @@ async def _platform(
                 settings.pip_index,
             )
         )
-    except pipsolver.PipUnsolvable as error:
+    except pip_solver.PipUnsolvable as error:
         failures.setdefault((error.cause, error.remedy), []).append(platform)
         return ()
     except LockError as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..conda import channels as chan
 from ..conda import pypi_mapping
-from ..solver import ChannelUnreadable, Question
+from ..solve.conda_solver import ChannelUnreadable, Question
 from ..spec import lint_rules
 from ..spec.environment_spec import Spec
 from .draft import Draft

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..conda.lockfile import SUFFIX
 from ..core.findings import ERROR, FUZZY_PIN, Finding, errors
-from ..solver import Solver
+from ..solve.conda_solver import Solver
 from ..spec import lint_rules
 from . import environment, writing
 from .draft import Draft

@@ -12,7 +12,7 @@ from ...module_utils.host import install_plan as plans
 from ...module_utils.host.errors import Problem
 from ..conda import channels as chan
 from ..conda.system_requirements import Floor
-from ..solver import parse_exclude_newer
+from ..solve.conda_solver import parse_exclude_newer
 from ..spec import lint_rules
 
 

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 
 from ...module_utils.host import install_plan as plans
-from .. import relax
 from ..conda.locked_package import LockError, Package
 from ..conda.lockfile import Lock
-from ..solver import ChannelUnreadable, Question, Solver, Unsolvable
+from ..solve import explain_unsat
+from ..solve.conda_solver import ChannelUnreadable, Question, Solver, Unsolvable
 from ..spec.environment_spec import Spec
 from .draft import Draft
 from .gpu import refuse_silent_cpu
@@ -53,7 +53,7 @@ async def _hints(solver: Solver, question: Question, failure: str) -> tuple[list
     """
     about = None
     try:
-        hints, about = await relax.explain(solver, question, failure)
+        hints, about = await explain_unsat.explain(solver, question, failure)
     except ChannelUnreadable as error:
         hints = [f"not known how to mend: {error}"]
     for channel, source in zip(question.channels, solver.sources(question), strict=True):
@@ -66,7 +66,7 @@ def _report_unsolved(draft: Draft, wanted: Spec, unsolved: Unsolved, solved: Seq
     elsewhere = f"solvable for {', '.join(solved)}: `platforms: [{', '.join(solved)}]`, if those will do"
     for (hints, about), found in unsolved.items():
         questions = sorted(found, key=lambda question: question.platform)
-        assumed = relax.assumed(questions)
+        assumed = explain_unsat.assumed(questions)
         draft.find(
             "unsolvable",
             f"no solution for {', '.join(question.platform for question in questions)}"

@@ -24,9 +24,9 @@ from rattler import (
 )
 from rattler.networking import AuthenticationMiddleware, Client
 
-from ..module_utils.host import install_plan as plans
-from .conda import channels as chan
-from .conda.locked_package import LockError, Package, merge_depends
+from ...module_utils.host import install_plan as plans
+from ..conda import channels as chan
+from ..conda.locked_package import LockError, Package, merge_depends
 
 TIMEOUT = dt.timedelta(minutes=10)
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .conda import variants
-from .conda.match_spec import parse
-from .solver import Question, Solver, Unsolvable
+from ..conda import variants
+from ..conda.match_spec import parse
+from .conda_solver import Question, Solver, Unsolvable
 
 _CUDA = ("12.0", "12.2", "12.4", "12.6", "12.8", "12.9", "13.0", "13.1", "13.2", "13.3")
 _GLIBC = ("2.17", "2.28", "2.31", "2.34", "2.35", "2.36", "2.39", "2.41")

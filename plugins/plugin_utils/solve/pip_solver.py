@@ -25,9 +25,9 @@ from packaging import tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from ..module_utils.host.install_plan import redact
-from .conda import pypi_mapping
-from .conda.locked_package import LockError, Package
+from ...module_utils.host.install_plan import redact
+from ..conda import pypi_mapping
+from ..conda.locked_package import LockError, Package
 
 TIMEOUT = 600  # seconds for one platform
 _GLIBCS = (17, 28, *range(31, 41))  # minor versions of glibc 2 that uv knows manylinux tags of
