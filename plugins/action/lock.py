@@ -34,8 +34,8 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("locking"):
-            from ..plugin_utils import handover
             from ..plugin_utils.core import findings
+            from ..plugin_utils.lock_store import transaction
             from ..plugin_utils.locking.run import run as lock
             from ..plugin_utils.locking.settings import Settings, SettingsError
             from ..plugin_utils.locking.summary import lines
@@ -59,7 +59,7 @@ class ActionModule(ControllerAction):
         try:
             left = complete(settings, write)
             outcomes = lock(settings, write)
-        except (SettingsError, handover.HandoverError) as error:
+        except (SettingsError, transaction.HandoverError) as error:
             raise AnsibleActionFail(str(error)) from None
         except OSError as error:
             raise AnsibleActionFail(

@@ -10,7 +10,8 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils import declare, handover, promotion, proof
+from ..plugin_utils import declare, promotion, proof
+from ..plugin_utils.lock_store import transaction
 from ..plugin_utils.settings import data_of, reports_dir
 from .observe import settings_of
 
@@ -103,7 +104,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         try:
             made = promotion.promote(asked, datetime.datetime.now(datetime.UTC), write=not self._task.check_mode)
-        except handover.HandoverError as error:
+        except transaction.HandoverError as error:
             raise AnsibleActionFail(str(error)) from None
         except OSError as error:
             raise AnsibleActionFail(f"{error.filename}: {error.strerror}; run it again to complete it") from None

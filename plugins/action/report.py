@@ -14,8 +14,9 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..plugin_utils import declare, evidence
+from ..plugin_utils import declare
 from ..plugin_utils.conda import lockfile
+from ..plugin_utils.lock_store import provenance
 from ..plugin_utils.report import Run, build, cross, failure, headline, load, render_html, terminal
 from ..plugin_utils.settings import data_of, done_with, reports_dir, run_file
 from .observe import run_id, settings_of
@@ -63,7 +64,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except (declare.DeclareError, OSError):
             locks = {}  # each host says so by itself; the comparison of tiers is information
         folder = settings.get("conda_envs_locks_dir") or settings.get("lockstep_locks_dir")
-        back = evidence.rollbacks(Path(str(folder)), tiers, envs) if folder else []
+        back = provenance.rollbacks(Path(str(folder)), tiers, envs) if folder else []
         report = build(hosts, Run(run, now, options["depth"], tiers, fleet, locks, back))
         dest = Path(options["dest"]) if options["dest"] else reports
         texts = {

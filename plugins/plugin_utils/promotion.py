@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..module_utils.host import install_plan as plans
-from . import evidence, handover, proof
+from . import proof
 from .conda import lock_diff
 from .conda.lockfile import Lock, LockError
 from .core.text import plain
+from .lock_store import provenance, transaction
 from .proof import Refusal
 
 
@@ -52,7 +53,7 @@ class Outcome:
     smoke: bytes | None = None
     difference: list[str] = field(default_factory=list)
     proven: dict[str, int] = field(default_factory=dict)
-    changes: list[handover.Change] = field(default_factory=list)
+    changes: list[transaction.Change] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
@@ -96,11 +97,11 @@ def promote(settings: Settings, now: datetime.datetime, write: bool) -> Result:
     result = Result(refusals=order(settings))
     if result.refusals:
         return result
-    with handover.alone(settings.locks_dir):
-        left = handover.finish(settings.locks_dir, write)
+    with transaction.alone(settings.locks_dir):
+        left = transaction.finish(settings.locks_dir, write)
         if left:
             when = "was" if write else "will first be"
-            result.warnings.append(f"a run that was killed {when} completed: {handover.say(left)}")
+            result.warnings.append(f"a run that was killed {when} completed: {transaction.say(left)}")
         names = _names(settings, result)
         for env in names:
             outcome = _outcome(settings, env, result)
@@ -116,7 +117,7 @@ def promote(settings: Settings, now: datetime.datetime, write: bool) -> Result:
         if write and changes:
             about = {"what": "promotion", "from": settings.former, "to": settings.latter,
                      "envs": [outcome.env for outcome in todo]}  # fmt: skip
-            handover.apply(settings.locks_dir, changes, about)
+            transaction.apply(settings.locks_dir, changes, about)
     return result
 
 
@@ -145,8 +146,8 @@ def _names(settings: Settings, result: Result) -> list[str]:
 
 def _outcome(settings: Settings, env: str, result: Result) -> Outcome | None:
     """Read the locks of both tiers; what is wrong with the former's is a refusal."""
-    name = evidence.lock_path(settings.former, env)
-    data = evidence.read(settings.locks_dir, name)
+    name = provenance.lock_path(settings.former, env)
+    data = provenance.read(settings.locks_dir, name)
     if data is None:
         remedy = (
             "make it with playbooks/lock.yml"
@@ -157,7 +158,7 @@ def _outcome(settings: Settings, env: str, result: Result) -> Outcome | None:
         return None
     try:
         lock = Lock.loads(data.decode(), str(settings.locks_dir / name), settings.channels)
-        digests = evidence.digests(lock, env)
+        digests = provenance.digests(lock, env)
     except (LockError, UnicodeDecodeError) as error:
         lines = str(error).strip().splitlines()
         result.refusals.append(
@@ -165,11 +166,11 @@ def _outcome(settings: Settings, env: str, result: Result) -> Outcome | None:
                     "make it again, or restore it from version control")
         )  # fmt: skip
         return None
-    old = evidence.read(settings.locks_dir, evidence.lock_path(settings.latter, env))
-    smoke = evidence.read(settings.locks_dir, evidence.smoke_path(settings.former, env))
+    old = provenance.read(settings.locks_dir, provenance.lock_path(settings.latter, env))
+    smoke = provenance.read(settings.locks_dir, provenance.smoke_path(settings.former, env))
     outcome = Outcome(env, data, digests, old, smoke)
-    known = evidence.loads(evidence.read(settings.locks_dir, evidence.path(settings.latter, env)), old)
-    if known and evidence.demoted(known) and known["rollback"]["left"].get("sha256") == evidence.sha256(data):
+    known = provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.latter, env)), old)
+    if known and provenance.demoted(known) and known["rollback"]["left"].get("sha256") == provenance.sha256(data):
         back = known["rollback"]
         why = f": {plain(str(back['reason']), 120)}" if back.get("reason") else ""
         result.refusals.append(
@@ -179,7 +180,7 @@ def _outcome(settings: Settings, env: str, result: Result) -> Outcome | None:
         )  # fmt: skip
     if old != data:
         outcome.difference = lock_diff.diff(sound(old), lock) or ["the same packages, written otherwise"]
-    was = evidence.read(settings.locks_dir, evidence.smoke_path(settings.latter, env))
+    was = provenance.read(settings.locks_dir, provenance.smoke_path(settings.latter, env))
     if was != smoke:
         outcome.difference.append(lock_diff.smoke(was, smoke))
     return outcome
@@ -195,10 +196,10 @@ def sound(data: bytes | None) -> Lock | None:
 
 def _settled(settings: Settings, outcome: Outcome) -> bool:
     """Whether the latter tier has that lock and evidence for it: then there is nothing to prove again."""
-    smoke = evidence.read(settings.locks_dir, evidence.smoke_path(settings.latter, outcome.env))
+    smoke = provenance.read(settings.locks_dir, provenance.smoke_path(settings.latter, outcome.env))
     if outcome.old != outcome.data or smoke != outcome.smoke:
         return False
-    known = evidence.loads(evidence.read(settings.locks_dir, evidence.path(settings.latter, outcome.env)), outcome.data)
+    known = provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.latter, outcome.env)), outcome.data)
     return bool(known and known.get("promotion"))
 
 
@@ -221,25 +222,25 @@ def _prove(settings: Settings, todo: Sequence[Outcome], now: datetime.datetime, 
         _warn(settings, outcome, report, result)
         facts = {"from": settings.former, "report": about, "hosts": outcome.proven,
                  "maintenance": found.away.get(outcome.env, 0)}  # fmt: skip
-        made = evidence.promotion(outcome.env, settings.latter, outcome.data, outcome.digests, facts)
+        made = provenance.promotion(outcome.env, settings.latter, outcome.data, outcome.digests, facts)
         outcome.changes = replace(settings.locks_dir, settings.latter, outcome.env, outcome.data, made, outcome.smoke)
 
 
-def replace(locks: Path, tier: str, env: str, data: bytes, made: bytes, smoke: bytes | None) -> list[handover.Change]:
+def replace(locks: Path, tier: str, env: str, data: bytes, made: bytes, smoke: bytes | None) -> list[transaction.Change]:
     """The files that change when a tier gets another lock: what it had before is kept beside it.
 
     :param data: the lock's bytes
     :param made: the evidence's
     :param smoke: the smoke test's; None: there is none
     """
-    places = (evidence.lock_path, evidence.path, evidence.smoke_path)
+    places = (provenance.lock_path, provenance.path, provenance.smoke_path)
     new = dict(zip((place(tier, env) for place in places), (data, made, smoke), strict=True))
     wanted: dict[str, bytes | None] = {}
-    old = evidence.read(locks, evidence.lock_path(tier, env))
+    old = provenance.read(locks, provenance.lock_path(tier, env))
     if old is not None and old != data:
-        wanted = {place(tier, env, True): evidence.read(locks, place(tier, env)) for place in places}
+        wanted = {place(tier, env, True): provenance.read(locks, place(tier, env)) for place in places}
     wanted |= new
-    changes = [handover.Change(name, evidence.read(locks, name), new) for name, new in wanted.items()]
+    changes = [transaction.Change(name, provenance.read(locks, name), new) for name, new in wanted.items()]
     return [change for change in changes if change.old != change.new]
 
 

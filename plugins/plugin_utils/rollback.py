@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ..module_utils.host import install_plan as plans
-from . import evidence, handover
 from .conda import channels as chan
 from .conda import lock_diff, lockfile
 from .conda.locked_package import merge_depends
 from .conda.lockfile import Lock, LockError, Package
+from .lock_store import provenance, transaction
 from .promotion import HostOf, replace, sound
 
 MOST = 64 << 20  # bytes of a plan, unpacked
@@ -80,19 +80,19 @@ def look(settings: Settings) -> Looked:
     hosts = sorted(
         name for name, host in settings.hosts.items() if host.tier == settings.tier and settings.env in host.envs
     )
-    journal = handover.pending(settings.locks_dir)
-    current = evidence.read(settings.locks_dir, evidence.lock_path(settings.tier, settings.env))
+    journal = transaction.pending(settings.locks_dir)
+    current = provenance.read(settings.locks_dir, provenance.lock_path(settings.tier, settings.env))
     lock = sound(current)
-    found = Looked("hosts", hosts, current, evidence.digests(lock, settings.env) if lock else {})
+    found = Looked("hosts", hosts, current, provenance.digests(lock, settings.env) if lock else {})
     if journal:
-        found.warnings.append(f"a run that was killed is completed first: {handover.say(journal['about'])}")
+        found.warnings.append(f"a run that was killed is completed first: {transaction.say(journal['about'])}")
         if _same(journal["about"], settings):
             found.source, found.target, found.why = "declared", current, "the killed run declared it"
             return found
     if settings.to and _named(found.digests, settings.to):
         found.source, found.target, found.why = "declared", current, "it is declared already"
         return found
-    kept = evidence.read(settings.locks_dir, evidence.lock_path(settings.tier, settings.env, True))
+    kept = provenance.read(settings.locks_dir, provenance.lock_path(settings.tier, settings.env, True))
     if kept is None:
         found.why = "no previous lock is kept beside the tier's"
     elif kept == current:
@@ -102,13 +102,13 @@ def look(settings: Settings) -> Looked:
     else:
         try:
             previous = Lock.loads(kept.decode(), "the previous lock", settings.channels)
-            digests = evidence.digests(previous, settings.env)
+            digests = provenance.digests(previous, settings.env)
             if settings.to and not _named(digests, settings.to):
                 found.why = "the previous lock that is kept is another one"
             else:
                 found.source, found.target = "kept", kept
-                name = evidence.smoke_path(settings.tier, settings.env, True)
-                found.smoke = evidence.read(settings.locks_dir, name)
+                name = provenance.smoke_path(settings.tier, settings.env, True)
+                found.smoke = provenance.read(settings.locks_dir, name)
         except (LockError, UnicodeDecodeError) as error:
             found.why = f"the previous lock that is kept is not acceptable ({str(error).splitlines()[0][:200]})"
     if found.source == "hosts" and not hosts:
@@ -128,7 +128,7 @@ def _made_anew(settings: Settings, current: bytes | None) -> bool:
     then the lock that is kept is one that was left before, and not what this one took the place of.
     """
     return (
-        evidence.loads(evidence.read(settings.locks_dir, evidence.path(settings.tier, settings.env)), current) is None
+        provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env)), current) is None
     )
 
 
@@ -290,35 +290,35 @@ def declare(
     :raises OSError: where a file cannot be written
     """
     lock = Lock.loads(target.decode(), "the lock", settings.channels)
-    digests = evidence.digests(lock, settings.env)
-    with handover.alone(settings.locks_dir):
+    digests = provenance.digests(lock, settings.env)
+    with transaction.alone(settings.locks_dir):
         if write:
-            handover.finish(settings.locks_dir)
-        name = evidence.lock_path(settings.tier, settings.env)
-        current = evidence.read(settings.locks_dir, name)
+            transaction.finish(settings.locks_dir)
+        name = provenance.lock_path(settings.tier, settings.env)
+        current = provenance.read(settings.locks_dir, name)
         if looked.source == "declared":
             target = current or target
-            digests = evidence.digests(sound(target) or lock, settings.env)
+            digests = provenance.digests(sound(target) or lock, settings.env)
             return Declared(target, digests, dict(looked.digests), False)
         if current != looked.current:
-            raise handover.HandoverError(f"{settings.locks_dir / name} was changed while this ran; try again")
-        known = evidence.loads(evidence.read(settings.locks_dir, evidence.path(settings.tier, settings.env)), current)
-        before = evidence.loads(
-            evidence.read(settings.locks_dir, evidence.path(settings.tier, settings.env, True)), target
+            raise transaction.HandoverError(f"{settings.locks_dir / name} was changed while this ran; try again")
+        known = provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env)), current)
+        before = provenance.loads(
+            provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env, True)), target
         )
-        back = known.get("rollback") if known and evidence.demoted(known) else None
-        returns = bool(back and back["left"].get("sha256") == evidence.sha256(target))
+        back = known.get("rollback") if known and provenance.demoted(known) else None
+        returns = bool(back and back["left"].get("sha256") == provenance.sha256(target))
         about = {
             "at": now.isoformat(timespec="seconds"),
             "reason": settings.reason,
-            "left": {"sha256": evidence.sha256(current) if current else "", "digests": looked.digests},
+            "left": {"sha256": provenance.sha256(current) if current else "", "digests": looked.digests},
             "returns": returns,
             "rebuilt": rebuilt,
         }
-        made = evidence.rollback(settings.env, settings.tier, target, digests, before, about)
+        made = provenance.rollback(settings.env, settings.tier, target, digests, before, about)
         changes = replace(settings.locks_dir, settings.tier, settings.env, target, made, looked.smoke)
         if write:
             note = {"what": "rollback", "tier": settings.tier, "envs": [settings.env]}
-            handover.apply(settings.locks_dir, changes, note)
+            transaction.apply(settings.locks_dir, changes, note)
     difference = lock_diff.diff(sound(current), lock) or ["the same packages, written otherwise"]
     return Declared(target, digests, looked.digests, True, returns, difference)

@@ -17,10 +17,10 @@ import pytest
 import rattler
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import handover
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import atomic_write
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import transaction
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings, SettingsError
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.summary import lines
@@ -662,7 +662,7 @@ def test_a_run_that_is_killed_anywhere_is_completed(site, monkeypatch):
             except Killed:
                 pass
         versions = [site.versions(name=name)["numpy"] for name in ("serve", "train")]
-        begun = (site.settings.locks_dir / handover.JOURNAL).exists()
+        begun = (site.settings.locks_dir / transaction.JOURNAL).exists()
         said = complete(site.settings, write=False)
         assert bool(said) == begun, "a check says so, and"
         assert [site.versions(name=name)["numpy"] for name in ("serve", "train")] == versions, "changes nothing"
@@ -686,8 +686,8 @@ def test_two_runs_at_once(site):
     site.spec("python")
     site.settings.locks_dir.mkdir()
     with (
-        handover.alone(site.settings.locks_dir),
-        pytest.raises(handover.HandoverError, match="another lock, promotion or rollback is at work"),
+        transaction.alone(site.settings.locks_dir),
+        pytest.raises(transaction.HandoverError, match="another lock, promotion or rollback is at work"),
     ):
         site.one()
     assert list(site.settings.locks_dir.iterdir()) == []
@@ -696,15 +696,15 @@ def test_two_runs_at_once(site):
 def test_a_lock_that_changed_meanwhile_is_not_written_over(site, monkeypatch):
     site.spec("python")
     path = site.settings.locks_dir / "dev" / "train.conda-lock.yml"
-    alone = handover.alone
+    alone = transaction.alone
 
     def late(folder):
         path.parent.mkdir(parents=True)
         path.write_text("somebody else's")
         return alone(folder)
 
-    monkeypatch.setattr(handover, "alone", late)
-    with pytest.raises(handover.HandoverError, match="was changed while this ran; nothing was written"):
+    monkeypatch.setattr(transaction, "alone", late)
+    with pytest.raises(transaction.HandoverError, match="was changed while this ran; nothing was written"):
         site.one()
     assert path.read_text() == "somebody else's"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .. import evidence
 from ..conda.locked_package import LockError
 from ..conda.lockfile import SMOKE, Lock
 from ..core.findings import WARNING
+from ..lock_store import provenance
 from ..spec import environment_spec
 from .draft import Draft
 
@@ -52,7 +52,7 @@ def read_smoke_tests(draft: Draft) -> None:
     try:
         outcome.new_smoke = file.read_bytes() if file.exists() else None
         (outcome.new_smoke or b"").decode()
-        outcome.old_smoke = evidence.read(settings.locks_dir, evidence.smoke_path(settings.tier, outcome.name))
+        outcome.old_smoke = provenance.read(settings.locks_dir, provenance.smoke_path(settings.tier, outcome.name))
     except UnicodeDecodeError as error:
         message = f"its smoke test {file.name} is not UTF-8 (byte {error.start + 1})"
         draft.find("unreadable", message, "save it as UTF-8")

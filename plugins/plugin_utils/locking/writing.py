@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import evidence, handover
+from ..lock_store import provenance, transaction
 from .outcome import Outcome
 from .settings import Settings
 
@@ -20,13 +20,13 @@ def write(settings: Settings, outcomes: Sequence[Outcome]) -> None:
     changes = []
     for o in outcomes:
         new = (o.new_text or "").encode() if o.lock_changed else o.old
-        changes.append(handover.Change(evidence.lock_path(settings.tier, o.name), o.old, new))
-        changes.append(handover.Change(evidence.smoke_path(settings.tier, o.name), o.old_smoke, o.new_smoke))
+        changes.append(transaction.Change(provenance.lock_path(settings.tier, o.name), o.old, new))
+        changes.append(transaction.Change(provenance.smoke_path(settings.tier, o.name), o.old_smoke, o.new_smoke))
     about = {"what": "lock", "tier": settings.tier, "envs": [o.name for o in outcomes]}
     settings.locks_dir.mkdir(parents=True, exist_ok=True)
-    with handover.alone(settings.locks_dir):
-        handover.finish(settings.locks_dir)  # of a run that was killed while this one solved
-        handover.apply(settings.locks_dir, changes, about)
+    with transaction.alone(settings.locks_dir):
+        transaction.finish(settings.locks_dir)  # of a run that was killed while this one solved
+        transaction.apply(settings.locks_dir, changes, about)
 
 
 def complete(settings: Settings, write: bool) -> str:
@@ -36,8 +36,8 @@ def complete(settings: Settings, write: bool) -> str:
     :raises handover.HandoverError: where another run is at work, or it cannot be completed
     :raises OSError: where a file cannot be written
     """
-    if not (settings.locks_dir / handover.JOURNAL).is_file():
+    if not (settings.locks_dir / transaction.JOURNAL).is_file():
         return ""
-    with handover.alone(settings.locks_dir):
-        about = handover.finish(settings.locks_dir, write)
-    return handover.say(about) if about else ""
+    with transaction.alone(settings.locks_dir):
+        about = transaction.finish(settings.locks_dir, write)
+    return transaction.say(about) if about else ""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ...module_utils.host import install_plan as plans
 from ...module_utils.host.errors import Problem
-from .. import evidence
 from ..conda.lockfile import SUFFIX, Lock, LockError
+from ..lock_store import provenance
 from .plan import Declared
 from .settings import Choice
 
@@ -26,12 +26,12 @@ def read_locks(folder: Path, choice: Choice) -> tuple[list[Declared], list[str]]
     notes: list[str] = []
     for tier in _tiers(folder, choice):
         for previous in (False, True):
-            where = folder / tier / evidence.PREVIOUS if previous else folder / tier
+            where = folder / tier / provenance.PREVIOUS if previous else folder / tier
             for path in sorted(where.glob("*" + SUFFIX)):
                 env = path.name.removesuffix(SUFFIX)
                 if choice.envs is not None and env not in choice.envs:
                     continue
-                name = evidence.lock_path(tier, env, previous)
+                name = provenance.lock_path(tier, env, previous)
                 try:
                     data = path.read_bytes()
                     sha256 = hashlib.sha256(data).hexdigest()

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .conda import lockfile
+from ..conda import lockfile
 
 SCHEMA = 1
 SUFFIX = ".evidence.json"
