@@ -11,7 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.host.errors import Problem
-from ..plugin_utils import host_tools
+from ..plugin_utils.desired import host_files
 from ..plugin_utils.net import wheel_cache
 
 MODULE = "lockstep.fleet.engine"
@@ -32,7 +32,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Look, fetch, send, install."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        files = host_tools.host_files()
+        files = host_files.host_files()
         arguments["expected"] = pack({path: (file.sha256, file.mode) for path, file in files.items()})
         found = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
         missing = found.get("missing") or {}

@@ -10,9 +10,10 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils import declare, promotion, proof
+from ..plugin_utils import promotion, proof
+from ..plugin_utils.desired import desired_state
+from ..plugin_utils.desired.settings import data_of, reports_dir
 from ..plugin_utils.lock_store import transaction
-from ..plugin_utils.settings import data_of, reports_dir
 from .observe import settings_of
 
 _LONGEST = 366 * 24  # hours
@@ -55,8 +56,8 @@ def channels_of(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
     :raises AnsibleActionFail: where the variable is no list
     """
     try:
-        channels = declare.allowed_channels(settings)
-    except declare.DeclareError as error:
+        channels = desired_state.allowed_channels(settings)
+    except desired_state.DeclareError as error:
         raise AnsibleActionFail(str(error)) from None
     return tuple(channels) if channels else None
 

@@ -14,8 +14,8 @@ from ..plugin_utils import rollback
 from ..plugin_utils.conda.channels import PUBLISHED_ALIAS
 from ..plugin_utils.conda.lockfile import LockError
 from ..plugin_utils.core.text import plain
+from ..plugin_utils.desired.settings import data_of
 from ..plugin_utils.lock_store import provenance, transaction
-from ..plugin_utils.settings import data_of
 from .observe import settings_of
 from .promote import channels_of, hosts_of, locks_of
 

@@ -10,7 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from .settings import data_of
+from .desired.settings import data_of
 
 
 class ControllerAction(ActionBase):  # type: ignore[misc]

@@ -16,8 +16,8 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.observe.base import
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe.machine import see_host
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe.reading import Seen
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.tree import MANIFEST, MARK
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import clean_schedule, condarc
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import (
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import clean_schedule, condarc
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import (
     Clean,
     Declared,
     DeclaredEnv,

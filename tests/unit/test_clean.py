@@ -16,7 +16,7 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
 from ansible_collections.lockstep.fleet.plugins.module_utils.gc import cli, collect
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import host_tools
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import host_files
 
 from tests.tiny import Channel, Snapshot, make_channel, make_store
 
@@ -156,7 +156,7 @@ class TestCommand:
 
     @pytest.fixture
     def command(self, store: Store) -> str:
-        for path, file in host_tools.host_files().items():
+        for path, file in host_files.host_files().items():
             full = Path(store.root, path)
             full.parent.mkdir(parents=True, exist_ok=True)
             full.write_text(file.text)

@@ -15,7 +15,7 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.build import rattle
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import host_tools
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import host_files
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache
 
 from tests.tiny import MODULE_UTILS, zip_of
@@ -35,16 +35,16 @@ def imports_of(name: str) -> set[str]:
 
 
 def test_the_tools_are_exactly_what_the_commands_import() -> None:
-    assert set(host_tools.MODULES) == imports_of("host_main") | {"install_child"}
+    assert set(host_files.MODULES) == imports_of("host_main") | {"install_child"}
 
 
 def test_the_digest_is_of_names_and_contents() -> None:
-    files = host_tools.tools()
-    assert host_tools.folder() == f"tools-{host_tools.digest(files)[:12]}"
-    changed = {**files, "lockstep_host/tree.py": host_tools.HostFile("other", 0o644)}
-    assert host_tools.digest(changed) != host_tools.digest(files)
-    assert host_tools.digest(dict(reversed(files.items()))) == host_tools.digest(files)
-    assert host_tools.folder() in host_tools.host_files()["bin/lockstep-clean"].text
+    files = host_files.tools()
+    assert host_files.folder() == f"tools-{host_files.digest(files)[:12]}"
+    changed = {**files, "lockstep_host/tree.py": host_files.HostFile("other", 0o644)}
+    assert host_files.digest(changed) != host_files.digest(files)
+    assert host_files.digest(dict(reversed(files.items()))) == host_files.digest(files)
+    assert host_files.folder() in host_files.host_files()["bin/lockstep-clean"].text
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.13"])
@@ -86,12 +86,12 @@ class TestEngine:
 
     @pytest.fixture
     def wanted(self, tmp_path: Path, wheel: Path) -> rattler_runtime.Wanted:
-        files = {path: (file.sha256, file.mode) for path, file in host_tools.host_files().items()}
+        files = {path: (file.sha256, file.mode) for path, file in host_files.host_files().items()}
         return rattler_runtime.Wanted(str(tmp_path / "root"), "1.0", tree.sha256_file(str(wheel)), files)
 
     @pytest.fixture
     def texts(self) -> dict[str, str]:
-        return {path: file.text for path, file in host_tools.host_files().items()}
+        return {path: file.text for path, file in host_files.host_files().items()}
 
     def test_installs_all_and_then_has_nothing_to_do(
         self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]

@@ -24,9 +24,8 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.observe.base import
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe.main import DEPTHS, observe
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe.reading import Seen
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.tree import MANIFEST, MARK
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, piped
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import piped
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.compare import compare
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import Declared
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.drift import (
     DRIFT,
     NOTE,
@@ -35,6 +34,8 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.drift im
     in_sync,
 )
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.kinds import Kind
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import Declared
 from fake_root import PACKAGES, SITE, FakeRoot, plan_of, put, thaw
 
 from tests.waiting import PATIENCE
@@ -59,7 +60,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRoot]
 
 def look(fleet: FakeRoot, declared: Declared | None = None, depth: str = "stats") -> tuple[list[Drift], dict[str, Any]]:
     declared = declared or fleet.declared()
-    seen = json.loads(json.dumps(observe(declare.request(declared, depth))))
+    seen = json.loads(json.dumps(observe(desired_state.request(declared, depth))))
     return compare(declared, seen), seen
 
 
@@ -318,7 +319,7 @@ def test_the_line_of_a_shell_is_looked_for_as_the_role_does(fleet: FakeRoot, tex
     role = yaml.safe_load((Path(__file__).resolve().parents[2] / "roles/miniconda/tasks/main.yml").read_text())
     line = role[1]["ansible.builtin.lineinfile"]["line"].replace("{{ miniconda_prefix }}", f"{fleet.root}/miniconda")
     settings = {"lockstep_envs": [], "miniconda_prefix": f"{fleet.root}/miniconda", "miniconda_shell_line": "yes"}
-    asked = declare.declare(settings, "h", None).shell_line
+    asked = desired_state.declare(settings, "h", None).shell_line
     assert asked == line
     if text is not None:
         put(fleet.home / "dotfiles/bashrc", text.format(line))
@@ -416,7 +417,7 @@ def test_a_folder_that_cannot_be_listed_is_unknown(fleet: FakeRoot, monkeypatch:
 
 def test_a_look_that_takes_too_long_is_unknown(fleet: FakeRoot) -> None:
     declared = fleet.declared()
-    seen = observe({**declare.request(declared), "seconds": 1e-9})
+    seen = observe({**desired_state.request(declared), "seconds": 1e-9})
     drifts = compare(declared, seen)
     assert not in_sync(drifts)
     assert any("the time given" in d.detail and d.severity == UNKNOWN for d in drifts)
@@ -492,7 +493,7 @@ def test_a_swap_while_looking_is_no_drift(fleet: FakeRoot, monkeypatch: pytest.M
         return real(root, env, name, digest, seen)
 
     monkeypatch.setattr(environments, "see_generation", swapped)
-    request = declare.request(declared)
+    request = desired_state.request(declared)
     request["envs"] = {"train": request["envs"]["train"]}
     seen = observe(request)
     assert len(calls) == 2
@@ -536,7 +537,7 @@ def test_a_child_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_piped_to_a_python_as_the_action_does(fleet: FakeRoot, python: str) -> None:
     declared = fleet.declared()
-    source = piped.observer(json.dumps(declare.request(declared, "hashes")))
+    source = piped.observer(json.dumps(desired_state.request(declared, "hashes")))
     done = subprocess.run([python, "-I", "-S", "-B", "-"], input=source, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     seen = json.loads(done.stdout)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, promotion, proof
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import promotion, proof
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance, transaction
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promotion import HostOf, promote, refused
 from promotion_samples import NOW, P, Site, digest, text
@@ -149,7 +150,7 @@ def test_an_environment_that_the_former_tier_lacks_is_named(site: Site) -> None:
 
 def test_nothing_takes_the_kept_files_for_a_tiers_lock(site: Site) -> None:
     promote(site.settings(), NOW, write=True)
-    env = declare.read_env(site.locks / "test" / "train.conda-lock.yml", "train", ["conda-forge"], None)
+    env = desired_state.read_env(site.locks / "test" / "train.conda-lock.yml", "train", ["conda-forge"], None)
     assert env.platforms[P].digest == digest(site.new)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..core.text import some
-from .declared import Declared
+from ..desired.declared import Declared
 from .drift import DRIFT, NOTE, Drift, section
 from .kinds import Kind
 from .packages import pip_lines

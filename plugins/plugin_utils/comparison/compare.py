@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..core.text import plain
+from ..desired.declared import Declared
 from .base import base_drift, condarc_drift, shell_drift, strays_drift
-from .declared import Declared
 from .drift import DRIFT, NOTE, UNKNOWN, Drift, unknown
 from .environments import environments_drift, lock_of
 from .kinds import Kind

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...module_utils.host.disk_space import NETWORK
-from .declared import Declared
+from ..desired.declared import Declared
 from .drift import Drift, section
 from .kinds import Kind
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...module_utils.observe.reading import redact
 from ..core.text import some
-from .declared import Declared
+from ..desired.declared import Declared
 from .drift import NOTE, UNKNOWN, Drift, section
 from .kinds import Kind
 

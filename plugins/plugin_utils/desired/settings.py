@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from .declare import ROLES, SETTINGS
+from .desired_state import ROLES, SETTINGS
 
 DAY = 86400
-HERE = Path(__file__).resolve().parent.parent.parent
+HERE = Path(__file__).resolve().parent.parent.parent.parent
 """The collection, which is the checkout too."""
 
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..module_utils.host import install_plan as plans
-from ..module_utils.host.errors import Problem
-from .conda import lockfile
-from .conda.lockfile import Lock, LockError
-from .net import wheel_cache
+from ...module_utils.host import install_plan as plans
+from ...module_utils.host.errors import Problem
+from ..conda import lockfile
+from ..conda.lockfile import Lock, LockError
+from ..net import wheel_cache
 
 HERE = Path(__file__).resolve().parent
 # what the plans depend on besides their inputs: edit one, and nothing that was kept counts

@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-PLUGINS = Path(__file__).resolve().parent.parent
+PLUGINS = Path(__file__).resolve().parent.parent.parent
 HERE = PLUGINS / "module_utils"
-FILES = Path(__file__).absolute().parent.parent.parent / "roles" / "conda_envs" / "files"
+FILES = Path(__file__).absolute().parent.parent.parent.parent / "roles" / "conda_envs" / "files"
 
 MODULES = (
     "host/child_env",

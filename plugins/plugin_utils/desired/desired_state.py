@@ -15,12 +15,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..module_utils.host import install_plan
-from ..module_utils.miniconda import install
+from ...module_utils.host import install_plan
+from ...module_utils.miniconda import install
+from ..conda import lockfile
+from ..conda.system_requirements import Floor, FloorError
 from . import clean_schedule, condarc
-from .comparison.declared import WHEEL, Clean, Declared, DeclaredEnv, Locked
-from .conda import lockfile
-from .conda.system_requirements import Floor, FloorError
+from .declared import WHEEL, Clean, Declared, DeclaredEnv, Locked
 
 SETTINGS: tuple[str, ...] = (
     "lockstep_root", "lockstep_tier", "lockstep_envs", "lockstep_locks_dir", "lockstep_channels", "lockstep_floor",
