@@ -18,16 +18,16 @@ from ansible.template import Templar, trust_as_template
 
 from ..module_utils.observe.main import DEPTHS
 from ..module_utils.observe.reading import redact
-from ..plugin_utils import piped
-from ..plugin_utils.comparison.answer import read_answer
-from ..plugin_utils.comparison.compare import compare
-from ..plugin_utils.comparison.drift import DRIFT, NOTE, UNKNOWN, Drift, in_sync
-from ..plugin_utils.comparison.kinds import Kind
+from ..plugin_utils.audit import observer_bundle
+from ..plugin_utils.audit.compare.answer import read_answer
+from ..plugin_utils.audit.compare.compare import compare
+from ..plugin_utils.audit.compare.drift import DRIFT, NOTE, UNKNOWN, Drift, in_sync
+from ..plugin_utils.audit.compare.kinds import Kind
+from ..plugin_utils.audit.verdict import Verdict, maintenance, verdict
 from ..plugin_utils.core.text import plain
 from ..plugin_utils.desired import desired_state, host_files
 from ..plugin_utils.desired.declared import Declared
 from ..plugin_utils.desired.settings import observation_file, read_settings, reports_dir, role_defaults, run_folder
-from ..plugin_utils.verdict import Verdict, maintenance, verdict
 
 SHOWN = 12  # lines of drift in a result; all of them are in the observation's file
 
@@ -140,7 +140,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         answer = self._low_level_execute_command(
             f"{command_of(python)} -I -S -B -",
             sudoable=False,
-            in_data=piped.observer(json.dumps(asked)).encode("utf-8"),
+            in_data=observer_bundle.observer(json.dumps(asked)).encode("utf-8"),
         )
         found = read_answer(str(answer.get("stdout") or ""))
         if found is not None:
@@ -217,7 +217,7 @@ def prime() -> None:
     with contextlib.suppress(Exception):  # where it fails, each host says why
         defaults()
         host_files.host_files()
-        piped.observer("")
+        observer_bundle.observer("")
         Templar(loader=DataLoader()).template(trust_as_template("{{ lockstep_root | default('') }}"))
 
 

@@ -14,11 +14,11 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ..plugin_utils.audit.report import Run, build, cross, failure, headline, load, render_html, terminal
 from ..plugin_utils.conda import lockfile
 from ..plugin_utils.desired import desired_state
 from ..plugin_utils.desired.settings import data_of, done_with, reports_dir, run_file
 from ..plugin_utils.lock_store import provenance
-from ..plugin_utils.report import Run, build, cross, failure, headline, load, render_html, terminal
 from .observe import run_id, settings_of
 
 display = Display()

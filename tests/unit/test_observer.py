@@ -24,16 +24,16 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.observe.base import
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe.main import DEPTHS, observe
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe.reading import Seen
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.tree import MANIFEST, MARK
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import piped
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.compare import compare
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.drift import (
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import observer_bundle
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.compare import compare
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.drift import (
     DRIFT,
     NOTE,
     UNKNOWN,
     Drift,
     in_sync,
 )
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.kinds import Kind
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.kinds import Kind
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import Declared
 from fake_root import PACKAGES, SITE, FakeRoot, plan_of, put, thaw
@@ -537,7 +537,7 @@ def test_a_child_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_piped_to_a_python_as_the_action_does(fleet: FakeRoot, python: str) -> None:
     declared = fleet.declared()
-    source = piped.observer(json.dumps(desired_state.request(declared, "hashes")))
+    source = observer_bundle.observer(json.dumps(desired_state.request(declared, "hashes")))
     done = subprocess.run([python, "-I", "-S", "-B", "-"], input=source, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     seen = json.loads(done.stdout)
@@ -551,7 +551,7 @@ def test_whatever_is_asked_the_answer_is_json() -> None:
     for text in ("", "[]", "{}", '{"root": 7}', '{"root": "/x", "depth": "deep", "envs": {"../x": null}}'):
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-B", "-"],
-            input=piped.observer(text),
+            input=observer_bundle.observer(text),
             capture_output=True,
             text=True,
             timeout=60,

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 from ansible_collections.lockstep.fleet.plugins.modules.env_record import find
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import report, rollback
+from ansible_collections.lockstep.fleet.plugins.plugin_utils import rollback
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import report
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, Package
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance, transaction

@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..core.text import plain
-from ..desired.declared import Declared
+from ...core.text import plain
+from ...desired.declared import Declared
 from .base import base_drift, condarc_drift, shell_drift, strays_drift
 from .drift import DRIFT, NOTE, UNKNOWN, Drift, unknown
 from .environments import environments_drift, lock_of
+from .host_files import engine_drift, tools_drift
 from .kinds import Kind
 from .machine import floor_drift, root_drift
-from .own_files import engine_drift, tools_drift
 from .schedule import clean_drift
 
 SCHEMA = 1

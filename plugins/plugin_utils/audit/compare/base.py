@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..core.text import some
-from ..desired.declared import Declared
+from ...core.text import some
+from ...desired.declared import Declared
 from .drift import DRIFT, NOTE, Drift, section
 from .kinds import Kind
 from .packages import pip_lines

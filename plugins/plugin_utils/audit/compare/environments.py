@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..core.text import some
-from ..desired.declared import WHEEL, Declared, Locked
+from ...core.text import some
+from ...desired.declared import WHEEL, Declared, Locked
 from .drift import DRIFT, NOTE, SHOWN, UNKNOWN, Drift, section, unknown
 from .kinds import Kind
 from .packages import package_changes, pip_lines, split_name

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...module_utils.observe.reading import redact
-from ..core.text import some
-from ..desired.declared import Declared
+from ....module_utils.observe.reading import redact
+from ...core.text import some
+from ...desired.declared import Declared
 from .drift import NOTE, UNKNOWN, Drift, section
 from .kinds import Kind
 

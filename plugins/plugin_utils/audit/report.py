@@ -16,10 +16,10 @@ from typing import Any, TypeGuard
 
 import jinja2
 
-from .comparison.drift import DRIFT, NOTE, UNKNOWN, Drift
-from .comparison.kinds import ABOUT, Kind
-from .comparison.packages import package_changes
-from .core.text import plain, some
+from ..core.text import plain, some
+from .compare.drift import DRIFT, NOTE, UNKNOWN, Drift
+from .compare.kinds import ABOUT, Kind
+from .compare.packages import package_changes
 from .verdict import Maintenance, Verdict, verdict
 
 SCHEMA = 1

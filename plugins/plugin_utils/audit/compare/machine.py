@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...module_utils.host.disk_space import NETWORK
-from ..desired.declared import Declared
+from ....module_utils.host.disk_space import NETWORK
+from ...desired.declared import Declared
 from .drift import Drift, section
 from .kinds import Kind
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from .comparison.drift import NOTE, UNKNOWN, Drift
-from .core.text import plain
+from ..core.text import plain
+from .compare.drift import NOTE, UNKNOWN, Drift
 
 
 class Verdict(Enum):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..core.text import some
-from ..desired.declared import Declared
+from ...core.text import some
+from ...desired.declared import Declared
 from .drift import SHOWN, Drift, section
 from .kinds import Kind
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent.parent / "module_utils"
+FOLDER = Path(__file__).resolve().parent.parent.parent / "module_utils"
 
 OBSERVER = ("miniconda/integrity", "observe", "host/install_plan")
 """The observer, and what it shares with the rest of `module_utils`."""
