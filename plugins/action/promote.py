@@ -10,10 +10,10 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils import promotion, proof
 from ..plugin_utils.desired import desired_state
 from ..plugin_utils.desired.settings import data_of, reports_dir
 from ..plugin_utils.lock_store import transaction
+from ..plugin_utils.promote import audit_gate, promotion
 from .observe import settings_of
 
 _LONGEST = 366 * 24  # hours
@@ -81,7 +81,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "envs": {"type": "list", "elements": "str"},
                 "report": {"type": "path"},
                 "max_age_hours": {"type": "float", "default": 24},
-                "depth": {"type": "str", "choices": list(proof.DEPTHS), "default": proof.DEPTHS[0]},
+                "depth": {"type": "str", "choices": list(audit_gate.DEPTHS), "default": audit_gate.DEPTHS[0]},
             }
         )
         options = data_of(options)

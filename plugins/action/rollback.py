@@ -10,12 +10,12 @@ import ansible.constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils import rollback
 from ..plugin_utils.conda.channels import PUBLISHED_ALIAS
 from ..plugin_utils.conda.lockfile import LockError
 from ..plugin_utils.core.text import plain
 from ..plugin_utils.desired.settings import data_of
 from ..plugin_utils.lock_store import provenance, transaction
+from ..plugin_utils.promote import rollback
 from .observe import settings_of
 from .promote import channels_of, hosts_of, locks_of
 

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import promotion
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote import promotion
 from lock_samples import lock, package
 
 NOW = datetime.datetime(2026, 5, 4, 12, tzinfo=datetime.UTC)

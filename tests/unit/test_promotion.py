@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import promotion, proof
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance, transaction
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.promotion import HostOf, promote, refused
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote import audit_gate, promotion
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.promotion import HostOf, promote, refused
 from promotion_samples import NOW, P, Site, digest, text
 
 
@@ -255,12 +255,12 @@ def test_no_value_of_a_report_is_trusted(site: Site, odd: Any) -> None:
     good = site.audit()
     hosts = {name: host.envs for name, host in site.hosts.items() if host.tier == "dev"}
     locks = {env: {P: digest(site.new, env=env)} for env in ("train", "serve")}
-    asked = proof.Asked("dev", hosts, locks, datetime.timedelta(hours=24))
+    asked = audit_gate.Asked("dev", hosts, locks, datetime.timedelta(hours=24))
     for report in altered(good, odd):
         site.write(report)
         try:
-            found = proof.judge(proof.read(site.report), asked, NOW)
-        except proof.ProofError:
+            found = audit_gate.judge(audit_gate.read(site.report), asked, NOW)
+        except audit_gate.ProofError:
             continue
         if not found.refusals:
             assert found.held["train"].get(P, 0) + found.away.get("train", 0) == 2, report

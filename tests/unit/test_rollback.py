@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 from ansible_collections.lockstep.fleet.plugins.modules.env_record import find
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import rollback
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import report
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, Package
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance, transaction
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.promotion import HostOf, promote
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.rollback import RollbackError, look, rebuild
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote import rollback
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.promotion import HostOf, promote
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.rollback import RollbackError, look, rebuild
 from lock_samples import lock, package
 from promotion_samples import NOW, P, Site, digest, text
 from test_promotion import Killed, altered, kill_at

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..module_utils.host import install_plan as plans
-from . import proof
-from .conda import lock_diff
-from .conda.lockfile import Lock, LockError
-from .core.text import plain
-from .lock_store import provenance, transaction
-from .proof import Refusal
+from ...module_utils.host import install_plan as plans
+from ..conda import lock_diff
+from ..conda.lockfile import Lock, LockError
+from ..core.text import plain
+from ..lock_store import provenance, transaction
+from . import audit_gate
+from .audit_gate import Refusal
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Settings:
     envs: tuple[str, ...] | None = None  # None: all that hosts of the former tier hold
     channels: tuple[str, ...] | None = None
     max_age: datetime.timedelta = datetime.timedelta(hours=24)
-    depth: str = proof.DEPTHS[0]
+    depth: str = audit_gate.DEPTHS[0]
 
 
 @dataclass
@@ -206,13 +206,13 @@ def _settled(settings: Settings, outcome: Outcome) -> bool:
 def _prove(settings: Settings, todo: Sequence[Outcome], now: datetime.datetime, result: Result) -> None:
     """Have the report prove all that is to be promoted, and say which files change."""
     try:
-        report = proof.read(settings.report)
-    except proof.ProofError as error:
+        report = audit_gate.read(settings.report)
+    except audit_gate.ProofError as error:
         result.refusals.append(error.refusal)
         return
     hosts = {name: host.envs for name, host in settings.hosts.items() if host.tier == settings.former}
     locks = {outcome.env: outcome.digests for outcome in todo}
-    found = proof.judge(report, proof.Asked(settings.former, hosts, locks, settings.max_age, settings.depth), now)
+    found = audit_gate.judge(report, audit_gate.Asked(settings.former, hosts, locks, settings.max_age, settings.depth), now)
     result.refusals += found.refusals
     if result.refusals:
         return
@@ -244,7 +244,7 @@ def replace(locks: Path, tier: str, env: str, data: bytes, made: bytes, smoke: b
     return [change for change in changes if change.old != change.new]
 
 
-def _warn(settings: Settings, outcome: Outcome, report: proof.Report, result: Result) -> None:
+def _warn(settings: Settings, outcome: Outcome, report: audit_gate.Report, result: Result) -> None:
     """Name platforms that hosts of the latter tier have and none of the former tier."""
     for name, host in sorted(settings.hosts.items()):
         if host.tier != settings.latter or outcome.env not in host.envs:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..module_utils.host import install_plan as plans
-from .conda import channels as chan
-from .conda import lock_diff, lockfile
-from .conda.locked_package import merge_depends
-from .conda.lockfile import Lock, LockError, Package
-from .lock_store import provenance, transaction
+from ...module_utils.host import install_plan as plans
+from ..conda import channels as chan
+from ..conda import lock_diff, lockfile
+from ..conda.locked_package import merge_depends
+from ..conda.lockfile import Lock, LockError, Package
+from ..lock_store import provenance, transaction
 from .promotion import HostOf, replace, sound
 
 MOST = 64 << 20  # bytes of a plan, unpacked

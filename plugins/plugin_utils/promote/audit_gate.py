@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .audit.report import LIMIT, SCHEMA
-from .audit.verdict import Verdict
-from .core.text import plain
+from ..audit.report import LIMIT, SCHEMA
+from ..audit.verdict import Verdict
+from ..core.text import plain
 
 DEPTHS = ("stats", "hashes")
 """The depths that look at every file of an environment, the lesser first."""
