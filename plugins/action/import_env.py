@@ -37,7 +37,7 @@ class ActionModule(ControllerAction):
         with libraries("locking"):
             from ..plugin_utils.importing.outcome import ImportFailed, Settings
             from ..plugin_utils.importing.run import run
-            from ..plugin_utils.locking.settings import Settings as Site
+            from ..plugin_utils.lock.settings import Settings as Site
         site = Site(
             envs_dir=Path(arguments["envs_dir"]),
             locks_dir=Path(arguments["locks_dir"]),

@@ -35,11 +35,11 @@ class ActionModule(ControllerAction):
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("locking"):
             from ..plugin_utils.core import findings
+            from ..plugin_utils.lock.run import run as lock
+            from ..plugin_utils.lock.settings import Settings, SettingsError
+            from ..plugin_utils.lock.summary import lines
+            from ..plugin_utils.lock.writing import complete
             from ..plugin_utils.lock_store import transaction
-            from ..plugin_utils.locking.run import run as lock
-            from ..plugin_utils.locking.settings import Settings, SettingsError
-            from ..plugin_utils.locking.summary import lines
-            from ..plugin_utils.locking.writing import complete
         settings = Settings(
             envs_dir=Path(arguments["envs_dir"]),
             locks_dir=Path(arguments["locks_dir"]),

@@ -15,8 +15,8 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import atomic_
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.findings import errors
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.outcome import ImportFailed, Outcome, Settings
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.run import read, run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run as make_locks
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings as Site
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run as make_locks
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings as Site
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.spec.environment_spec import environment_spec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

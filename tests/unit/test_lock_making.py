@@ -20,11 +20,11 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.host import install
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import atomic_write
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings, SettingsError
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.summary import lines
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.writing import complete
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import transaction
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings, SettingsError
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.summary import lines
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.writing import complete
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve import explain_unsat
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve.conda_solver import ChannelUnreadable
 
@@ -570,9 +570,9 @@ def test_a_killed_run_leaves_a_whole_lock(site):
     script = (
         "import sys, dataclasses; sys.path.insert(0, 'collections')\n"
         "from pathlib import Path\n"
-        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run\n"
-        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings\n"
-        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.writing import complete\n"
+        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run\n"
+        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings\n"
+        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.writing import complete\n"
         "folder = Path(sys.argv[1]); spec = folder / 'envs' / 'train.yml'\n"
         "s = Settings(folder / 'envs', folder / 'envs' / 'locks', 'dev', upgrade=True,\n"
         "                     repodata_alias=str(folder / 'channels'), cache=folder / 'cache')\n"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import pypi_mapping
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, plan
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.outcome import Outcome
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.outcome import Outcome
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve.pip_solver import PipQuestion, PipUnsolvable, solve
 from lock_samples import package
 from package_index import Index

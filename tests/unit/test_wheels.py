@@ -14,8 +14,8 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.host import disk_sp
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings, SettingsError
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings, SettingsError
 from package_index import Index
 
 from tests.tiny import SITE, Channel, make_channel, make_store

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..core.findings import Finding
 from ..found import Note
-from ..locking.settings import Settings as Site
+from ..lock.settings import Settings as Site
 
 
 class ImportFailed(ValueError):

@@ -9,7 +9,7 @@ from ..conda.lockfile import Lock
 from ..core.findings import errors
 from ..core.text import some
 from ..found import CHANGED, KEPT, LEFT_OUT, PART_OF_A_PLATFORM, Wish
-from ..locking.outcome import Outcome as Locked
+from ..lock.outcome import Outcome as Locked
 from .draft import SHOWN, Draft
 from .solving import lock, solve
 

@@ -12,9 +12,9 @@ from ..conda.lockfile import SUFFIX, Lock, LockError, plan
 from ..core import atomic_write
 from ..core.findings import warnings
 from ..found import Found, Wish, of_prefix
-from ..locking.outcome import Outcome as Locked
-from ..locking.settings import SettingsError
-from ..locking.summary import lines
+from ..lock.outcome import Outcome as Locked
+from ..lock.settings import SettingsError
+from ..lock.summary import lines
 from ..solve.conda_solver import ChannelUnreadable
 from .difference import note_difference
 from .draft import Draft, begin

@@ -11,8 +11,8 @@ from pathlib import Path
 from ..conda.lockfile import SUFFIX
 from ..core.findings import Finding, errors
 from ..found import CHANGED, DECIDE, PART_OF_A_PLATFORM, Wish
-from ..locking.outcome import Outcome as Locked
-from ..locking.run import run as make_locks
+from ..lock.outcome import Outcome as Locked
+from ..lock.run import run as make_locks
 from .draft import Draft
 from .outcome import ImportFailed
 from .preferred import lock_of_preferred

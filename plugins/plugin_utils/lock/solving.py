@@ -12,7 +12,7 @@ from ..solve import explain_unsat
 from ..solve.conda_solver import ChannelUnreadable, Question, Solver, Unsolvable
 from ..spec.environment_spec import Spec
 from .draft import Draft
-from .gpu import refuse_silent_cpu
+from .gpu_builds import refuse_silent_cpu
 from .keeping import kept_records, newest_records
 from .questions import question_of
 
