@@ -35,8 +35,8 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("locking"):
-            from ..plugin_utils.importing.outcome import ImportFailed, Settings
-            from ..plugin_utils.importing.run import run
+            from ..plugin_utils.import_env.outcome import ImportFailed, Settings
+            from ..plugin_utils.import_env.run import run
             from ..plugin_utils.lock.settings import Settings as Site
         site = Site(
             envs_dir=Path(arguments["envs_dir"]),

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build as generation
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import prefix_reader
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, plan
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import atomic_write
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.findings import errors
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.outcome import ImportFailed, Outcome, Settings
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.run import read, run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.import_env import read_prefix
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.import_env.outcome import ImportFailed, Outcome, Settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.import_env.run import read, run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run as make_locks
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings as Site
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.spec.environment_spec import environment_spec
@@ -304,7 +304,7 @@ def test_folders_that_are_no_environments(site):
 )
 def test_history_of_all_times(tmp_path, line, specs):
     (tmp_path / "history").write_text(line + "\n")
-    assert prefix_reader._history(tmp_path / "history") == specs
+    assert read_prefix._history(tmp_path / "history") == specs
 
 
 # descriptions

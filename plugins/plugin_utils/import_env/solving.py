@@ -10,12 +10,12 @@ from pathlib import Path
 
 from ..conda.lockfile import SUFFIX
 from ..core.findings import Finding, errors
-from ..found import CHANGED, DECIDE, PART_OF_A_PLATFORM, Wish
 from ..lock.outcome import Outcome as Locked
 from ..lock.run import run as make_locks
+from .discovered import CHANGED, DECIDE, PART_OF_A_PLATFORM, Wish
 from .draft import Draft
 from .outcome import ImportFailed
-from .preferred import lock_of_preferred
+from .pins import lock_of_preferred
 from .versions import free, series
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ...module_utils.host import install_plan as plans
-from .. import translate
 from ..core.text import some
-from ..found import CHANGED, DECIDE, LEFT_OUT, PART_OF_A_PLATFORM, Found, Wish
 from ..spec import lint_rules
+from . import translate
 from .channel import Channel
+from .discovered import CHANGED, DECIDE, LEFT_OUT, PART_OF_A_PLATFORM, Found, Wish
 from .draft import SHOWN, Draft
 from .versions import looser
 

@@ -6,23 +6,23 @@ from contextlib import closing
 from pathlib import Path
 
 from ...module_utils.host import install_plan as plans
-from .. import export_reader, prefix_reader
 from ..conda import lock_diff
 from ..conda.lockfile import SUFFIX, Lock, LockError, plan
 from ..core import atomic_write
 from ..core.findings import warnings
-from ..found import Found, Wish, of_prefix
 from ..lock.outcome import Outcome as Locked
 from ..lock.settings import SettingsError
 from ..lock.summary import lines
 from ..solve.conda_solver import ChannelUnreadable
+from . import read_export, read_prefix
 from .difference import note_difference
+from .discovered import Found, Wish, of_prefix
 from .draft import Draft, begin
+from .explicit_roots import add_the_rest, solve_roots
 from .outcome import ImportFailed, Outcome, Settings
-from .preferred import preferences
-from .roots import add_the_rest, solve_roots
+from .pins import preferences
+from .requested import note_foreign, possible_wishes
 from .solving import solve
-from .wishes import note_foreign, possible_wishes
 
 
 def run(settings: Settings, write: bool) -> Outcome:
@@ -52,11 +52,11 @@ def read(source: Path) -> Found:
     """Read an environment, or what describes one; raises ImportFailed."""
     try:
         if source.is_dir():
-            if prefix_reader.is_prefix(source):
-                return of_prefix(prefix_reader.read(source))
+            if read_prefix.is_prefix(source):
+                return of_prefix(read_prefix.read(source))
             raise ImportFailed(f"{source}: a folder without conda-meta is no conda environment")
-        return export_reader.read(source)
-    except (prefix_reader.PrefixError, export_reader.ExportError) as error:
+        return read_export.read(source)
+    except (read_prefix.PrefixError, read_export.ExportError) as error:
         raise ImportFailed(str(error)) from None
     except OSError as error:
         raise ImportFailed(f"{source}: {error.strerror}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from ..found import Wish
+from .discovered import Wish
 
 
 def looser(version: str) -> list[str]:

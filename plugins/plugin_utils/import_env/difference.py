@@ -7,7 +7,7 @@ from collections.abc import Collection
 from ..conda.locked_package import Package
 from ..conda.lockfile import Lock
 from ..core.text import some
-from ..found import CHANGED, KEPT, LEFT_OUT, Found, Known
+from .discovered import CHANGED, KEPT, LEFT_OUT, Found, Known
 from .draft import SHOWN
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from ..conda.lockfile import Lock
 from ..core.findings import errors
 from ..core.text import some
-from ..found import CHANGED, KEPT, LEFT_OUT, PART_OF_A_PLATFORM, Wish
 from ..lock.outcome import Outcome as Locked
+from .discovered import CHANGED, KEPT, LEFT_OUT, PART_OF_A_PLATFORM, Wish
 from .draft import SHOWN, Draft
 from .solving import lock, solve
 

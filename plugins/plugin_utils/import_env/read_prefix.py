@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .conda import pypi_mapping
+from ..conda import pypi_mapping
 
 _MAX_BYTES = 64 << 20  # of one file; records of the largest packages have some tens of megabytes
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from ..module_utils.host import install_plan as plans
-from .conda import channels as chan
-from .conda import match_spec
-from .core import safe_yaml
-from .found import DECIDE, LEFT_OUT, Found, Known, PipLine, looks_like_everything, wish
+from ...module_utils.host import install_plan as plans
+from ..conda import channels as chan
+from ..conda import match_spec
+from ..core import safe_yaml
+from .discovered import DECIDE, LEFT_OUT, Found, Known, PipLine, looks_like_everything, wish
 
 _MAX_BYTES = 4 << 20
 _ADDRESS = re.compile(

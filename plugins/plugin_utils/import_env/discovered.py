@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from ..module_utils.host import install_plan as plans
-from .conda import match_spec, pypi_mapping
-from .prefix_reader import Prefix
+from ...module_utils.host import install_plan as plans
+from ..conda import match_spec, pypi_mapping
+from .read_prefix import Prefix
 
 KEPT, CHANGED, LEFT_OUT, DECIDE = "kept", "changed", "left out", "decide"
 """What became of something: as it was; as something else; dropped; dropped, and a person must see to it."""

@@ -9,10 +9,10 @@ from typing import Any
 
 from ..conda import channels as chan
 from ..conda.locked_package import LockError, Package
-from ..found import Wish
 from ..lock.settings import Settings as Site
 from ..lock.settings import check
 from ..solve.conda_solver import Question, Solver, Unsolvable
+from .discovered import Wish
 
 
 class Channel:

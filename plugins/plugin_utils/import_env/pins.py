@@ -7,7 +7,7 @@ from typing import Any
 
 from ..conda.locked_package import LockError, Package
 from ..conda.lockfile import Lock
-from ..found import Known
+from .discovered import Known
 from .draft import Draft
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\Z")

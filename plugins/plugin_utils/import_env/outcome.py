@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.findings import Finding
-from ..found import Note
 from ..lock.settings import Settings as Site
+from .discovered import Note
 
 
 class ImportFailed(ValueError):

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 import yaml
 
-from .conda import channels as chan
-from .conda import pypi_mapping
-from .core.findings import ERROR, errors
-from .found import CHANGED, DECIDE, KEPT, LEFT_OUT, PART_OF_A_PLATFORM, SAME, Found, PipLine, Wish
-from .spec import environment_spec, lint_rules, pip_section
+from ..conda import channels as chan
+from ..conda import pypi_mapping
+from ..core.findings import ERROR, errors
+from ..spec import environment_spec, lint_rules, pip_section
+from .discovered import CHANGED, DECIDE, KEPT, LEFT_OUT, PART_OF_A_PLATFORM, SAME, Found, PipLine, Wish
 
 _RENAMED = {
     "torch": "pytorch",

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ...module_utils.host import install_plan as plans
-from .. import translate
 from ..conda.locked_package import Package
 from ..core.text import some
-from ..found import CHANGED, Found, Note, Wish, note_of
+from . import translate
 from .channel import Channel
+from .discovered import CHANGED, Found, Note, Wish, note_of
 from .outcome import ImportFailed, Settings
 
 SHOWN = 12  # packages that are listed in one line
