@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import exporting
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.exporting import (
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.export import render as exporting
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.export.render import (
     ExportError,
     Settings,
     in_order,

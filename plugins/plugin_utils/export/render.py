@@ -13,12 +13,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..module_utils.host import install_plan as plans
-from .conda import channels as chan
-from .conda.locked_package import Package
-from .conda.lockfile import SUFFIX, Lock, LockError, plan
-from .conda.system_requirements import Floor, FloorError
-from .core import atomic_write
+from ...module_utils.host import install_plan as plans
+from ..conda import channels as chan
+from ..conda.locked_package import Package
+from ..conda.lockfile import SUFFIX, Lock, LockError, plan
+from ..conda.system_requirements import Floor, FloorError
+from ..core import atomic_write
 
 EXPLICIT = ".explicit.txt"
 REQUIREMENTS = ".requirements.txt"
