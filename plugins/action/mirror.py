@@ -40,8 +40,8 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("a mirror"):
-            from ..plugin_utils.mirroring.run import run
-            from ..plugin_utils.mirroring.settings import Choice, Extras, Settings, Sources
+            from ..plugin_utils.mirror.run import run
+            from ..plugin_utils.mirror.settings import Choice, Extras, Settings, Sources
             from ..plugin_utils.net.errors import Stopped
 
         def some(name: str) -> tuple[str, ...] | None:
