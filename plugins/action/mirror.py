@@ -10,7 +10,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
 from ..module_utils.host.errors import Problem
-from ..plugin_utils.controller_action import ControllerAction, libraries
+from ..plugin_utils.ansible_support import ControllerAction, libraries
 
 _ARGUMENTS = {
     "dest": {"type": "path", "required": True},
