@@ -62,7 +62,7 @@ test-unit: setup ## Unit tests (about three minutes)
 	@$(PYTHON) -m local.suite unit
 
 .PHONY: test-contract
-test-contract: setup ## The stand-in conda against its contract; LOCKSTEP_REAL_CONDA=/path/to/conda runs a real one too
+test-contract: setup ## The fake conda against its contract; LOCKSTEP_REAL_CONDA=/path/to/conda runs a real one too
 	@$(PYTHON) -m local.suite contract
 
 .PHONY: test-engine

@@ -96,7 +96,7 @@ def make_images_and_channel(podman: Podman, fleet: model.Fleet) -> Path:
     with ThreadPoolExecutor(1) as pool:
         images = pool.submit(_images, podman, fleet)
         # a process of its own: it forks workers, which a process with threads must not
-        code = subprocess.run([sys.executable, "-m", "local.channel"], cwd=paths.CHECKOUT, check=False).returncode
+        code = subprocess.run([sys.executable, "-m", "local.fakes.channel"], cwd=paths.CHECKOUT, check=False).returncode
         images.result()
     engine.wait()
     if code:

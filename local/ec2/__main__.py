@@ -85,7 +85,9 @@ def _reconcile(podman: Podman, cloud: Cloud, it: stack.Stack, no_channel: bool) 
     podman.prepare()
     channel = paths.cache() / "channel" / "current"
     if not no_channel and not (channel / "local-forge").is_dir():
-        raise FleetError(f"no channel to serve in {channel}", "run: python -m local.channel (or give --no-channel)")
+        raise FleetError(
+            f"no channel to serve in {channel}", "run: python -m local.fakes.channel (or give --no-channel)"
+        )
     with locked(podman):
         changed = reconcile.reconcile(podman, cloud, it.name, None if no_channel else channel.resolve(), say)
     print(f"stack {it.name}: {changed or 'no'} hosts made, changed or removed ({time.monotonic() - started:.1f} s)")

@@ -253,7 +253,7 @@ def provision(stack: Stack, say: Say) -> Cloud:
     process, how = stack.endpoint.up()
     say(f"emulated EC2 at {process.url}: {how}")
     cloud, pulumi = stack.cloud(process.url), Pulumi(stack, engine, process.url, say)
-    kind = "the official provider" if official(Path(pulumi.environment["PULUMI_HOME"])) else "the stand-in provider"
+    kind = "the official provider" if official(Path(pulumi.environment["PULUMI_HOME"])) else "the fake provider"
     pulumi.select()
     before = pulumi.resources()
     if before and lost(cloud, before):

@@ -26,7 +26,7 @@ from local.provider.kinds import KINDS
 from local.provider.kinds.base import Kind
 from local.provider.wire import UNK, Values, has_unknown, plain, wire, without_marks
 
-STANDIN = "the local stand-in for Pulumi's AWS provider"
+FAKE = "the local fake of Pulumi's AWS provider"
 DEFAULTS = "__defaults"  # inputs that were filled in, as the real provider's bridge marks them
 CONFIGURATION = frozenset(
     [
@@ -49,7 +49,7 @@ CONFIGURATION = frozenset(
 
 
 class Refusal(Exception):
-    """Something that the stand-in does not do, in words."""
+    """Something that the fake does not do, in words."""
 
 
 def answering(code: grpc.StatusCode = grpc.StatusCode.UNKNOWN) -> Callable[[Any], Any]:
@@ -76,7 +76,7 @@ def answering(code: grpc.StatusCode = grpc.StatusCode.UNKNOWN) -> Callable[[Any]
             except Exception as error:
                 if not str(error) and not context.is_active():  # abort() raises a bare Exception by design
                     raise
-                context.abort(grpc.StatusCode.INTERNAL, f"{STANDIN} failed:\n{traceback.format_exc()}")
+                context.abort(grpc.StatusCode.INTERNAL, f"{FAKE} failed:\n{traceback.format_exc()}")
 
         return call
 
@@ -121,7 +121,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """Refuse what would be silently ignored."""
         news = plain(request.news)
         failures = [
-            proto.CheckFailure(property=name, reason=f"is not emulated by {STANDIN}")
+            proto.CheckFailure(property=name, reason=f"is not emulated by {FAKE}")
             for name in sorted(without_marks(news))
             if name not in CONFIGURATION
         ]
@@ -159,13 +159,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if token not in KINDS:
             schema.resource(token)  # says so when pulumi_aws has no such type at all
             raise Refusal(
-                f"resource type {token} is not emulated by {STANDIN}; emulated are: {', '.join(sorted(KINDS))}"
+                f"resource type {token} is not emulated by {FAKE}; emulated are: {', '.join(sorted(KINDS))}"
             )
         return KINDS[token]
 
     def _cloud(self) -> Cloud:
         if self.cloud is None:
-            raise Refusal(f"{STANDIN} was not configured")
+            raise Refusal(f"{FAKE} was not configured")
         return self.cloud
 
     @answering()
@@ -177,7 +177,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         self._default_tags(kind, inputs)
         found = schema.problems(kind.token, inputs)
         if not found:
-            found = [(path, f"is not emulated by {STANDIN}") for path in not_emulated(kind, inputs)]
+            found = [(path, f"is not emulated by {FAKE}") for path in not_emulated(kind, inputs)]
         if not found:
             found = kind.check(inputs)
             named = autoname(kind, request, olds, inputs)
@@ -246,7 +246,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         try:
             state = kind.read(self._cloud(), request.id, known)
         except KeyError as error:
-            raise Refusal(f"{kind.token} cannot be imported by {STANDIN}: its id does not tell {error}") from None
+            raise Refusal(f"{kind.token} cannot be imported by {FAKE}: its id does not tell {error}") from None
         if state is None:
             return proto.ReadResponse()
         now = observed(kind, inputs, state) if inputs else imported(kind, state)
@@ -288,12 +288,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         known = schema.lookup(token)
         if token not in lookups.LOOKUPS:
             raise Refusal(
-                f"lookup {token} is not emulated by {STANDIN}; emulated are: {', '.join(sorted(lookups.LOOKUPS))}"
+                f"lookup {token} is not emulated by {FAKE}; emulated are: {', '.join(sorted(lookups.LOOKUPS))}"
             )
         given = without_marks(given)
         unknown, silent = lookups.refused(token, given, known)
         failures = [proto.CheckFailure(property=n, reason=f"is not an argument of {token}") for n in unknown]
-        failures += [proto.CheckFailure(property=n, reason=f"of {token} is not emulated by {STANDIN}") for n in silent]
+        failures += [proto.CheckFailure(property=n, reason=f"of {token} is not emulated by {FAKE}") for n in silent]
         if failures:
             return proto.InvokeResponse(failures=failures)
         found = lookups.LOOKUPS[token][0](self._cloud(), given)
@@ -319,7 +319,7 @@ def _on_this_machine(endpoint: str) -> None:
     if not here:
         found = f"{endpoint!r} is not on this machine" if endpoint else "AWS_ENDPOINT_URL is not set"
         raise Refusal(
-            f"{found}, and {STANDIN} works on an emulated EC2 only.\n"
+            f"{found}, and {FAKE} works on an emulated EC2 only.\n"
             '  For the local stack: eval "$(python -m local.ec2 env)".  For real AWS take local/provider/bin off PATH.'
         )
 
@@ -338,7 +338,7 @@ def _sort(path: str, old: Values, new: Values, replaces: bool) -> Any:
 
 
 def not_emulated(kind: Kind, inputs: Values) -> list[str]:
-    """Paths of inputs that pulumi_aws knows and this stand-in does not."""
+    """Paths of inputs that pulumi_aws knows and this fake does not."""
     found = sorted(name for name in inputs if name not in kind.inputs)
     for name, members in kind.nested.items():
         value = inputs.get(name)

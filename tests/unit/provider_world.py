@@ -1,4 +1,4 @@
-"""A small cloud for the stand-in provider's tests: the emulated EC2 in this process, and the service without gRPC."""
+"""A small cloud for the fake provider's tests: the emulated EC2 in this process, and the service without gRPC."""
 
 from __future__ import annotations
 

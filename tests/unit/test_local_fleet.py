@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from local import suite, up
-from local.channel import condapkg, installers, interpreter, own, verify, wheels
+from local.fakes.channel import condapkg, interpreter, own, verify, wheels
+from local.fakes.installer import build as installer
 from local.fleet import fault, image, lifecycle, model, paths, podman
 from local.fleet.errors import FleetError
 
@@ -293,7 +294,7 @@ def test_pip_downloads_nothing_without_a_hash() -> None:
 
 
 def test_the_pinned_wheels_name_no_host_and_hash_every_version() -> None:
-    for file in (paths.HERE / "channel" / "wheels").glob("*.txt"):
+    for file in (paths.FAKES / "channel" / "wheels").glob("*.txt"):
         lines = [line.strip() for line in file.read_text().splitlines() if line.strip()]
         for line, after in zip(lines, [*lines[1:], ""], strict=True):
             assert line.startswith("--hash=sha256:") or ("==" in line and after.startswith("--hash=sha256:")), line
@@ -301,12 +302,12 @@ def test_the_pinned_wheels_name_no_host_and_hash_every_version() -> None:
 
 def test_the_offset_counts_its_own_digits() -> None:
     for length in (1, 85, 86, 87, 88, 985, 986, 987):
-        done = installers.with_offset("#" * length + "@OFFSET@")
+        done = installer.with_offset("#" * length + "@OFFSET@")
         assert int(done[length:]) == len(done) + 1
 
 
 def test_the_stand_in_never_passes_for_conda() -> None:
-    assert own.standin_version().endswith("+standin")
+    assert own.fake_version().endswith("+fake")
 
 
 def test_a_channel_with_a_lost_or_altered_archive_or_an_unmet_need_is_found(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def parser() -> Parser:
     """The whole command line."""
     top = Parser(
         prog="conda",
-        description=f"conda {VERSION}: a stand-in for conda, for Lockstep's offline local fleet. It knows:",
+        description=f"conda {VERSION}: a fake conda, for Lockstep's offline local fleet. It knows:",
     )
     top.add_argument("-V", "--version", action="version", version=f"conda {VERSION}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)

@@ -1,4 +1,4 @@
-"""Packages of our own making: the stand-in conda, simulated CUDA, and one that has what packages can have."""
+"""Packages of our own making: the fake conda, simulated CUDA, and one that has what packages can have."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from local.channel import condapkg
-from local.channel.condapkg import Package, place
-from local.channel.interpreter import run
+from local.fakes.channel import condapkg
+from local.fakes.channel.condapkg import Package, place
+from local.fakes.channel.interpreter import run
 from local.fleet import paths
 
-STANDIN = paths.HERE / "channel" / "standin"
+FAKE = paths.FAKES / "conda"
 PRINTER = """\
 #include <stdio.h>
 /* the prefix is compiled in: whoever links this package must write the true one here, at this length */
@@ -40,39 +40,39 @@ def cuda_version():
 '''
 
 
-def standin_version() -> str:
-    """The version that the stand-in conda gives itself."""
-    for line in (STANDIN / "conda_standin" / "__init__.py").read_text().splitlines():
+def fake_version() -> str:
+    """The version that the fake conda gives itself."""
+    for line in (FAKE / "conda_fake" / "__init__.py").read_text().splitlines():
         if line.startswith("VERSION"):
             return line.split('"')[1]
-    raise ValueError("conda_standin has no VERSION line")
+    raise ValueError("conda_fake has no VERSION line")
 
 
 def conda(out: Path, minor: str) -> None:
-    """The stand-in: everything under standin/root as it is, and the package conda_standin."""
+    """The fake: everything under root as it is, and the package conda_fake."""
     with tempfile.TemporaryDirectory() as tmp:
         root = Path(tmp)
-        for file in sorted((STANDIN / "root").rglob("*")):
+        for file in sorted((FAKE / "root").rglob("*")):
             if file.is_file():
                 place(
                     root,
-                    file.relative_to(STANDIN / "root").as_posix(),
+                    file.relative_to(FAKE / "root").as_posix(),
                     file.read_text(),
                     bool(file.stat().st_mode & 0o100),
                 )
         shutil.copytree(
-            STANDIN / "conda_standin",
-            root / f"lib/python{minor}/site-packages/conda_standin",
+            FAKE / "conda_fake",
+            root / f"lib/python{minor}/site-packages/conda_fake",
             ignore=shutil.ignore_patterns("__pycache__"),
         )
-        summary = "Stand-in for conda, for Lockstep's offline local fleet"
+        summary = "Fake conda, for Lockstep's offline local fleet"
         number = minor.replace(".", "")
         condapkg.write(
             out,
             root,
             Package(
                 "conda",
-                standin_version(),
+                fake_version(),
                 f"py{number}{{hash}}_0",
                 [f"python {minor}.*", "py-rattler"],
                 license="Apache-2.0",

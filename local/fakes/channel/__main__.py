@@ -1,4 +1,4 @@
-"""``python -m local.channel``: have the offline channel and installer, and say where."""
+"""``python -m local.fakes.channel``: have the offline channel and installer, and say where."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import fcntl
 import sys
 import time
 
-from local.channel import build
+from local.fakes.channel import build
 from local.fleet import paths
 from local.fleet.__main__ import say
 from local.fleet.errors import FleetError

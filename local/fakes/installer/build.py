@@ -15,10 +15,10 @@ from typing import Any
 
 import rattler
 
-from local.channel.condapkg import EPOCH
+from local.fakes.channel.condapkg import EPOCH
 from local.fleet import paths
 
-PARTS = paths.HERE / "channel" / "installer"
+PARTS = paths.FAKES / "installer"
 SPECS = ["python", "conda", "pip"]
 
 

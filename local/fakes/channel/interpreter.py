@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from local.channel import condapkg
+from local.fakes.channel import condapkg
 from local.fleet.errors import FleetError
 
 MINORS = (12, 13, 11, 10)  # 3.12 first: Miniconda's; older than 3.10 the packages do not run

@@ -17,24 +17,15 @@ import rattler
 import rattler.index
 from packaging.utils import canonicalize_name
 
-from local.channel import condapkg, installers, interpreter, own, verify, wheels
+from local.fakes.channel import condapkg, interpreter, own, verify, wheels
+from local.fakes.installer import build as installer
 from local.fleet import paths
 from local.fleet.errors import FleetError
 
 CHANNEL = "local-forge"
 URL = f"http://10.77.0.2:8000/{CHANNEL}"
-HERE = paths.HERE / "channel"
-INPUTS = (
-    "condapkg.py",
-    "interpreter.py",
-    "wheels.py",
-    "own.py",
-    "installers.py",
-    "build.py",
-    "wheels",
-    "installer",
-    "standin",
-)
+HERE = paths.FAKES / "channel"
+INPUTS = [HERE, paths.FAKES / "installer", paths.FAKES / "conda"]
 Say = Callable[[str], None]
 
 
@@ -42,7 +33,7 @@ def key_of(prefix: Path, minor: str) -> str:
     """What decides the channel's bytes, as 12 hex digits: our files, the machine's Python, the compiler."""
     python = prefix / f"bin/python{minor}"
     stamp = f"{python.resolve()} {python.stat().st_size} {python.stat().st_mtime_ns}"
-    return paths.digest_of([HERE / name for name in INPUTS], minor, stamp, own.compiler(), rattler.__version__)[:12]
+    return paths.digest_of(INPUTS, minor, stamp, own.compiler(), rattler.__version__)[:12]
 
 
 def ensure(say: Say) -> Path:
@@ -156,9 +147,9 @@ def build(out: Path, prefix: Path, minor: str, say: Say) -> None:
     for subdir in ("linux-64", "noarch"):
         timeless(channel / subdir)
     shutil.rmtree(channel / ".tmp", ignore_errors=True)
-    name = f"py{minor.replace('.', '')}_26.5.3-1+standin"
-    installer = out / "miniconda" / f"Miniconda3-{name}-Linux-x86_64.sh"
-    installers.make(channel, URL, installer)
+    name = f"py{minor.replace('.', '')}_26.5.3-1+fake"
+    script = out / "miniconda" / f"Miniconda3-{name}-Linux-x86_64.sh"
+    installer.make(channel, URL, script)
     (out / "engine").mkdir()
     for wheel in pinned:  # py-rattler as the roles unpack it, so that a converge needs no package index
         if wheel.name.startswith("py_rattler-"):
@@ -171,7 +162,7 @@ def build(out: Path, prefix: Path, minor: str, say: Say) -> None:
         "python": version,
         "packages": str(sum(1 for _ in channel.rglob("*.conda"))),
         "version": name,
-        "installer": installer.name,
-        "sha256": installer.with_name(installer.name + ".sha256").read_text().split()[0],
+        "installer": script.name,
+        "sha256": script.with_name(script.name + ".sha256").read_text().split()[0],
     }
     (out / "summary.json").write_text(json.dumps(facts, indent=1) + "\n")

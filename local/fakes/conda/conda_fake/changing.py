@@ -137,7 +137,7 @@ def create(args: Namespace, settings: Settings) -> int:
     if args.name is None and args.prefix is None:
         if not settings.get("dry_run"):
             raise Failure("ArgumentError", "one of the arguments -n/--name -p/--prefix is required", code=2)
-        args.prefix = os.path.join(os.path.sep, "tmp", "lockstep-standin", "unused-env-name")
+        args.prefix = os.path.join(os.path.sep, "tmp", "lockstep-fake", "unused-env-name")
     prefix = target(args, settings)
     _check_place(prefix, settings)
     dry = bool(settings.get("dry_run"))
@@ -222,7 +222,7 @@ def _action(record: Any, settings: Settings) -> dict[str, Any]:
 
 
 def install(args: Namespace, settings: Settings) -> int:
-    """`conda install|update`: refused on a frozen environment as conda does, and elsewhere by this stand-in."""
+    """`conda install|update`: refused on a frozen environment as conda does, and elsewhere by this fake."""
     settings.validate()
     prefix = target(args, settings)
     require_writable(prefix)

@@ -1,4 +1,4 @@
-"""What the stand-in says when something is wrong: one line of cause, never a traceback."""
+"""What the fake says when something is wrong: one line of cause, never a traceback."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def dry_run() -> Failure:
 
 
 def unknown(what: str) -> Failure:
-    """What real conda may know and this stand-in does not: exit code 2, and said so."""
+    """What real conda may know and this fake does not: exit code 2, and said so."""
     return Failure(
         "StandinError",
-        f"{what}\nThis is a stand-in for conda, for Lockstep's offline local fleet: it knows only a few commands. "
+        f"{what}\nThis is a fake conda, for Lockstep's offline local fleet: it knows only a few commands. "
         "Real conda comes with real Miniconda.",
         code=2,
     )

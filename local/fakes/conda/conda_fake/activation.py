@@ -58,7 +58,7 @@ SHELLS = {"posix": POSIX, "ash": POSIX, "bash": POSIX, "dash": POSIX, "zsh": POS
 def shell_named(name: str) -> tuple[Shell, bool]:
     """The shell of `shell.NAME`, and whether JSON is wanted (`+json`).
 
-    :raises Failure: a shell that the stand-in does not know
+    :raises Failure: a shell that the fake does not know
     """
     plain, plus, form = name.partition("+")
     if plain not in SHELLS or (plus and form != "json"):

@@ -64,7 +64,7 @@ def cache_for_writing(settings: Settings) -> str:
 
 
 def refuse_what_is_not_done(settings: Settings) -> None:
-    """Stop where the configuration asks for something that this stand-in would silently leave out.
+    """Stop where the configuration asks for something that this fake would silently leave out.
 
     :raises Failure: exit code 2
     """

@@ -78,7 +78,7 @@ def info(args: Namespace, settings: Settings) -> int:
     rows += [
         ("user config file", found["user_rc_path"]),
         ("populated config files", lines(found["config_files"])),
-        ("conda version", f"{VERSION} (a stand-in, not conda)"),
+        ("conda version", f"{VERSION} (a fake, not conda)"),
         ("python version", found["python_version"]),
         ("solver", found["solver"]["name"]),
         ("virtual packages", lines(["=".join(row) for row in found["virtual_pkgs"]])),

@@ -16,7 +16,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from local.channel import condapkg
+from local.fakes.channel import condapkg
 
 RENAMED = {"tzdata": "python-tzdata"}  # where conda-forge's name differs
 TAGS = (
