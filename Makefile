@@ -45,13 +45,13 @@ audit: setup ## Audit of the local fleet: exit 0 only on proven parity
 
 .PHONY: down
 down: ## Remove every container, network and key of the fleets made from this checkout
-	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local.ec2 down && $(PYTHON) -m local.fleet down --all; else echo "no .venv, so nothing was made from here"; fi
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local.fakes.ec2 down && $(PYTHON) -m local.fleet down --all; else echo "no .venv, so nothing was made from here"; fi
 
 .PHONY: env
 env: ## Settings for running tools by hand, to be eval-ed
 	@printf 'export %s=%s\n' PATH '$(CURDIR)/.venv/bin:'"$$(printf %s '$$PATH')" \
 	  ANSIBLE_HOME '$(ANSIBLE_HOME)' LOCKSTEP_CACHE '$(LOCKSTEP_CACHE)' PIP_CACHE_DIR '$(PIP_CACHE_DIR)'
-	@if [ -e .lockstep/local/inventory.json ]; then $(PYTHON) -m local.ec2 env; fi
+	@if [ -e .lockstep/local/inventory.json ]; then $(PYTHON) -m local.fakes.ec2 env; fi
 
 .PHONY: lint
 lint: setup ## ruff, mypy, yamllint, ansible-lint, shellcheck

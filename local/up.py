@@ -14,12 +14,12 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from local.ec2 import reconcile, stack
+from local.fakes.aws_provider.cloud import ERRORS
+from local.fakes.ec2 import reconcile, stack
 from local.fleet import image, lifecycle, model, paths
 from local.fleet.__main__ import locked, say
 from local.fleet.errors import FleetError
 from local.fleet.podman import Podman, write_if_changed
-from local.provider.cloud import ERRORS
 
 SAVED = paths.CHECKOUT / "inventory" / "local"  # hosts without an engine that would make them
 LOCKS = paths.state("local") / "locks"

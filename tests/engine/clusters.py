@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from local.ec2.endpoint import Endpoint
+from local.fakes.ec2.endpoint import Endpoint
 from local.fleet import paths
 from tests.engine.harness import Outcome, Project
 

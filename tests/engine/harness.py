@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.ec2.endpoint import REGION, Endpoint
 from local.engine.environment import settings
+from local.fakes.aws_provider.cloud import Cloud
+from local.fakes.ec2.endpoint import REGION, Endpoint
 from local.fleet import paths
-from local.provider.cloud import Cloud
 
-PLUGIN = paths.CHECKOUT / "local/provider/bin"
+PLUGIN = paths.CHECKOUT / "local/fakes/aws_provider/bin"
 
 
 @dataclass

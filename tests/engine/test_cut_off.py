@@ -15,22 +15,22 @@ from typing import Any
 import pytest
 import yaml
 
-from local.ec2.reconcile import described, network_of
-from local.ec2.stack import Pulumi, Stack, end_language_hosts, provision
 from local.engine.ensure import ensure
 from local.engine.places import EngineError
+from local.fakes.aws_provider.cloud import Cloud
+from local.fakes.ec2.reconcile import described, network_of
+from local.fakes.ec2.stack import Pulumi, Stack, end_language_hosts, provision
 from local.fleet import paths
 from local.fleet.errors import FleetError
-from local.provider.cloud import Cloud
 
 NAME = "cutoff"
 BOOKWORM = "/aws/service/debian/release/12/latest/amd64"
 # Python runs this before the provider: after, say, the first Create of a type, its engine is killed and hears nothing.
 HOOK = """
 import os, sys
-if "local.provider" in sys.orig_argv and os.environ.get("CUT_OFF"):
+if "local.fakes.aws_provider" in sys.orig_argv and os.environ.get("CUT_OFF"):
     import signal, time
-    from local.provider import server
+    from local.fakes.aws_provider import server
     operation, kind, mark = os.environ["CUT_OFF"].split()
     real = getattr(server.Provider, operation)
     def cut_off(self, request, context):

@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 import yaml
 
-from local.ec2.endpoint import Endpoint, start_time
-from local.ec2.reconcile import described
-from local.ec2.stack import Stack
 from local.engine.ensure import ensure
 from local.engine.places import EngineError
+from local.fakes.ec2.endpoint import Endpoint, start_time
+from local.fakes.ec2.reconcile import described
+from local.fakes.ec2.stack import Stack
 from local.fleet import paths
 from local.fleet.podman import Podman
 from tests.waiting import until
@@ -55,7 +55,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Local:
-    """`python -m local.ec2` on a stack of its own."""
+    """`python -m local.fakes.ec2` on a stack of its own."""
 
     def __init__(self, project: Path) -> None:
         self.project, self.podman, self.stack = project, Podman(), Stack(NAME, project)
@@ -70,7 +70,7 @@ class Local:
         (self.project / f"Pulumi.{NAME}.yaml").write_text(yaml.safe_dump({"config": values}))
 
     def command(self, *argv: str) -> list[str]:
-        return [sys.executable, "-m", "local.ec2", "--stack", NAME, "--project", str(self.project), *argv]
+        return [sys.executable, "-m", "local.fakes.ec2", "--stack", NAME, "--project", str(self.project), *argv]
 
     def run(self, *argv: str, check: bool = True) -> str:
         done = subprocess.run(

@@ -9,9 +9,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from pulumi.runtime import proto
 from werkzeug.serving import make_server
 
-from local.ec2 import extensions
-from local.provider.server import Provider
-from local.provider.wire import plain, wire
+from local.fakes.aws_provider.server import Provider
+from local.fakes.aws_provider.wire import plain, wire
+from local.fakes.ec2 import extensions
 
 REGION = "us-east-1"
 DEBIAN_12 = "/aws/service/debian/release/12/latest/amd64"

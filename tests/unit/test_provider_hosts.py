@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from local.ec2 import __main__ as command
-from local.ec2 import endpoint, machine_images, machines, reconcile, stack
+from local.fakes.ec2 import __main__ as command
+from local.fakes.ec2 import endpoint, machine_images, machines, reconcile, stack
 from local.fleet.errors import FleetError
 from local.fleet.model import Fleet
 from tests.waiting import until
@@ -253,7 +253,7 @@ def test_a_cloud_that_ends_meanwhile_is_an_error_in_words(
 
     monkeypatch.setattr(command, "_reconcile", ended)
     monkeypatch.setattr(stack.Stack, "endpoint", it)
-    monkeypatch.setattr(sys, "argv", ["local.ec2", "--project", str(tmp_path), "reconcile"])
+    monkeypatch.setattr(sys, "argv", ["local.fakes.ec2", "--project", str(tmp_path), "reconcile"])
     try:
         assert command.main() == 1
     finally:

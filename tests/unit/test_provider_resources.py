@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from provider_world import DEBIAN_12, POLICY, TRUST, Aborted, World, serve
 
-from local.provider import schema
-from local.provider.kinds import KINDS
-from local.provider.wire import UNK
+from local.fakes.aws_provider import schema
+from local.fakes.aws_provider.kinds import KINDS
+from local.fakes.aws_provider.wire import UNK
 
 EC2 = "aws:ec2/"
 VPC, SUBNET, GROUP = EC2 + "vpc:Vpc", EC2 + "subnet:Subnet", EC2 + "securityGroup:SecurityGroup"

@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-from local.provider import difference, schema
-from local.provider.kinds import KINDS
-from local.provider.server import CONFIGURATION
-from local.provider.wire import UNK, plain, wire
+from local.fakes.aws_provider import difference, schema
+from local.fakes.aws_provider.kinds import KINDS
+from local.fakes.aws_provider.server import CONFIGURATION
+from local.fakes.aws_provider.wire import UNK, plain, wire
 
 INSTANCE = "aws:ec2/instance:Instance"
 

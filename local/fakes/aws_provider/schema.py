@@ -14,7 +14,7 @@ from typing import Any
 
 import pulumi._types as pulumi_types
 
-from local.provider.wire import UNK, Values
+from local.fakes.aws_provider.wire import UNK, Values
 
 Shape = (
     Any  # a type as pulumi_aws writes it: str, Sequence[...], Mapping[str, ...], an input class, or a Union of those

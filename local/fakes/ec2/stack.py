@@ -17,17 +17,17 @@ from typing import Any
 
 import yaml
 
-from local.ec2 import orphans
-from local.ec2.endpoint import REGION, Endpoint, ours, start_time
 from local.engine.ensure import ensure as ensure_engine
 from local.engine.environment import settings
 from local.engine.places import EngineError
+from local.fakes.aws_provider.cloud import Cloud
+from local.fakes.ec2 import orphans
+from local.fakes.ec2.endpoint import REGION, Endpoint, ours, start_time
 from local.fleet import lifecycle, paths
 from local.fleet.errors import FleetError
 from local.fleet.lifecycle import Say
-from local.provider.cloud import Cloud
 
-PLUGIN = paths.HERE / "provider" / "bin"
+PLUGIN = paths.FAKES / "aws_provider" / "bin"
 LINE = re.compile(
     r"^ *(?P<sign>[-+~]{1,2}) +(?P<type>\S+) (?P<name>\S+) "
     r"(?P<what>(created|updated|deleted|replaced)[a-z ]*) \([\d.]+s\)"
@@ -309,7 +309,7 @@ def shell(stack: Stack) -> str:
     """The settings as lines for ``eval``; the engine and the endpoint must be there."""
     process = stack.endpoint.process()
     if not process:
-        raise FleetError("the emulated EC2 is not running", "run: python -m local.ec2 up")
+        raise FleetError("the emulated EC2 is not running", "run: python -m local.fakes.ec2 up")
     found = stack.settings(stack.engine(), process.url)
     path = found.pop("PATH").removesuffix(os.environ.get("PATH", "")).rstrip(os.pathsep)
     lines = [f"export PATH='{path}':\"$PATH\""]

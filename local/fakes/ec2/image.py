@@ -6,7 +6,7 @@ from local.fleet import image, paths
 from local.fleet.image import Say
 from local.fleet.podman import Podman
 
-OURS = paths.HERE / "ec2" / "image"
+OURS = paths.FAKES / "ec2" / "image"
 
 
 def tag(suite: str) -> str:

@@ -2,7 +2,7 @@
 
 Moto itself keeps everything in memory. Here each request that may have changed something is followed by a save, before
 its answer leaves: what a caller was told survives a kill. A file that cannot be read back (another moto, a torn disk)
-is put aside and said so; the cloud is then empty, and `python -m local.ec2 up` has Pulumi make everything again.
+is put aside and said so; the cloud is then empty, and `python -m local.fakes.ec2 up` has Pulumi make everything again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import moto.backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from local.ec2 import extensions
+from local.fakes.ec2 import extensions
 
 SERVICES = ("ec2", "iam")  # what holds state; sts and ssm only answer
 READING = ("Describe", "Get", "List", "Search")
@@ -98,7 +98,7 @@ def _action(environ: dict[str, Any]) -> str:
 
 def main() -> int:
     """Serve until SIGTERM."""
-    parser = argparse.ArgumentParser(prog="python -m local.ec2.moto_server")
+    parser = argparse.ArgumentParser(prog="python -m local.fakes.ec2.moto_server")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--region", required=True)

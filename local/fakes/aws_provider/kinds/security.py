@@ -7,9 +7,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
-from local.provider.cloud import Cloud, absent, given, mapping, pairs, specification
-from local.provider.kinds.base import Kind, Path, names, tagged
-from local.provider.wire import Values
+from local.fakes.aws_provider.cloud import Cloud, absent, given, mapping, pairs, specification
+from local.fakes.aws_provider.kinds.base import Kind, Path, names, tagged
+from local.fakes.aws_provider.wire import Values
 
 
 class SecurityGroup(Kind):

@@ -8,8 +8,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from local.provider.cloud import Cloud, mapping
-from local.provider.wire import Values
+from local.fakes.aws_provider.cloud import Cloud, mapping
+from local.fakes.aws_provider.wire import Values
 
 
 class LookupRefused(Exception):
@@ -47,7 +47,7 @@ def availability_zones(cloud: Cloud, given: Values) -> Values:
 
 
 def parameter(cloud: Cloud, given: Values) -> Values:
-    """GetParameter; the parameters of public images are those of `local/ec2/machine_images.py`."""
+    """GetParameter; the parameters of public images are those of `local/fakes/ec2/machine_images.py`."""
     found = cloud.client("ssm").get_parameter(Name=given["name"], WithDecryption=given.get("withDecryption", True))
     item = found["Parameter"]
     arn = item.get("ARN", "")

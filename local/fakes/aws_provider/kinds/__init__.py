@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from local.provider.kinds import compute, network, security
-from local.provider.kinds.base import Kind
+from local.fakes.aws_provider.kinds import compute, network, security
+from local.fakes.aws_provider.kinds.base import Kind
 
 KINDS: dict[str, Kind] = {
     kind.token: kind()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from local.provider.cloud import Cloud
-from local.provider.wire import Values
+from local.fakes.aws_provider.cloud import Cloud
+from local.fakes.aws_provider.wire import Values
 
 Path = str
 
@@ -63,7 +63,7 @@ def names(text: str) -> frozenset[str]:
 
 def tagged(raw: Values, key: str = "Tags") -> Values:
     """The two tag outputs of an AWS description."""
-    from local.provider.cloud import mapping
+    from local.fakes.aws_provider.cloud import mapping
 
     tags = mapping(raw.get(key))
     return {"tags": tags or None, "tagsAll": tags}

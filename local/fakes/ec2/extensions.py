@@ -29,7 +29,7 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, IAMBackend
 from moto.ssm.models import Parameter, ParameterDict
 
-from local.ec2.machine_images import IMAGES
+from local.fakes.ec2.machine_images import IMAGES
 
 Values = dict[str, Any]
 

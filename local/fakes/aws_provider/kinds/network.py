@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from local.provider.cloud import Cloud, given, specification
-from local.provider.kinds.base import Kind, Path, names, only, tagged
-from local.provider.wire import Values
+from local.fakes.aws_provider.cloud import Cloud, given, specification
+from local.fakes.aws_provider.kinds.base import Kind, Path, names, only, tagged
+from local.fakes.aws_provider.wire import Values
 
 
 class Vpc(Kind):

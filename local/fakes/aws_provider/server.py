@@ -20,11 +20,11 @@ from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime import proto
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from local.provider import difference, lookups, schema
-from local.provider.cloud import Cloud, absent
-from local.provider.kinds import KINDS
-from local.provider.kinds.base import Kind
-from local.provider.wire import UNK, Values, has_unknown, plain, wire, without_marks
+from local.fakes.aws_provider import difference, lookups, schema
+from local.fakes.aws_provider.cloud import Cloud, absent
+from local.fakes.aws_provider.kinds import KINDS
+from local.fakes.aws_provider.kinds.base import Kind
+from local.fakes.aws_provider.wire import UNK, Values, has_unknown, plain, wire, without_marks
 
 FAKE = "the local fake of Pulumi's AWS provider"
 DEFAULTS = "__defaults"  # inputs that were filled in, as the real provider's bridge marks them
@@ -69,7 +69,8 @@ def answering(code: grpc.StatusCode = grpc.StatusCode.UNKNOWN) -> Callable[[Any]
             except BotoCoreError as error:
                 endpoint = self.cloud.endpoint if self.cloud else "?"
                 context.abort(
-                    grpc.StatusCode.UNAVAILABLE, f"emulated EC2 at {endpoint}: {error}; run: python -m local.ec2 up"
+                    grpc.StatusCode.UNAVAILABLE,
+                    f"emulated EC2 at {endpoint}: {error}; run: python -m local.fakes.ec2 up",
                 )
             except grpc.RpcError:
                 raise
@@ -320,7 +321,8 @@ def _on_this_machine(endpoint: str) -> None:
         found = f"{endpoint!r} is not on this machine" if endpoint else "AWS_ENDPOINT_URL is not set"
         raise Refusal(
             f"{found}, and {FAKE} works on an emulated EC2 only.\n"
-            '  For the local stack: eval "$(python -m local.ec2 env)".  For real AWS take local/provider/bin off PATH.'
+            '  For the local stack: eval "$(python -m local.fakes.ec2 env)".  '
+            "For real AWS take local/fakes/aws_provider/bin off PATH."
         )
 
 

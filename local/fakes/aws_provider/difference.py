@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from local.provider.wire import UNK, Values
+from local.fakes.aws_provider.wire import UNK, Values
 
 
 def paths(old: Any, new: Any, unordered: frozenset[str], at: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""``python -m local.ec2``: the emulated EC2, the local stack on it, and its container hosts."""
+"""``python -m local.fakes.ec2``: the emulated EC2, the local stack on it, and its container hosts."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import sys
 import time
 from pathlib import Path
 
-from local.ec2 import reconcile, stack
-from local.ec2.stack import say
+from local.fakes.aws_provider.cloud import ERRORS, Cloud
+from local.fakes.ec2 import reconcile, stack
+from local.fakes.ec2.stack import say
 from local.fleet import lifecycle, paths
 from local.fleet.__main__ import locked
 from local.fleet.errors import FleetError
 from local.fleet.podman import Podman
-from local.provider.cloud import ERRORS, Cloud
 
 NO_ENGINE = 3
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m local.ec2", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m local.fakes.ec2", description=__doc__)
     parser.add_argument("--stack", default="local", help="the stack (default: local)")
     parser.add_argument(
         "--project", type=Path, default=paths.CHECKOUT, help="the Pulumi project (default: the checkout)"
@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--no-channel", action="store_true", help="serve no channel")
     commands.add_parser("endpoint", help="start the emulated EC2 only, and print where it is")
     commands.add_parser("status", help="instances and their hosts")
-    commands.add_parser("env", help='settings for pulumi by hand: eval "$(python -m local.ec2 env)"')
+    commands.add_parser("env", help='settings for pulumi by hand: eval "$(python -m local.fakes.ec2 env)"')
     other = commands.add_parser(
         "preview", help="pulumi preview of another stack (dev, test, prod), here; more goes to pulumi"
     )

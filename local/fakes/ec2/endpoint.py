@@ -95,7 +95,7 @@ class Endpoint:
 
     def _start(self, port: int) -> Process | None:
         """Start it on a port; None where it ended, or did not answer in time."""
-        command = [sys.executable, "-m", "local.ec2.moto_server", "--port", str(port), "--region", REGION]
+        command = [sys.executable, "-m", "local.fakes.ec2.moto_server", "--port", str(port), "--region", REGION]
         command += ["--state", str(self.state)]
         environment = {**ours(os.environ), "PYTHONPATH": str(paths.CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
         with self.log.open("w") as log:

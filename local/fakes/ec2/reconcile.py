@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from infra.userdata import MARKER
-from local.ec2 import image
-from local.ec2.machines import STACK_TAG, Machine, machines
+from local.fakes.aws_provider.cloud import Cloud
+from local.fakes.ec2 import image
+from local.fakes.ec2.machines import STACK_TAG, Machine, machines
 from local.fleet import lifecycle, paths
 from local.fleet.errors import FleetError
 from local.fleet.lifecycle import Say, spec_of
 from local.fleet.model import Fleet
 from local.fleet.podman import Podman, write_if_changed
-from local.provider.cloud import Cloud
 
 BOOT_SECONDS = 180
 LABEL = "lockstep.instance"
@@ -118,7 +118,8 @@ def network_of(cloud: Cloud, stack: str) -> ipaddress.IPv4Network | None:
     found = cloud.ec2.describe_vpcs(Filters=[{"Name": f"tag:{STACK_TAG}", "Values": [stack]}])["Vpcs"]
     if len(found) > 1:
         ids = ", ".join(vpc["VpcId"] for vpc in found)
-        raise FleetError(f"stack {stack} has several VPCs: {ids}", "python -m local.ec2 down, then up, starts afresh")
+        remedy = "python -m local.fakes.ec2 down, then up, starts afresh"
+        raise FleetError(f"stack {stack} has several VPCs: {ids}", remedy)
     return ipaddress.IPv4Network(found[0]["CidrBlock"]) if found else None
 
 

@@ -11,7 +11,7 @@ from concurrent import futures
 import grpc  # type: ignore[import-untyped]
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from local.provider.server import Provider
+from local.fakes.aws_provider.server import Provider
 
 LARGEST = 400 << 20  # bytes in one message, as in Pulumi's own plugins
 

@@ -6,10 +6,10 @@ import base64
 import re
 from typing import Any
 
-from local.provider.cloud import Cloud, given, mapping, specification
-from local.provider.difference import project
-from local.provider.kinds.base import Kind, Path, names, only, tagged
-from local.provider.wire import Values
+from local.fakes.aws_provider.cloud import Cloud, given, mapping, specification
+from local.fakes.aws_provider.difference import project
+from local.fakes.aws_provider.kinds.base import Kind, Path, names, only, tagged
+from local.fakes.aws_provider.wire import Values
 
 RENAMED = {"SecurityGroups": "Groups", "VpcSecurityGroupIds": "SecurityGroupIds", "RamDiskId": "RamdiskId"}
 
@@ -491,7 +491,7 @@ class LaunchTemplate(Kind):
 
 
 class PlacementGroup(Kind):
-    """How near to each other machines are; moto has none, `local/ec2/extensions.py` adds them."""
+    """How near to each other machines are; moto has none, `local/fakes/ec2/extensions.py` adds them."""
 
     token = "aws:ec2/placementGroup:PlacementGroup"
     inputs = names("name strategy partitionCount spreadLevel region tags")
@@ -535,7 +535,7 @@ class PlacementGroup(Kind):
 
 
 class CapacityReservation(Kind):
-    """Machines kept free for us; moto has none, `local/ec2/extensions.py` adds them."""
+    """Machines kept free for us; moto has none, `local/fakes/ec2/extensions.py` adds them."""
 
     token = "aws:ec2/capacityReservation:CapacityReservation"
     inputs = names(

@@ -11,7 +11,7 @@ import botocore.session  # type: ignore[import-untyped]
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
-from local.provider.wire import Values
+from local.fakes.aws_provider.wire import Values
 
 ERRORS = (BotoCoreError, ClientError)
 """What a call may raise: no answer, or the cloud's refusal."""

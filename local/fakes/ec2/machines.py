@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
-from local.ec2.machine_images import suite
+from local.fakes.ec2.machine_images import suite
 from local.fleet.errors import FleetError
 from local.fleet.model import NAME, Host
 
@@ -64,7 +64,7 @@ def machines(described: list[dict[str, Any]], subnet: ipaddress.IPv4Network) -> 
         if other:
             raise FleetError(
                 f"two instances have the name {machine.name}: {other.identity} and {machine.identity}",
-                "an update was cut off after it made one; python -m local.ec2 up ends what no stack knows",
+                "an update was cut off after it made one; python -m local.fakes.ec2 up ends what no stack knows",
             )
         found[machine.name] = machine
     return [found[name] for name in sorted(found)]

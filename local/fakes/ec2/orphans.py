@@ -11,9 +11,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
-from local.ec2.machines import STACK_TAG
+from local.fakes.aws_provider.cloud import Cloud, absent
+from local.fakes.ec2.machines import STACK_TAG
 from local.fleet.errors import FleetError
-from local.provider.cloud import Cloud, absent
 
 Say = Callable[[str], None]
 GONE = ("terminated", "shutting-down")
@@ -42,7 +42,7 @@ def _delete(delete: Callable[[Any, str], bool | None], ec2: Any, kind: str, iden
     except ClientError as error:
         if absent(error):
             return False  # it went with what it was part of
-        remedy = "python -m local.ec2 down, then up, starts afresh"
+        remedy = "python -m local.fakes.ec2 down, then up, starts afresh"
         raise FleetError(f"{kind} {identity}, left by an update that was cut off, cannot go: {error}", remedy) from None
 
 
