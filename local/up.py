@@ -91,7 +91,7 @@ def make_images_and_channel(podman: Podman, fleet: model.Fleet) -> Path:
     podman.prepare()
     # what it comes to is asked later: without an engine the fleet comes up all the same
     engine = subprocess.Popen(
-        [sys.executable, "-m", "local.engine", "ensure"], cwd=paths.CHECKOUT, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "local.pulumi_engine", "ensure"], cwd=paths.CHECKOUT, stdout=subprocess.DEVNULL
     )
     with ThreadPoolExecutor(1) as pool:
         images = pool.submit(_images, podman, fleet)

@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local.engine.ensure import ensure
 from local.fakes.ec2.endpoint import Endpoint
+from local.pulumi_engine.ensure import ensure
 from tests.engine.clusters import ClusterProject
 from tests.engine.harness import Project
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.engine.environment import settings
 from local.fakes.aws_provider.cloud import Cloud
 from local.fakes.ec2.endpoint import REGION, Endpoint
 from local.fleet import paths
+from local.pulumi_engine.environment import settings
 
 PLUGIN = paths.CHECKOUT / "local/fakes/aws_provider/bin"
 

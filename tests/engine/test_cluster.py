@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from local.engine.ensure import ensure
-from local.engine.places import EngineError
 from local.fakes.ec2.endpoint import Endpoint
+from local.pulumi_engine.ensure import ensure
+from local.pulumi_engine.places import EngineError
 from plugins.plugin_utils.stack_inventory import StackError, from_stack
 from tests.engine.clusters import ClusterProject, shipped
 

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import yaml
 
-from local.engine.ensure import ensure
-from local.engine.places import EngineError
 from local.fakes.aws_provider.cloud import Cloud
 from local.fakes.ec2.reconcile import described, network_of
 from local.fakes.ec2.stack import Pulumi, Stack, end_language_hosts, provision
 from local.fleet import paths
 from local.fleet.errors import FleetError
+from local.pulumi_engine.ensure import ensure
+from local.pulumi_engine.places import EngineError
 
 NAME = "cutoff"
 BOOKWORM = "/aws/service/debian/release/12/latest/amd64"

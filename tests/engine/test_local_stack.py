@@ -20,13 +20,13 @@ from typing import Any
 import pytest
 import yaml
 
-from local.engine.ensure import ensure
-from local.engine.places import EngineError
 from local.fakes.ec2.endpoint import Endpoint, start_time
 from local.fakes.ec2.reconcile import described
 from local.fakes.ec2.stack import Stack
 from local.fleet import paths
 from local.fleet.podman import Podman
+from local.pulumi_engine.ensure import ensure
+from local.pulumi_engine.places import EngineError
 from tests.waiting import until
 
 # of this checkout alone: another one's test may be running on this machine, or have been killed

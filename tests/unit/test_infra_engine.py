@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from local.engine import build, ensure, path, places, release, store
-from local.engine.environment import settings
+from local.pulumi_engine import build, ensure, path, places, release, store
+from local.pulumi_engine.environment import settings
 from tests.waiting import PATIENCE, until
 
 ARCHIVE = "pulumi-v3.272.0-linux-x64.tar.gz"

@@ -17,15 +17,15 @@ from typing import Any
 
 import yaml
 
-from local.engine.ensure import ensure as ensure_engine
-from local.engine.environment import settings
-from local.engine.places import EngineError
 from local.fakes.aws_provider.cloud import Cloud
 from local.fakes.ec2 import orphans
 from local.fakes.ec2.endpoint import REGION, Endpoint, ours, start_time
 from local.fleet import lifecycle, paths
 from local.fleet.errors import FleetError
 from local.fleet.lifecycle import Say
+from local.pulumi_engine.ensure import ensure as ensure_engine
+from local.pulumi_engine.environment import settings
+from local.pulumi_engine.places import EngineError
 
 PLUGIN = paths.FAKES / "aws_provider" / "bin"
 LINE = re.compile(

@@ -1,4 +1,4 @@
-"""`python -m local.engine ensure` prints the folder of a Pulumi engine, and makes one first where there is none."""
+"""`python -m local.pulumi_engine ensure` prints the folder of a Pulumi engine, and makes one where there is none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def stop(number: int, frame: FrameType | None) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; exit code 3 means that no engine can be had here."""
-    parser = argparse.ArgumentParser(prog="python -m local.engine", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m local.pulumi_engine", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     wanted = commands.add_parser("ensure", help="print the folder of an engine, getting one first if need be")
     ways = "allow only this way (may be repeated)"
