@@ -306,7 +306,7 @@ def test_the_offset_counts_its_own_digits() -> None:
         assert int(done[length:]) == len(done) + 1
 
 
-def test_the_stand_in_never_passes_for_conda() -> None:
+def test_the_fake_never_passes_for_conda() -> None:
     assert own.fake_version().endswith("+fake")
 
 

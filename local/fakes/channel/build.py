@@ -17,7 +17,7 @@ import rattler
 import rattler.index
 from packaging.utils import canonicalize_name
 
-from local.fakes.channel import condapkg, interpreter, own, verify, wheels
+from local.fakes.channel import condapkg, interpreter, own, verify, wheel_packages
 from local.fakes.installer import build as installer
 from local.fleet import paths
 from local.fleet.errors import FleetError
@@ -88,7 +88,7 @@ def download(requirements: Path, minor: str, say: Say) -> list[Path]:
             say(f"wheels: downloading {requirements.stem} for Python {minor}")
             environment = {**os.environ, "PIP_CACHE_DIR": str(paths.cache() / "pip")}
             done = subprocess.run(
-                wheels.pip_command(requirements, minor, aside),
+                wheel_packages.pip_command(requirements, minor, aside),
                 capture_output=True,
                 text=True,
                 check=False,
@@ -135,7 +135,7 @@ def build(out: Path, prefix: Path, minor: str, say: Say) -> None:
     with ProcessPoolExecutor(2) as pool:  # python is the longest: first
         python = pool.submit(interpreter.package, prefix, minor, channel)
         jobs = [
-            pool.submit(wheels.convert, wheel, channel, minor)
+            pool.submit(wheel_packages.convert, wheel, channel, minor)
             for wheel in sorted(pinned, key=lambda w: -w.stat().st_size)
         ]
         own.make_all(channel, minor)
