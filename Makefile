@@ -65,9 +65,9 @@ test-unit: setup ## Unit tests (about three minutes)
 test-contract: setup ## The fake conda against its contract; LOCKSTEP_REAL_CONDA=/path/to/conda runs a real one too
 	@$(PYTHON) -m local.suite contract
 
-.PHONY: test-engine
-test-engine: setup ## The Pulumi program through a real engine, over an emulated EC2
-	@$(PYTHON) -m local.suite engine
+.PHONY: test-pulumi
+test-pulumi: setup ## The Pulumi program through a real engine, over an emulated EC2
+	@$(PYTHON) -m local.suite pulumi
 
 .PHONY: test-molecule
 test-molecule: artefacts ## The roles on real hosts
@@ -79,7 +79,7 @@ test-faults: artefacts ## What happens when things break: on real hosts
 
 .PHONY: test
 test: artefacts ## All tests, and a count at the end
-	@$(PYTHON) -m local.suite lint unit contract engine molecule faults
+	@$(PYTHON) -m local.suite lint unit contract pulumi molecule faults
 
 .PHONY: bench
 bench: artefacts ## Measurements: builds, no-op runs, audits of many hosts

@@ -143,7 +143,7 @@ SUITES: dict[str, Callable[[], Count]] = {
     "lint": lint,
     "unit": lambda: pytest("tests/unit"),
     "contract": lambda: pytest("tests/contract"),
-    "engine": lambda: pytest("tests/engine"),
+    "pulumi": lambda: pytest("tests/pulumi"),
     "molecule": molecule,
     "faults": lambda: pytest("tests/faults"),
     "bench": bench,

@@ -19,8 +19,8 @@ from typing import Any
 
 from local.fakes.ec2.endpoint import Endpoint
 from local.pulumi_engine.ensure import ensure
-from tests.engine.clusters import ClusterProject
-from tests.engine.harness import Project
+from tests.support.clusters import ClusterProject
+from tests.support.pulumi_project import Project
 
 PLAIN = """
 for index in range({count}):

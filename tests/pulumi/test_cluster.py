@@ -14,7 +14,7 @@ from local.fakes.ec2.endpoint import Endpoint
 from local.pulumi_engine.ensure import ensure
 from local.pulumi_engine.places import EngineError
 from plugins.plugin_utils.stack_inventory import StackError, from_stack
-from tests.engine.clusters import ClusterProject, shipped
+from tests.support.clusters import ClusterProject, shipped
 
 SMALL: dict[str, Any] = {
     "aws:region": "us-east-1",

@@ -10,7 +10,7 @@ import yaml
 
 from local.fakes.ec2.endpoint import Endpoint
 from local.fleet import paths
-from tests.engine.harness import Outcome, Project
+from tests.support.pulumi_project import Outcome, Project
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBiYtPnQ0zM0fCn0v7Y2 somebody@example.org"
 INSTANCE = "aws:ec2/instance:Instance"
