@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import evidence
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, Package
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockpackage import merge_depends
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.outcome import Outcome
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.settings import Choice, Extras, Settings, Sources
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.locked_package import merge_depends
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, Package
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.outcome import Outcome
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.settings import Choice, Extras, Settings, Sources
 
 from tests.tiny import Channel, make_channel
 from tests.waiting import PATIENCE
@@ -183,7 +183,7 @@ class Site:
         packages = tuple(self.package(one) if isinstance(one, str) else one for one in wanted)
         channels = more.pop("channels", ("forge", "other/label/rc") if "stranger" in wanted else ("forge",))
         platforms = tuple(sorted({p.platform for p in packages}))
-        path = self.locks / evidence.lock_path(tier, env, previous)
+        path = self.locks / provenance.lock_path(tier, env, previous)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(Lock(packages, platforms, channels, **more).dumps())
         return path

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import rattler
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
-from ansible_collections.lockstep.fleet.plugins.module_utils import tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 TOP = Path(__file__).resolve().parent.parent
 MODULE_UTILS = TOP / "plugins" / "module_utils"

@@ -22,7 +22,8 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "collections")]
 
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation, tree  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree  # noqa: E402
 
 from tests import tiny  # noqa: E402
 
@@ -102,7 +103,7 @@ def step(what: str, plan_file: str, root: str, target: str) -> None:
     plan = json.loads(Path(plan_file).read_text())
     store = tiny.Store(root, tools=f"{root}/engine/tools-test", engine=f"{root}/engine/rattler-test")
     if what == "stage":
-        print(json.dumps(generation.stage(store, plan, generation.Options(pip_check=False))["seconds"]))
+        print(json.dumps(build.stage(store, plan, build.Options(pip_check=False))["seconds"]))
     elif what == "rattler":
         request = {
             "engine": store.engine, "packages": plan["packages"], "channel": plan["channel"], "staging": target,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.outcome import Outcome, Settings
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings as Site
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.import_env.outcome import Outcome, Settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.import_env.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings as Site
 from subjects import Conda
 
 

@@ -32,7 +32,7 @@ def real(tmp_path: Path) -> Conda:
 
 
 def test_conda_takes_the_committed_locks(real: Conda, tmp_path: Path) -> None:
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
 
     seen = 0
     for path in LOCKS:

@@ -13,7 +13,7 @@ import pytest
 from local.fakes.ec2.endpoint import Endpoint
 from local.pulumi_engine.ensure import ensure
 from local.pulumi_engine.places import EngineError
-from plugins.plugin_utils.stack_inventory import StackError, from_stack
+from plugins.plugin_utils.inventory.stack_inventory import StackError, from_stack
 from tests.support.clusters import ClusterProject, shipped
 
 SMALL: dict[str, Any] = {

@@ -10,14 +10,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.base import BASELINE
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.machine import see_host
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import Seen
-from ansible_collections.lockstep.fleet.plugins.module_utils.tree import MANIFEST, MARK
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import clean_schedule, condarc
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import (
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda.install import install
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.base import BASELINE
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.machine import see_host
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.reading import Seen
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.tree import MANIFEST, MARK
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import clean_schedule, condarc
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import (
     Clean,
     Declared,
     DeclaredEnv,
@@ -144,7 +144,7 @@ class FakeRoot:
     def base(self) -> None:
         base = self.root / "miniconda"
         put(
-            base / miniconda.MARK,
+            base / install.MARK,
             json.dumps({"version": "py312_26.5.3-1", "installer_sha256": "", "adopted": False}),
         )
         put(
@@ -154,10 +154,10 @@ class FakeRoot:
         record = {"name": "conda", "files": [f"{SITE}/conda-26.5.3.dist-info/METADATA"]}
         put(base / "conda-meta/conda-26.5.3-py312_0.json", json.dumps(record))
         put(base / f"{SITE}/conda-26.5.3.dist-info/METADATA", "Name: conda\nVersion: 26.5.3\n")
-        put(base / "conda-meta/frozen", miniconda.FROZEN)
+        put(base / "conda-meta/frozen", install.FROZEN)
         for name in ("conda", "python"):
             put(base / "bin" / name, "#!/bin/sh\n", 0o755)
-        put(base / "lib/python3.12/EXTERNALLY-MANAGED", miniconda.MANAGED)
+        put(base / "lib/python3.12/EXTERNALLY-MANAGED", install.MANAGED)
         self.condarc = condarc.render(str(self.root), ["conda-forge"], "https://conda.anaconda.org")
         put(base / ".condarc", self.condarc)
 
@@ -186,7 +186,7 @@ class FakeRoot:
             )
         whole = Declared(
             root=str(self.root), tier="prod", envs=envs, base_prefix=f"{self.root}/miniconda",
-            base_version="py312_26.5.3-1", frozen={"frozen": sha(miniconda.FROZEN), "EXTERNALLY-MANAGED": sha(miniconda.MANAGED)},
+            base_version="py312_26.5.3-1", frozen={"frozen": sha(install.FROZEN), "EXTERNALLY-MANAGED": sha(install.MANAGED)},
             condarc=self.condarc, condarc_sha256=sha(self.condarc), engine=ENGINE, engine_wheels={self.platform: WHEEL},
             files={"bin/lockstep-run": (sha("#!/bin/sh\n"), 0o755)},
             clean=Clean(self.units, clean_schedule.TIMER, "0 3 * * 0 lockstep-clean"), floor={"glibc": "2.17"},

@@ -1,6 +1,6 @@
 """Small valid locks for the tests of everything that reads or writes them."""
 
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, Package
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, Package
 
 BASE = "https://conda.anaconda.org/conda-forge"
 

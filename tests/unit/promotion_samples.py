@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import evidence, promotion
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote import promotion
 from lock_samples import lock, package
 
 NOW = datetime.datetime(2026, 5, 4, 12, tzinfo=datetime.UTC)
@@ -23,7 +24,7 @@ def text(version: str = "1.3", platforms: tuple[str, ...] = (P,)) -> str:
 
 
 def digest(data: str, platform: str = P, env: str = "train") -> str:
-    return evidence.digests(Lock.loads(data, "x"), env)[platform]
+    return provenance.digests(Lock.loads(data, "x"), env)[platform]
 
 
 class Site:
@@ -44,30 +45,30 @@ class Site:
         self.write(self.audit())
 
     def put(self, tier: str, env: str, data: str) -> None:
-        path = self.locks / evidence.lock_path(tier, env)
+        path = self.locks / provenance.lock_path(tier, env)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(data)
 
     def test(self, tier: str, data: str | None, env: str = "train") -> None:
         """Put a smoke test beside a tier's lock, or take it away."""
-        path = self.locks / evidence.smoke_path(tier, env)
+        path = self.locks / provenance.smoke_path(tier, env)
         path.unlink(missing_ok=True)
         if data is not None:
             path.write_text(data)
 
     def has_test(self, tier: str, env: str = "train", previous: bool = False) -> str | None:
-        data = evidence.read(self.locks, evidence.smoke_path(tier, env, previous))
+        data = provenance.read(self.locks, provenance.smoke_path(tier, env, previous))
         return None if data is None else data.decode()
 
     def has(self, tier: str, env: str = "train", previous: bool = False) -> str | None:
-        data = evidence.read(self.locks, evidence.lock_path(tier, env, previous))
+        data = provenance.read(self.locks, provenance.lock_path(tier, env, previous))
         return None if data is None else data.decode()
 
     def evidence(self, tier: str, env: str = "train", previous: bool = False) -> dict[str, Any] | None:
         lock_, known = (
-            evidence.read(self.locks, place(tier, env, previous)) for place in (evidence.lock_path, evidence.path)
+            provenance.read(self.locks, place(tier, env, previous)) for place in (provenance.lock_path, provenance.path)
         )
-        return evidence.loads(known, lock_)
+        return provenance.loads(known, lock_)
 
     def audit(self, **changes: Any) -> dict[str, Any]:
         """A report as playbooks/audit.yml writes it, as far as it matters here."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import acceptance
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import smoke_test
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 
 LONG = 60  # seconds that what is left behind would live: no test waits that long
 
@@ -34,7 +34,7 @@ def run(place: Path, smoke: str, seconds: float = 30) -> list[str]:
         "smoke": smoke,
     }  # fmt: skip
     notes: list[str] = []
-    with acceptance.accepted(plan, str(place), sys.executable, False, seconds, notes):
+    with smoke_test.accepted(plan, str(place), sys.executable, False, seconds, notes):
         pass
     return notes
 

@@ -14,8 +14,9 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer import main as observer
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, host_tools, lockfile, settings
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe import main as observer
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state, host_files, settings
 from fake_root import FakeRoot, put, thaw
 from lock_samples import lock, package
 
@@ -48,7 +49,7 @@ class Fleet:
         defaults = settings.role_defaults(lambda path: yaml.safe_load(Path(path).read_text()))
         wheel = defaults["conda_envs_engine_wheels"][platform]["sha256"]
         self.made.engine(defaults["conda_envs_engine_version"], wheel)
-        files = host_tools.host_files()
+        files = host_files.host_files()
         for path, file in files.items():
             put(self.made.root / path, file.text, file.mode)
         self.vars: dict[str, Any] = {
@@ -59,7 +60,7 @@ class Fleet:
         }  # fmt: skip
         base = f"{self.made.root}/miniconda"
         values = {**defaults, **self.vars, "lockstep_tier": "dev"}
-        values = {name: values[name] for name in declare.SETTINGS if name in values}
+        values = {name: values[name] for name in desired_state.SETTINGS if name in values}
         values.update(conda_envs_root=str(self.made.root), miniconda_prefix=base, condarc_prefix=base,
                       condarc_root=str(self.made.root),
                       conda_envs_tier="dev", conda_envs_names=["train"], conda_envs_locks_dir=str(self.locks),
@@ -67,7 +68,7 @@ class Fleet:
                       condarc_channel_alias="https://conda.anaconda.org",
                       conda_clean_root=str(self.made.root))  # fmt: skip
         known = {path: (file.sha256, file.mode) for path, file in files.items()}
-        self.asked = declare.request(declare.declare(values, "h", None, known))
+        self.asked = desired_state.request(desired_state.declare(values, "h", None, known))
         self.good = self.answer("good")
 
     def answer(self, name: str) -> str:

@@ -12,13 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import clean, generation, host_main, tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import host_tools
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
+from ansible_collections.lockstep.fleet.plugins.module_utils.gc import cli, collect
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import host_files
 
 from tests.tiny import Channel, Snapshot, make_channel, make_store
 
-FAST = generation.Options(pip_check=False)
+FAST = build.Options(pip_check=False)
 
 # conda's own rule for "unused": no file of a package has a second name
 CONDA = """#!{python}
@@ -51,7 +53,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory, channel: Channel) -> Snapshot
     conda.write_text(CONDA.format(python=sys.executable))
     conda.chmod(0o755)
     for what in (("alpha=1.0", "python"), ("alpha", "python"), ("alpha", "beta", "python")):
-        generation.build(store, channel.plan("train", *what), FAST)
+        build.build(store, channel.plan("train", *what), FAST)
     return Snapshot(root)
 
 
@@ -75,7 +77,7 @@ def test_unused_goes_and_used_stays(store: Store) -> None:
     unused = plant(store)
     Path(store.pkgs, ".half-extracted").mkdir()
     oldest = next(name for name in store.names("train") if name == store.history("train")[0][0])
-    entry = clean.clean(store, keep_previous=1, min_age=0)
+    entry = collect.clean(store, keep_previous=1, min_age=0)
     assert entry["ok"] and entry["message"] == ""
     assert entry["removed"] == [f"train/{oldest}", "pkgs/alpha-1.0-pytiny_0", "pkgs/unused-1.0-h_0"]
     assert entry["before_bytes"] - entry["after_bytes"] > 500_000
@@ -83,19 +85,19 @@ def test_unused_goes_and_used_stays(store: Store) -> None:
     assert not Path(store.pkgs, ".half-extracted").exists()
     assert Path(store.pkgs, "beta-1.0-htiny_0").is_dir()
     assert all(tree.damage(store.path("train", name), "hashes") == [] for name in store.names("train"))
-    assert clean.history(store) == [entry]
+    assert collect.history(store) == [entry]
     assert (
         Path(store.root, "conda-calls").read_text() == "clean --index-cache --tarballs --yes\nclean --packages --yes\n"
     )
-    again = clean.clean(store, keep_previous=1, min_age=0)
-    assert again["removed"] == [] and len(clean.history(store)) == 2
+    again = collect.clean(store, keep_previous=1, min_age=0)
+    assert again["removed"] == [] and len(collect.history(store)) == 2
 
 
 def test_soft_linked_packages_are_never_judged_by_links(store: Store) -> None:
     unused = plant(store)
     record = next(Path(store.path("train", store.names("train")[0]), "conda-meta").glob("alpha-*.json"))
     record.write_text(record.read_text().replace('"type": 1', '"type": 2'))
-    entry = clean.clean(store, keep_previous=9, min_age=0)
+    entry = collect.clean(store, keep_previous=9, min_age=0)
     assert entry["ok"] and "soft-linked" in entry["message"] and str(record) in entry["message"]
     assert unused.exists()
     assert "--packages" not in Path(store.root, "conda-calls").read_text()
@@ -103,16 +105,16 @@ def test_soft_linked_packages_are_never_judged_by_links(store: Store) -> None:
 
 def test_a_failing_conda_is_recorded(store: Store) -> None:
     Path(store.root, "conda-fails").touch()
-    entry = clean.clean(store, keep_previous=1, min_age=0)
+    entry = collect.clean(store, keep_previous=1, min_age=0)
     assert not entry["ok"] and "conda: something broke" in entry["message"]
     assert entry["removed"][0].startswith("train/")  # what could be done was done
-    assert clean.history(store)[-1] == entry
+    assert collect.history(store)[-1] == entry
 
 
 def test_no_clean_while_a_build_runs(store: Store) -> None:
     unused = plant(store)
     with store.locked("serve"):
-        entry = clean.clean(store, keep_previous=1, min_age=0)
+        entry = collect.clean(store, keep_previous=1, min_age=0)
     assert (
         not entry["ok"] and "the package cache is busy" in entry["message"] and f"pid {os.getpid()}" in entry["message"]
     )
@@ -124,17 +126,17 @@ def test_what_cannot_be_written_down_is_told_all_the_same(store: Store, monkeypa
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(store, "write_state", full)
-    entry = clean.clean(store, keep_previous=1, min_age=0)
+    entry = collect.clean(store, keep_previous=1, min_age=0)
     assert not entry["ok"] and entry["removed"] and "clean.json cannot be written" in entry["message"]
 
 
 def test_history_is_bounded_and_survives_rubbish(store: Store) -> None:
     path = Path(store.state, "clean.json")
     path.write_text("[{]")
-    assert clean.history(store) == []
+    assert collect.history(store) == []
     path.write_text(json.dumps([{"at": i} for i in range(80)]))
-    clean.remember(store, {"at": 80})
-    assert [entry["at"] for entry in clean.history(store)] == list(range(31, 81))
+    collect.remember(store, {"at": 80})
+    assert [entry["at"] for entry in collect.history(store)] == list(range(31, 81))
 
 
 def test_two_cleans_at_once_are_both_remembered(store: Store) -> None:
@@ -142,11 +144,11 @@ def test_two_cleans_at_once_are_both_remembered(store: Store) -> None:
 
     def some(start: int) -> None:
         for number in range(start, start + 10):
-            clean.remember(store, {"at": number})
+            collect.remember(store, {"at": number})
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(some, (0, 10, 20, 30)))
-    assert sorted(entry["at"] for entry in clean.history(store)) == list(range(40))
+    assert sorted(entry["at"] for entry in collect.history(store)) == list(range(40))
 
 
 class TestCommand:
@@ -154,7 +156,7 @@ class TestCommand:
 
     @pytest.fixture
     def command(self, store: Store) -> str:
-        for path, file in host_tools.host_files().items():
+        for path, file in host_files.host_files().items():
             full = Path(store.root, path)
             full.parent.mkdir(parents=True, exist_ok=True)
             full.write_text(file.text)
@@ -166,14 +168,14 @@ class TestCommand:
         done = subprocess.run([command, "--dry-run", "--min-age-days", "0"], capture_output=True, text=True, env={})
         assert done.returncode == 0, done.stderr
         assert done.stdout == f"would remove train/{store.history('train')[0][0]}\n"
-        assert store.names("train") == before and clean.history(store) == []
+        assert store.names("train") == before and collect.history(store) == []
 
     def test_says_what_it_did(self, store: Store, command: str) -> None:
         plant(store)
         done = subprocess.run([command, "--min-age-days", "0"], capture_output=True, text=True, env={}, cwd="/")
         assert done.returncode == 0, done.stderr
         assert "removed pkgs/unused-1.0-h_0\n" in done.stdout and "freed " in done.stdout and not done.stderr
-        assert clean.history(store)[-1]["ok"]
+        assert collect.history(store)[-1]["ok"]
 
     def test_is_for_the_owner_alone(
         self, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -182,7 +184,7 @@ class TestCommand:
         for lock in Path(store.state).glob("*.lock"):
             lock.unlink()
         monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-        assert host_main.main(["clean", "--root", store.root]) == 1
+        assert cli.main(["clean", "--root", store.root]) == 1
         said = capsys.readouterr().err
         assert "belongs to" in said and f"sudo -u '{pwd.getpwuid(os.getuid()).pw_name}' {store.root}/bin" in said
         assert not list(Path(store.state).glob("*.lock"))

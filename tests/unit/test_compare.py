@@ -7,26 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import redact
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.answer import LIMIT, read_answer
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.compare import compare
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import (
-    WHEEL,
-    Clean,
-    Declared,
-    DeclaredEnv,
-    Locked,
-)
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.drift import (
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.reading import redact
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.answer import LIMIT, read_answer
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.compare import compare
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.drift import (
     DRIFT,
     NOTE,
     UNKNOWN,
     Drift,
     in_sync,
 )
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.kinds import ABOUT, Kind
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.packages import package_changes, split_name
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.words import plain
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.kinds import ABOUT, Kind
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.packages import package_changes, split_name
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.text import plain
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import (
+    WHEEL,
+    Clean,
+    Declared,
+    DeclaredEnv,
+    Locked,
+)
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/audit.md"
 ROLES = Path(__file__).resolve().parents[2] / "roles"

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import SUFFIX, Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import SUFFIX, Lock
 
 from tests.unit.lock_samples import lock, package
 

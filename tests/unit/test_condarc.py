@@ -1,6 +1,6 @@
 import pytest
 import yaml
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import clean_schedule, condarc
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import clean_schedule, condarc
 
 ROOT, ALIAS = "/opt/lockstep", "https://conda.anaconda.org"
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import condarc, declare, lockfile, settings
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import condarc, desired_state, settings
 from lock_samples import lock
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -32,7 +33,7 @@ def put_lock(folder: Path, **more: Any) -> Path:
 
 def test_a_host_should_hold_what_the_lock_plans(tmp_path: Path) -> None:
     path = put_lock(tmp_path)
-    made = declare.declare(given(tmp_path), "h", None)
+    made = desired_state.declare(given(tmp_path), "h", None)
     found = made.envs["train"].platforms["linux-64"]
     plan = lockfile.plan(lockfile.Lock.loads(path.read_text(), "x"), "train", "linux-64")
     assert found.digest == plan["digest"] == plans.digest(plan)
@@ -42,22 +43,22 @@ def test_a_host_should_hold_what_the_lock_plans(tmp_path: Path) -> None:
 def test_a_lock_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, cache = put_lock(tmp_path / "locks"), tmp_path / "reports"
     reads: list[str] = []
-    real = declare._read_lock
+    real = desired_state._read_lock
 
     def count(path: Path, name: str, channels: Any) -> Any:
         reads.append(name)
         return real(path, name, channels)
 
-    monkeypatch.setattr(declare, "_read_lock", count)
+    monkeypatch.setattr(desired_state, "_read_lock", count)
     values = given(tmp_path / "locks")
-    one = declare.declare(values, "h1", cache)
-    two = declare.declare(values, "h2", cache)
+    one = desired_state.declare(values, "h1", cache)
+    two = desired_state.declare(values, "h2", cache)
     assert one.envs == two.envs
     assert len(reads) == 1
     status = path.stat()
     path.write_text(path.read_text() + "# x\n")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # a change that hides its time is a change too
-    declare.declare(values, "h1", cache)
+    desired_state.declare(values, "h1", cache)
     assert len(reads) == 2
 
 
@@ -67,28 +68,28 @@ def test_roles_that_look_at_different_places_are_refused(tmp_path: Path, name: s
     put_lock(tmp_path)
     same = {"condarc_prefix": "/opt/lockstep/miniconda/", "miniconda_prefix": "/opt/lockstep/miniconda"}
     same.update(dict.fromkeys(("condarc_root", "conda_clean_root", "conda_envs_root"), "/opt/lockstep"))
-    declare.declare(given(tmp_path, **same), "h", None)
-    with pytest.raises(declare.DeclareError, match="a host has one base and one root"):
-        declare.declare(given(tmp_path, **{**same, name: "/data/elsewhere"}), "h", None)
+    desired_state.declare(given(tmp_path, **same), "h", None)
+    with pytest.raises(desired_state.DeclareError, match="a host has one base and one root"):
+        desired_state.declare(given(tmp_path, **{**same, name: "/data/elsewhere"}), "h", None)
 
 
 def test_a_cache_that_cannot_be_written_is_no_missing_lock(tmp_path: Path) -> None:
     put_lock(tmp_path / "locks")
     (tmp_path / "reports").write_text("a file where the folder should be")
-    made = declare.declare(given(tmp_path / "locks"), "h", tmp_path / "reports")
+    made = desired_state.declare(given(tmp_path / "locks"), "h", tmp_path / "reports")
     assert made.envs["train"].platforms and not made.envs["train"].error
 
 
 def _child(values: dict[str, Any], cache: Path, log: Path) -> None:
-    real = declare._read_lock
+    real = desired_state._read_lock
 
     def count(path: Path, name: str, channels: Any) -> Any:
         with log.open("a") as file:
             file.write("x")
         return real(path, name, channels)
 
-    declare._read_lock = count  # type: ignore[assignment]
-    declare.declare(values, "h", cache)
+    desired_state._read_lock = count  # type: ignore[assignment]
+    desired_state.declare(values, "h", cache)
 
 
 def test_processes_at_the_same_time_read_a_lock_once(tmp_path: Path) -> None:
@@ -110,21 +111,21 @@ def test_processes_at_the_same_time_read_a_lock_once(tmp_path: Path) -> None:
 def test_a_damaged_cache_is_read_anew(tmp_path: Path, damage: str) -> None:
     put_lock(tmp_path / "locks")
     values = given(tmp_path / "locks")
-    good = declare.declare(values, "h", tmp_path / "reports")
+    good = desired_state.declare(values, "h", tmp_path / "reports")
     (cached,) = (tmp_path / "reports/declared").glob("*.json")
     cached.write_text(damage)
-    assert declare.declare(values, "h", tmp_path / "reports") == good
+    assert desired_state.declare(values, "h", tmp_path / "reports") == good
 
 
 def test_what_is_wrong_with_a_lock_is_said_of_its_environment(tmp_path: Path) -> None:
-    made = declare.declare(given(tmp_path), "h", None)
+    made = desired_state.declare(given(tmp_path), "h", None)
     assert "cannot be read" in made.envs["train"].error
     put_lock(tmp_path).write_text("version: 1\n")
-    assert "train.conda-lock.yml" in declare.declare(given(tmp_path), "h", None).envs["train"].error
+    assert "train.conda-lock.yml" in desired_state.declare(given(tmp_path), "h", None).envs["train"].error
     put_lock(tmp_path)
     other = given(tmp_path, lockstep_channels=["our-channel"])
-    assert declare.declare(other, "h", None).envs["train"].error
-    evil = declare.declare(given(tmp_path, lockstep_envs=["../x"]), "h", None)
+    assert desired_state.declare(other, "h", None).envs["train"].error
+    evil = desired_state.declare(given(tmp_path, lockstep_envs=["../x"]), "h", None)
     assert "cannot be the name" in evil.envs["../x"].error
 
 
@@ -148,18 +149,18 @@ def test_what_is_wrong_with_a_lock_is_said_of_its_environment(tmp_path: Path) ->
 def test_variables_that_say_nothing_are_named(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     put_lock(tmp_path)
     values = {key: value for key, value in given(tmp_path, **change).items() if value is not None}
-    with pytest.raises(declare.DeclareError, match=words):
-        declare.declare(values, "h", None)
+    with pytest.raises(desired_state.DeclareError, match=words):
+        desired_state.declare(values, "h", None)
 
 
 def test_a_base_alone_can_be_declared(tmp_path: Path) -> None:
-    assert declare.declare(given(tmp_path, lockstep_envs=[]), "h", None).envs == {}
+    assert desired_state.declare(given(tmp_path, lockstep_envs=[]), "h", None).envs == {}
 
 
 def test_role_variables_come_before_the_fleets(tmp_path: Path) -> None:
     put_lock(tmp_path)
     values = given("/nowhere", conda_envs_locks_dir=str(tmp_path), conda_envs_root="/srv/x", conda_envs_names=["train"])  # type: ignore[arg-type]
-    made = declare.declare(values, "h", None)
+    made = desired_state.declare(values, "h", None)
     assert made.root == "/srv/x"
     assert made.envs["train"].platforms
 
@@ -167,10 +168,10 @@ def test_role_variables_come_before_the_fleets(tmp_path: Path) -> None:
 def test_the_roles_defaults_are_the_ones_declared(tmp_path: Path) -> None:
     """Every setting that a role decides is in its defaults under the name that is read here."""
     defaults: dict[str, Any] = settings.role_defaults(lambda path: yaml.safe_load(Path(path).read_text()))
-    mine = [name for name in declare.SETTINGS if name.startswith(declare.ROLES)]
+    mine = [name for name in desired_state.SETTINGS if name.startswith(desired_state.ROLES)]
     assert [name for name in mine if name not in defaults] == []
     values = {name: defaults[name] for name in mine if "{{" not in str(defaults[name])}
-    made = declare.declare({**given(tmp_path, lockstep_envs=[]), **values}, "h", None)
+    made = desired_state.declare({**given(tmp_path, lockstep_envs=[]), **values}, "h", None)
     assert made.base_version == defaults["miniconda_version"]
     assert made.engine == defaults["conda_envs_engine_version"]
     assert set(made.engine_wheels) == set(defaults["conda_envs_engine_wheels"])
@@ -179,7 +180,7 @@ def test_the_roles_defaults_are_the_ones_declared(tmp_path: Path) -> None:
 
 
 def test_the_condarc_is_the_one_that_the_role_writes(tmp_path: Path) -> None:
-    made = declare.declare(
+    made = desired_state.declare(
         given(tmp_path, lockstep_envs=[], condarc_channels=["conda-forge"], condarc_channel_alias="https://m"),
         "h",
         None,
@@ -189,15 +190,15 @@ def test_the_condarc_is_the_one_that_the_role_writes(tmp_path: Path) -> None:
 
 def test_only_environments_that_need_a_driver_ask_for_one() -> None:
     plan = {"packages": [{"name": "numpy", "depends": ["python >=3.12"]}]}
-    assert not declare._asks_for("cuda", plan)
-    assert declare._asks_for("cuda", {"packages": [{"name": "torch", "depends": ["__cuda >=12"]}]})
-    assert declare._asks_for("cuda", {"packages": [{"name": "cuda-version", "depends": []}]})
+    assert not desired_state._asks_for("cuda", plan)
+    assert desired_state._asks_for("cuda", {"packages": [{"name": "torch", "depends": ["__cuda >=12"]}]})
+    assert desired_state._asks_for("cuda", {"packages": [{"name": "cuda-version", "depends": []}]})
 
 
 def test_files_are_written_whole_and_for_their_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b.json"
-    declare.write(path, "one")
-    declare.write(path, "two \udce9")
+    desired_state.write(path, "one")
+    desired_state.write(path, "two \udce9")
     assert path.read_text() == "two \\udce9"
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700

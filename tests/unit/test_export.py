@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import exporting
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.exporting import (
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.export import render as exporting
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.export.render import (
     ExportError,
     Settings,
     in_order,
@@ -58,7 +58,7 @@ def test_the_head_says_what_the_list_cannot_hold():
 
 
 def test_the_head_s_digest_is_that_of_hosts():
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import plan
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import plan
 
     digest = plan(lock(), "train", "linux-64")["digest"][:12]
     assert f"digest {digest}, 3 packages" in render(lock(), "train", "linux-64")["train.linux-64.explicit.txt"]

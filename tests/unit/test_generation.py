@@ -10,15 +10,16 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation, tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 from tests.tiny import PY, SITE, Channel, Snapshot, make_channel, make_store
 from tests.waiting import held
 
 ALL = ("python", "alpha", "beta", "gamma")
-FAST = generation.Options(pip_check=False)
+FAST = build.Options(pip_check=False)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def python(store: Store, code: str, env: str = "train") -> str:
 
 def test_a_build_is_whole_frozen_and_published(channel: Channel, store: Store) -> None:
     plan = channel.plan("train", *ALL, variables={"WHAT": "it's"}, smoke="import alpha, os\nassert os.environ['WHAT']")
-    result = generation.build(store, plan)
+    result = build.build(store, plan)
     name, final = result["name"], Path(store.path("train", result["name"]))
     assert (result["changed"], result["previous"], result["repaired"]) == (True, None, False)
     assert result["downloaded"] == ["alpha", "beta", "gamma", "python"]
@@ -82,17 +83,17 @@ def test_a_build_is_whole_frozen_and_published(channel: Channel, store: Store) -
 
 def test_a_second_run_changes_nothing(channel: Channel, store: Store) -> None:
     plan = channel.plan("train", *ALL)
-    generation.build(store, plan, FAST)
+    build.build(store, plan, FAST)
     before = {p: os.lstat(p).st_ctime_ns for p in Path(store.root).rglob("*") if "__pycache__" not in str(p)}
-    again = generation.build(store, plan, FAST)
+    again = build.build(store, plan, FAST)
     assert not again["changed"] and again["damage"] == []
     changed = [p for p, at in before.items() if os.lstat(p).st_ctime_ns != at]
     assert {p.name for p in changed} <= {"train.lock", "pkgs.lock"}
 
 
 def test_an_update_borrows_bytecode_and_keeps_the_old_generation(channel: Channel, store: Store) -> None:
-    old = generation.build(store, channel.plan("train", "python", "alpha=1.0", "beta"), FAST)
-    staged = generation.stage(store, channel.plan("train", "python", "alpha=2.0", "beta"), FAST)
+    old = build.build(store, channel.plan("train", "python", "alpha=1.0", "beta"), FAST)
+    staged = build.stage(store, channel.plan("train", "python", "alpha=2.0", "beta"), FAST)
     assert store.published("train") == old["name"]  # staged only
     assert python(store, "import alpha; print(alpha.__version__)") == "1.0"
     assert staged["downloaded"] == ["alpha"] and staged["borrowed"] >= 1
@@ -101,14 +102,14 @@ def test_an_update_borrows_bytecode_and_keeps_the_old_generation(channel: Channe
     assert python(store, "import alpha; print(alpha.__version__)") == "2.0"
     assert tree.damage(store.path("train", old["name"]), "hashes") == []
     # another environment borrows from this one
-    other = generation.build(store, channel.plan("serve", "python", "alpha=2.0"), FAST)
+    other = build.build(store, channel.plan("serve", "python", "alpha=2.0"), FAST)
     assert other["compiled"] == 0 and other["borrowed"] >= 20 and not other["downloaded"]
 
 
 def test_byte_code_that_cannot_be_shared_is_compiled(
     channel: Channel, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generation.build(store, channel.plan("other", "python", "alpha"), FAST)
+    build.build(store, channel.plan("other", "python", "alpha"), FAST)
     paths = store.names
 
     def refuse(*_: object) -> None:
@@ -117,14 +118,14 @@ def test_byte_code_that_cannot_be_shared_is_compiled(
     monkeypatch.setattr(os, "link", refuse)
     # another environment's generation goes while siblings are looked for
     monkeypatch.setattr(store, "names", lambda env: [*paths(env), "collected"])
-    result = generation.build(store, channel.plan("train", *ALL), FAST)
+    result = build.build(store, channel.plan("train", *ALL), FAST)
     assert result["compiled"] >= 20 and result["borrowed"] == 0
 
 
 @pytest.mark.parametrize("how", ["truncated", "altered in place", "missing", "extra", "mark"])
 def test_damage_is_found_and_repaired_under_a_running_process(channel: Channel, store: Store, how: str) -> None:
     plan = channel.plan("train", *ALL)
-    final = Path(store.path("train", generation.build(store, plan, FAST)["name"]))
+    final = Path(store.path("train", build.build(store, plan, FAST)["name"]))
     running = subprocess.Popen(
         [final / "bin/python", "-I", "-c", "import sys; sys.stdin.read(1); import beta; print(beta.NAME, end='')"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -136,7 +137,7 @@ def test_damage_is_found_and_repaired_under_a_running_process(channel: Channel, 
         status = victim.stat()
         victim.write_text("VALUE = 4\n")
         os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
-        assert generation.look(store, plan, "stats")["state"] == "complete"  # what only hashes can see
+        assert build.look(store, plan, "stats")["state"] == "complete"  # what only hashes can see
     elif how == "missing":
         victim.parent.chmod(0o755)
         victim.unlink()
@@ -147,14 +148,14 @@ def test_damage_is_found_and_repaired_under_a_running_process(channel: Channel, 
         (final / SITE).chmod(0o555)
     else:
         (final / tree.MARK).write_text("")
-    found = generation.look(store, plan, "hashes")
+    found = build.look(store, plan, "hashes")
     assert found["state"] == "damaged" and len(found["damage"]) == 1, found
-    result = generation.build(store, plan, FAST._replace(verify="hashes"))
+    result = build.build(store, plan, FAST._replace(verify="hashes"))
     assert result["changed"] and result["repaired"] and result["damage"] == found["damage"]
     assert tree.damage(str(final), "hashes") == []
     assert running.communicate(b"x")[0] == b"beta"
     assert {p.name for p in final.parent.iterdir()} == {final.name, f".{final.name}.lease"}
-    assert generation.look(store, plan, "hashes")["state"] == "complete"
+    assert build.look(store, plan, "hashes")["state"] == "complete"
 
 
 ENTRY = "import subprocess\nassert subprocess.run(['alpha'], capture_output=True, text=True).stdout == 'alpha 2.0\\n'"
@@ -162,10 +163,10 @@ ENTRY = "import subprocess\nassert subprocess.run(['alpha'], capture_output=True
 
 def test_damage_that_entry_points_lead_to_keeps_no_repair_from_its_test(channel: Channel, store: Store) -> None:
     plan = channel.plan("train", *ALL, smoke=ENTRY)
-    final = Path(store.path("train", generation.build(store, plan, FAST)["name"]))
+    final = Path(store.path("train", build.build(store, plan, FAST)["name"]))
     (final / "bin").chmod(0o755)
     (final / "bin/python").unlink()
-    result = generation.build(store, plan, FAST)
+    result = build.build(store, plan, FAST)
     assert result["repaired"] and "missing bin/python" in result["damage"]
     assert tree.damage(str(final), "hashes") == []
     assert {path.name for path in final.parent.iterdir()} == {f".{final.name}.lease", final.name}
@@ -173,11 +174,11 @@ def test_damage_that_entry_points_lead_to_keeps_no_repair_from_its_test(channel:
 
 def test_a_repair_that_fails_its_test_in_both_places_leaves_what_was_there(channel: Channel, store: Store) -> None:
     plan = channel.plan("train", *ALL)
-    final = Path(store.path("train", generation.build(store, plan, FAST)["name"]))
+    final = Path(store.path("train", build.build(store, plan, FAST)["name"]))
     (final / "share").chmod(0o755)
     (final / "share/extra").write_text("mine")
     with pytest.raises(Problem, match=r"the smoke test failed; what was live before still is.*no luck"):
-        generation.build(store, {**plan, "smoke": "raise SystemExit('no luck')"}, FAST)
+        build.build(store, {**plan, "smoke": "raise SystemExit('no luck')"}, FAST)
     assert (final / "share/extra").read_text() == "mine" and tree.read_mark(str(final))
     assert {path.name for path in final.parent.iterdir()} == {f".{final.name}.lease", final.name}
 
@@ -188,25 +189,25 @@ def test_what_a_killed_run_left_at_the_final_path_is_in_no_tests_way(channel: Ch
     (final / "lib").mkdir(parents=True)
     final.chmod(0o555)
     with pytest.raises(Problem, match="no luck"):
-        generation.build(store, {**plan, "smoke": "raise SystemExit('no luck')"}, FAST)
+        build.build(store, {**plan, "smoke": "raise SystemExit('no luck')"}, FAST)
     (final / "lib").mkdir(parents=True)
-    result = generation.build(store, plan, FAST)
+    result = build.build(store, plan, FAST)
     assert not result["repaired"] and tree.damage(str(final), "hashes") == []
 
 
 def test_a_link_moved_elsewhere_is_put_back(channel: Channel, store: Store, tmp_path: Path) -> None:
     plan = channel.plan("train", "python", "alpha")
-    name = generation.build(store, plan, FAST)["name"]
+    name = build.build(store, plan, FAST)["name"]
     link = Path(store.envs, "train")
     link.unlink()
     link.symlink_to(tmp_path)
     assert store.published("train") is None
-    assert generation.build(store, plan, FAST)["changed"]
+    assert build.build(store, plan, FAST)["changed"]
     assert store.published("train") == name
     link.unlink()
     link.mkdir()
     with pytest.raises(Problem, match="is not a link of ours"):
-        generation.build(store, plan, FAST)
+        build.build(store, plan, FAST)
 
 
 def test_incomplete_generations_are_not_published(channel: Channel, store: Store) -> None:
@@ -221,7 +222,7 @@ def kept(channel: Channel, tmp_path_factory: pytest.TempPathFactory) -> tuple[Sn
     root = tmp_path_factory.mktemp("collect") / "root"
     store = make_store(root)
     plans = [channel.plan("train", *what) for what in (("alpha=1.0", "python"), ("alpha", "python"), ALL)]
-    names = [generation.build(store, plan, FAST)["name"] for plan in plans]
+    names = [build.build(store, plan, FAST)["name"] for plan in plans]
     return Snapshot(root), names
 
 
@@ -273,14 +274,14 @@ class TestCollect:
         state = Path(store.state, "train.json")
         state.write_text(json.dumps([[name, 1000.0 + i] for i, name in enumerate(names)]))
         assert sorted(store.candidates("train", 0, 3600)) == sorted(names[:2])
-        assert not generation.stage(store, channel.plan("train", "alpha=1.0", "python"), FAST)["changed"]
+        assert not build.stage(store, channel.plan("train", "alpha=1.0", "python"), FAST)["changed"]
         assert store.candidates("train", 0, 3600) == [names[1]]
 
     def test_a_blocked_lease_holds_up_no_run(self, channel: Channel, store: Store, names: list[str]) -> None:
         """Whoever may read a lease may lock it for ever."""
         os.utime(store.lease("train", names[0]), (0, 0))
         with held(store.lease("train", names[0]), "-x"):
-            assert not generation.stage(store, channel.plan("train", "alpha=1.0", "python"), FAST)["changed"]
+            assert not build.stage(store, channel.plan("train", "alpha=1.0", "python"), FAST)["changed"]
         assert time.time() - os.lstat(store.lease("train", names[0])).st_mtime < 600  # noted as wanted all the same
 
     def test_an_unfinished_tree_goes_at_once(self, store: Store, names: list[str]) -> None:

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 from tests.tiny import make_channel, make_store
 from tests.waiting import freed, held
 
-FAST = generation.Options(pip_check=False)
+FAST = build.Options(pip_check=False)
 SHELLS = [shell for shell in ("bash", "zsh", "dash", "fish") if shutil.which(shell)]
 POSIX = [shell for shell in SHELLS if shell != "fish"]
 
@@ -48,7 +48,7 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
     })  # fmt: skip
     for version in ("1.0", "2.0"):
         plan = channel.plan("train", "python", f"alpha={version}", "extra", variables={"WHAT": "it's $HOME"})
-        generation.stage(store, plan, FAST)
+        build.stage(store, plan, FAST)
     return base / "root"
 
 

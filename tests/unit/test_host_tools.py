@@ -11,10 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import engine, tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import host_tools, wheels
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import rattler_runtime
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import host_files
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache
 
 from tests.tiny import MODULE_UTILS, zip_of
 
@@ -33,16 +35,16 @@ def imports_of(name: str) -> set[str]:
 
 
 def test_the_tools_are_exactly_what_the_commands_import() -> None:
-    assert set(host_tools.MODULES) == imports_of("host_main") | {"install_child"}
+    assert set(host_files.MODULES) == imports_of("host_main") | {"install_child"}
 
 
 def test_the_digest_is_of_names_and_contents() -> None:
-    files = host_tools.tools()
-    assert host_tools.folder() == f"tools-{host_tools.digest(files)[:12]}"
-    changed = {**files, "lockstep_host/tree.py": host_tools.HostFile("other", 0o644)}
-    assert host_tools.digest(changed) != host_tools.digest(files)
-    assert host_tools.digest(dict(reversed(files.items()))) == host_tools.digest(files)
-    assert host_tools.folder() in host_tools.host_files()["bin/lockstep-clean"].text
+    files = host_files.tools()
+    assert host_files.folder() == f"tools-{host_files.digest(files)[:12]}"
+    changed = {**files, "lockstep_host/tree.py": host_files.HostFile("other", 0o644)}
+    assert host_files.digest(changed) != host_files.digest(files)
+    assert host_files.digest(dict(reversed(files.items()))) == host_files.digest(files)
+    assert host_files.folder() in host_files.host_files()["bin/lockstep-clean"].text
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.13"])
@@ -83,69 +85,69 @@ class TestEngine:
         return path
 
     @pytest.fixture
-    def wanted(self, tmp_path: Path, wheel: Path) -> engine.Wanted:
-        files = {path: (file.sha256, file.mode) for path, file in host_tools.host_files().items()}
-        return engine.Wanted(str(tmp_path / "root"), "1.0", tree.sha256_file(str(wheel)), files)
+    def wanted(self, tmp_path: Path, wheel: Path) -> rattler_runtime.Wanted:
+        files = {path: (file.sha256, file.mode) for path, file in host_files.host_files().items()}
+        return rattler_runtime.Wanted(str(tmp_path / "root"), "1.0", tree.sha256_file(str(wheel)), files)
 
     @pytest.fixture
     def texts(self) -> dict[str, str]:
-        return {path: file.text for path, file in host_tools.host_files().items()}
+        return {path: file.text for path, file in host_files.host_files().items()}
 
     def test_installs_all_and_then_has_nothing_to_do(
-        self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str]
+        self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
     ) -> None:
-        missing = engine.look(wanted)
+        missing = rattler_runtime.look(wanted)
         assert missing["engine"] and sorted(missing["files"]) == sorted(texts)
         assert not Path(wanted.root).exists()  # looking makes nothing
-        engine.apply(wanted, str(wheel), texts)
-        assert engine.look(wanted) == {"engine": False, "files": [], "superseded": []}
+        rattler_runtime.apply(wanted, str(wheel), texts)
+        assert rattler_runtime.look(wanted) == {"engine": False, "files": [], "superseded": []}
         root = Path(wanted.root)
         assert (root / "engine/rattler-1.0/.complete").read_text() == wanted.sha256 + "\n"
         assert (root / "bin/lockstep-run").stat().st_mode & 0o777 == 0o755
 
     def test_mends_what_was_altered_and_removes_what_is_old(
-        self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str]
+        self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
     ) -> None:
-        engine.apply(wanted, str(wheel), texts)
+        rattler_runtime.apply(wanted, str(wheel), texts)
         root = Path(wanted.root)
         victim = root / "engine" / wanted.tools / "lockstep_host/clean.py"
         victim.write_text("")
         (root / "bin/lockstep-run").chmod(0o700)
         for old in ("rattler-0.9", "tools-000000000000", ".rattler-1.0.new"):
             (root / "engine" / old / "sub").mkdir(parents=True)
-        found = engine.look(wanted)
+        found = rattler_runtime.look(wanted)
         assert sorted(found["files"]) == ["bin/lockstep-run", f"engine/{wanted.tools}/lockstep_host/clean.py"]
         assert len(found["superseded"]) == 3
-        engine.apply(wanted, "", texts)
-        assert engine.look(wanted) == {"engine": False, "files": [], "superseded": []}
+        rattler_runtime.apply(wanted, "", texts)
+        assert rattler_runtime.look(wanted) == {"engine": False, "files": [], "superseded": []}
         assert {p.name for p in (root / "engine").iterdir()} == {wanted.engine, wanted.tools}
 
     @pytest.mark.parametrize("harm", [lambda f: f.write_bytes(b"E"), lambda f: f.rename(f.with_name("other.so"))])
     def test_sees_an_engine_of_which_something_is_missing(
-        self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str], harm: Callable[[Path], object]
+        self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str], harm: Callable[[Path], object]
     ) -> None:
-        engine.apply(wanted, str(wheel), texts)
+        rattler_runtime.apply(wanted, str(wheel), texts)
         harm(Path(wanted.root, "engine/rattler-1.0/rattler/rattler.abi3.so"))
-        assert engine.look(wanted)["engine"]
-        engine.apply(wanted, str(wheel), {})
-        assert not engine.look(wanted)["engine"]
+        assert rattler_runtime.look(wanted)["engine"]
+        rattler_runtime.apply(wanted, str(wheel), {})
+        assert not rattler_runtime.look(wanted)["engine"]
 
     def test_keeps_an_old_engine_while_something_is_built(
-        self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str]
+        self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
     ) -> None:
-        engine.apply(wanted, str(wheel), texts)
+        rattler_runtime.apply(wanted, str(wheel), texts)
         old = Path(wanted.root, "engine/rattler-0.9")
         old.mkdir()
         with Store(wanted.root).locked("train"):
-            engine.apply(wanted, "", {})
+            rattler_runtime.apply(wanted, "", {})
         assert old.exists()
-        engine.apply(wanted, "", {})
+        rattler_runtime.apply(wanted, "", {})
         assert not old.exists()
 
-    def test_refuses_another_wheel(self, wanted: engine.Wanted, wheel: Path, texts: dict[str, str]) -> None:
+    def test_refuses_another_wheel(self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]) -> None:
         wheel.write_bytes(wheel.read_bytes() + b"x")
         with pytest.raises(Problem, match="not the declared one"):
-            engine.apply(wanted, str(wheel), texts)
+            rattler_runtime.apply(wanted, str(wheel), texts)
         assert not list(Path(wanted.root, "engine").glob("*rattler*"))
 
 
@@ -157,17 +159,17 @@ class TestWheels:
         source.mkdir()
         (source / self.FILE).write_bytes(b"wheel")
         sha256 = tree.sha256_file(str(source / self.FILE))
-        path = wheels.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
+        path = wheel_cache.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
         (source / self.FILE).unlink()
-        assert path == wheels.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
+        assert path == wheel_cache.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
         path.write_bytes(b"broken")
         with pytest.raises(Problem, match="is not at"):
-            wheels.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
+            wheel_cache.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
 
     def test_refuses_another_hash(self, tmp_path: Path) -> None:
         (tmp_path / self.FILE).write_bytes(b"wheel")
         with pytest.raises(Problem, match="not the declared one"):
-            wheels.wheel(self.FILE, "0" * 64, f"file://{tmp_path}", tmp_path / "cache")
+            wheel_cache.wheel(self.FILE, "0" * 64, f"file://{tmp_path}", tmp_path / "cache")
 
     @pytest.mark.parametrize("said", [
         b"", b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", b"HTTP/1.1 404 No\r\n\r\n",
@@ -184,7 +186,7 @@ class TestWheels:
             threading.Thread(target=answer, args=(server,), daemon=True).start()
             url = f"http://127.0.0.1:{server.getsockname()[1]}"
             with pytest.raises(Problem, match=rf"cannot be fetched from {url}/{self.FILE}. Cause: .+"):
-                wheels.wheel(self.FILE, "0" * 64, url, tmp_path / "cache")
+                wheel_cache.wheel(self.FILE, "0" * 64, url, tmp_path / "cache")
 
     def test_asks_pip_with_hash_and_platform(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         calls = []
@@ -195,7 +197,7 @@ class TestWheels:
 
         monkeypatch.setattr(subprocess, "run", run)
         with pytest.raises(Problem, match="pip said") as caught:
-            wheels.wheel(self.FILE, "0" * 64, "", tmp_path / "cache")
+            wheel_cache.wheel(self.FILE, "0" * 64, "", tmp_path / "cache")
         assert "secret" not in str(caught.value)
         assert calls[0][:4] == [sys.executable, "-m", "pip", "download"]
         assert {"--require-hashes", "manylinux2014_x86_64", "--only-binary=:all:"} <= set(calls[0])

@@ -8,14 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import prefix_reader, spec, whole_file
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.findings import errors
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.outcome import ImportFailed, Outcome, Settings
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.run import read, run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, plan
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run as make_locks
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings as Site
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build as generation
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, plan
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import atomic_write
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.findings import errors
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.import_env import read_prefix
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.import_env.outcome import ImportFailed, Outcome, Settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.import_env.run import read, run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run as make_locks
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings as Site
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.spec.environment_spec import environment_spec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from package_index import Index
@@ -85,7 +87,7 @@ def site(tmp_path):
 
 def dependencies(made) -> list[str]:
     """What the spec asks for; a spec that was made must be without errors."""
-    read, findings = spec.read(made.spec, "x", made.name, ["conda-forge"])
+    read, findings = environment_spec.read(made.spec, "x", made.name, ["conda-forge"])
     assert not errors(findings), findings
     return [dependency.match.text for dependency in read.dependencies]
 
@@ -226,10 +228,10 @@ def dist_info(prefix: Path, name: str, version: str, **files: str) -> None:
 
 
 def test_what_pip_put_over_it(site, monkeypatch):
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils import pipsolver
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve import pip_solver
 
-    clean = pipsolver._clean
-    monkeypatch.setattr(pipsolver, "_clean", lambda url: clean(url).replace("file:///", "https://index.example/"))
+    clean = pip_solver._clean
+    monkeypatch.setattr(pip_solver, "_clean", lambda url: clean(url).replace("file:///", "https://index.example/"))
     index = Index(site.folder / "simple")
     index.add("only-pip", "1.0", "helper")
     index.add("helper", "1.0")
@@ -251,7 +253,7 @@ def test_what_pip_put_over_it(site, monkeypatch):
     dist_info(prefix, "forked", "0.1", requested="",
               direct='{"url": "https://me:secret@git.example/forked", "vcs_info": {"vcs": "git"}}')  # fmt: skip
     made = run(site.settings(prefix, pip_index=index.url), write=False)
-    read, _ = spec.read(made.spec, "x", "old", ["conda-forge"])
+    read, _ = environment_spec.read(made.spec, "x", "old", ["conda-forge"])
     assert [requirement.text for requirement in read.pip] == ["only-pip==1.0"]
     assert "scikit-learn" in dependencies(made) and versions(made)["only-pip"] == "1.0"
     assert versions(made)["helper"] == "1.0", "2.0 is there, and stays away"
@@ -302,7 +304,7 @@ def test_folders_that_are_no_environments(site):
 )
 def test_history_of_all_times(tmp_path, line, specs):
     (tmp_path / "history").write_text(line + "\n")
-    assert prefix_reader._history(tmp_path / "history") == specs
+    assert read_prefix._history(tmp_path / "history") == specs
 
 
 # descriptions
@@ -560,7 +562,7 @@ def test_nothing_is_replaced_unless_told(site):
 
 def test_a_killed_import_is_completed_by_the_next(site, monkeypatch):
     writes = []
-    real = whole_file.write
+    real = atomic_write.write
 
     def dies_at_the_second(path, text):
         writes.append(path)
@@ -568,11 +570,11 @@ def test_a_killed_import_is_completed_by_the_next(site, monkeypatch):
             raise KeyboardInterrupt
         real(path, text)
 
-    monkeypatch.setattr(whole_file, "write", dies_at_the_second)
+    monkeypatch.setattr(atomic_write, "write", dies_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         site.take("dependencies: [python=3.12]\n")
     assert (site.folder / "envs/train.yml").exists() and not (site.folder / "envs/locks/dev").exists()
-    monkeypatch.setattr(whole_file, "write", real)
+    monkeypatch.setattr(atomic_write, "write", real)
     assert site.take("dependencies: [python=3.12]\n").changed
     assert (site.folder / "envs/locks/dev/train.conda-lock.yml").exists()
 

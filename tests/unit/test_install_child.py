@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation, install_child
-from ansible_collections.lockstep.fleet.plugins.module_utils.engine_errors import explain
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build, install_child
+from ansible_collections.lockstep.fleet.plugins.module_utils.build.rattler_errors import explain
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 from tests.tiny import Channel, make_channel, make_store
 
-FAST = generation.Options(pip_check=False)
+FAST = build.Options(pip_check=False)
 
 
 class Moody(http.server.BaseHTTPRequestHandler):
@@ -69,7 +69,7 @@ def test_a_refusal_for_a_moment_fails_no_build(channel: Channel, store: Store, m
     plan = channel.plan("train", "beta", "gamma")
     for package in plan["packages"]:
         package["url"] = package["url"].replace(channel.url, moody)
-    assert generation.build(store, plan, FAST)["downloaded"] == ["beta", "gamma"]
+    assert build.build(store, plan, FAST)["downloaded"] == ["beta", "gamma"]
 
 
 def test_a_channel_that_falls_silent_is_not_waited_for(
@@ -107,7 +107,7 @@ def test_an_engine_that_is_cut_off_is_named(channel: Channel, store: Store, size
     library = next(engine.glob("*.so"))
     os.truncate(library, size)
     with pytest.raises(Problem, match=rf"the engine in {store.engine} cannot be used.*") as raised:
-        generation.build(store, channel.plan("train", "beta"), FAST)
+        build.build(store, channel.plan("train", "beta"), FAST)
     assert says in str(raised.value) and "remove that folder" in str(raised.value)
 
 
@@ -119,5 +119,5 @@ def test_an_engine_that_is_cut_off_is_named(channel: Channel, store: Store, size
 def test_a_base_whose_python_does_not_run_is_named(channel: Channel, store: Store, script: str, says: str) -> None:
     Path(store.python).write_text(f"#!/bin/sh\n{script}\n")
     with pytest.raises(Problem, match=rf"{store.python} cannot run the engine") as raised:
-        generation.build(store, channel.plan("train", "beta"), FAST)
+        build.build(store, channel.plan("train", "beta"), FAST)
     assert says in str(raised.value) and "Traceback" not in str(raised.value)

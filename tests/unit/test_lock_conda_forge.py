@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import rattler
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings
 
 CHECKOUT = Path(__file__).parents[2]
 COMMITTED = sorted((CHECKOUT / "envs" / "locks").glob("*/*.conda-lock.yml"))

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import packagediff, variants
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lock_diff, variants
 
 from tests.unit.lock_samples import lock, package
 
@@ -18,7 +18,7 @@ def test_builds_without_cuda_beside_builds_with_it():
 
 
 def test_no_difference():
-    assert packagediff.diff(lock(), lock()) == []
+    assert lock_diff.diff(lock(), lock()) == []
 
 
 def test_packages_and_variants():
@@ -28,7 +28,7 @@ def test_packages_and_variants():
     new = lock(package("libblas", "3.9", "1_mkl"), package("torch", "2.0", "cpu_0"), package("new"),
                package("zlib", "1.3"),
                package("same", build="h2_0"))  # fmt: skip
-    assert packagediff.diff(old, new) == [
+    assert lock_diff.diff(old, new) == [
         "linux-64: 4 changed, 1 added, 2 removed",
         "  ! BLAS openblas -> mkl",
         "  ! CUDA 12.6 -> none",
@@ -44,14 +44,14 @@ def test_packages_and_variants():
 
 
 def test_other_contents_of_the_same_file_stand_out():
-    lines = packagediff.diff(lock(package()), lock(package(sha256="ef" * 32)))
+    lines = lock_diff.diff(lock(package()), lock(package(sha256="ef" * 32)))
     assert (
         "zlib: the same file has other contents (sha256)" in lines[1] and lines[2] == "  ~ zlib 1.3 (contents changed)"
     )
 
 
 def test_what_it_was_made_for():
-    lines = packagediff.diff(
+    lines = lock_diff.diff(
         lock(custom={"floor": '{"cuda":"12.6"}'}),
         lock(custom={"floor": '{"cuda":"12.8"}'}, channels=("conda-forge", "ml")),
     )
@@ -60,10 +60,10 @@ def test_what_it_was_made_for():
 
 def test_platforms_come_and_go():
     both = lock(package(), package(platform="osx-arm64"))
-    assert packagediff.diff(lock(package()), both) == ["osx-arm64: new, 1 packages"]
-    assert packagediff.diff(both, lock(package())) == [
+    assert lock_diff.diff(lock(package()), both) == ["osx-arm64: new, 1 packages"]
+    assert lock_diff.diff(both, lock(package())) == [
         "! no longer locked for osx-arm64",
         "osx-arm64: 0 changed, 0 added, 1 removed",
         "  - zlib 1.3 h1_0",
     ]
-    assert packagediff.diff(None, lock(package())) == ["linux-64: new, 1 packages"]
+    assert lock_diff.diff(None, lock(package())) == ["linux-64: new, 1 packages"]

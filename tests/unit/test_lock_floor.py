@@ -1,6 +1,6 @@
 """What the solver is told of hosts, platform by platform."""
 
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.floor import Floor
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.system_requirements import Floor
 
 
 def told(platform, **floor):

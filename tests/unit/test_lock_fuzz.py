@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import findings as found
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import spec as specs
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, LockError
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, LockError
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import findings as found
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.spec.environment_spec import environment_spec as specs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -16,14 +16,17 @@ from pathlib import Path
 import pytest
 import rattler
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import handover, lockfile, relax, whole_file
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings, SettingsError
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.summary import lines
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.writing import complete
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.solver import ChannelUnreadable
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import atomic_write
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings, SettingsError
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.summary import lines
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.writing import complete
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import transaction
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve import explain_unsat
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve.conda_solver import ChannelUnreadable
 
 from tests.unit.small_channel import SmallChannel, usual
 
@@ -370,7 +373,7 @@ def test_channels_in_explanations_go_by_their_names(site):
 
 
 def test_explaining_takes_no_longer_than_people_wait(site, monkeypatch):
-    monkeypatch.setattr(relax, "_PATIENCE", 0.0)
+    monkeypatch.setattr(explain_unsat, "_PATIENCE", 0.0)
     site.spec("numpy ==9", "python")
     assert "were not tried, for lack of time" in explained(site)
 
@@ -379,7 +382,7 @@ def test_a_channel_that_fails_while_explaining(site, monkeypatch):
     async def gone(*_):
         raise ChannelUnreadable("gone away")
 
-    monkeypatch.setattr(relax, "_attempts", gone)
+    monkeypatch.setattr(explain_unsat, "_attempts", gone)
     site.spec("numpy ==9", "python")
     assert "not known how to mend: gone away" in explained(site)
 
@@ -567,9 +570,9 @@ def test_a_killed_run_leaves_a_whole_lock(site):
     script = (
         "import sys, dataclasses; sys.path.insert(0, 'collections')\n"
         "from pathlib import Path\n"
-        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run\n"
-        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings\n"
-        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.writing import complete\n"
+        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run\n"
+        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings\n"
+        "from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.writing import complete\n"
         "folder = Path(sys.argv[1]); spec = folder / 'envs' / 'train.yml'\n"
         "s = Settings(folder / 'envs', folder / 'envs' / 'locks', 'dev', upgrade=True,\n"
         "                     repodata_alias=str(folder / 'channels'), cache=folder / 'cache')\n"
@@ -622,7 +625,7 @@ def test_what_a_killed_run_left_is_swept(tmp_path):
     for leftover in leftovers:
         leftover.touch()
     os.utime(leftovers[0], (time.time() - 7200,) * 2)
-    whole_file.write(tmp_path / "train.txt", "x")
+    atomic_write.write(tmp_path / "train.txt", "x")
     assert [leftover.exists() for leftover in leftovers] == [False, True]
 
 
@@ -659,7 +662,7 @@ def test_a_run_that_is_killed_anywhere_is_completed(site, monkeypatch):
             except Killed:
                 pass
         versions = [site.versions(name=name)["numpy"] for name in ("serve", "train")]
-        begun = (site.settings.locks_dir / handover.JOURNAL).exists()
+        begun = (site.settings.locks_dir / transaction.JOURNAL).exists()
         said = complete(site.settings, write=False)
         assert bool(said) == begun, "a check says so, and"
         assert [site.versions(name=name)["numpy"] for name in ("serve", "train")] == versions, "changes nothing"
@@ -683,8 +686,8 @@ def test_two_runs_at_once(site):
     site.spec("python")
     site.settings.locks_dir.mkdir()
     with (
-        handover.alone(site.settings.locks_dir),
-        pytest.raises(handover.HandoverError, match="another lock, promotion or rollback is at work"),
+        transaction.alone(site.settings.locks_dir),
+        pytest.raises(transaction.HandoverError, match="another lock, promotion or rollback is at work"),
     ):
         site.one()
     assert list(site.settings.locks_dir.iterdir()) == []
@@ -693,15 +696,15 @@ def test_two_runs_at_once(site):
 def test_a_lock_that_changed_meanwhile_is_not_written_over(site, monkeypatch):
     site.spec("python")
     path = site.settings.locks_dir / "dev" / "train.conda-lock.yml"
-    alone = handover.alone
+    alone = transaction.alone
 
     def late(folder):
         path.parent.mkdir(parents=True)
         path.write_text("somebody else's")
         return alone(folder)
 
-    monkeypatch.setattr(handover, "alone", late)
-    with pytest.raises(handover.HandoverError, match="was changed while this ran; nothing was written"):
+    monkeypatch.setattr(transaction, "alone", late)
+    with pytest.raises(transaction.HandoverError, match="was changed while this ran; nothing was written"):
         site.one()
     assert path.read_text() == "somebody else's"
 

@@ -7,9 +7,10 @@ import time
 import pytest
 import rattler
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, lockpackage, yaml_guard
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, LockError
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import locked_package, lockfile
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, LockError
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import safe_yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -93,14 +94,14 @@ def test_py_rattler_reads_wheels(tmp_path):
 
 
 def test_merged_dependencies():
-    assert lockpackage.merge_depends(["a >=1", "a <2", "b * build_*", "b >=1|0", "c"]) == (
+    assert locked_package.merge_depends(["a >=1", "a <2", "b * build_*", "b >=1|0", "c"]) == (
         ("a", ">=1,<2"),
         ("b", ">=1|0 build_*"),
         ("c", ""),
     )
-    assert lockpackage.merge_depends(["a >=1|0", "a <2"]) == (("a", "(>=1|0),<2"),)
+    assert locked_package.merge_depends(["a >=1|0", "a <2"]) == (("a", "(>=1|0),<2"),)
     with pytest.raises(LockError, match="one constraint cannot hold"):
-        lockpackage.merge_depends(["a * x", "a * y"])
+        locked_package.merge_depends(["a * x", "a * y"])
 
 
 def test_a_plan_for_a_host():
@@ -307,11 +308,11 @@ def test_hostile_yaml_is_refused_at_once(text):
 
 
 def test_yaml_errors_say_where():
-    with pytest.raises(yaml_guard.YamlError) as caught:
-        yaml_guard.load("a: 1\nb: [1\nc: 2\n")
+    with pytest.raises(safe_yaml.YamlError) as caught:
+        safe_yaml.load("a: 1\nb: [1\nc: 2\n")
     assert caught.value.at("f.yml").startswith("f.yml:") and caught.value.line >= 2
-    with pytest.raises(yaml_guard.YamlError) as caught:
-        yaml_guard.load("a: 1\nb: 2\na: 3\n")
+    with pytest.raises(safe_yaml.YamlError) as caught:
+        safe_yaml.load("a: 1\nb: 2\na: 3\n")
     assert (caught.value.line, caught.value.column) == (3, 1)
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import hostroot, miniconda
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import root as hostroot
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda.install import install
 
 OLD, NEW = "py312_26.5.2-1", "py312_26.5.3-1"
 
@@ -80,8 +81,8 @@ def root(tmp_path: Path) -> Path:
 
 def converge(root: Path, version: str, url: str, sha256: str) -> list[str]:
     prefix = str(root / "miniconda")
-    action = miniconda.decide(miniconda.look(str(root), prefix), prefix, version)
-    return miniconda.apply(action, str(root), prefix, version, url, sha256) if action else []
+    action = install.decide(install.look(str(root), prefix), prefix, version)
+    return install.apply(action, str(root), prefix, version, url, sha256) if action else []
 
 
 def test_installs_once_and_freezes(site: Site, root: Path) -> None:
@@ -128,12 +129,12 @@ def test_what_breaks_off_is_told_from_a_full_disk(
 
     monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: Answer())
     with pytest.raises(Problem, match=says):
-        miniconda.fetch("https://repo.example/x.sh", "0" * 64, str(root / "x"), tries=1)
+        install.fetch("https://repo.example/x.sh", "0" * 64, str(root / "x"), tries=1)
 
 
 def test_credentials_stay_out_of_messages(root: Path) -> None:
     with pytest.raises(Problem) as caught:
-        miniconda.fetch("http://user:secret@127.0.0.1:9/t/token/x.sh", "0" * 64, str(root / "x"), tries=1)
+        install.fetch("http://user:secret@127.0.0.1:9/t/token/x.sh", "0" * 64, str(root / "x"), tries=1)
     assert "secret" not in str(caught.value) and "token/x" not in str(caught.value)
 
 
@@ -141,7 +142,7 @@ def test_a_failing_installer_leaves_nothing_behind(site: Site, root: Path) -> No
     url, sha256 = site.publish(NEW, before="echo no room >&2; exit 3")
     with pytest.raises(Problem, match=r"ended with 3.*no room.*nothing of it is left"):
         converge(root, NEW, url, sha256)
-    assert not (root / "miniconda").exists() and not Path(miniconda.intent(str(root))).exists()
+    assert not (root / "miniconda").exists() and not Path(install.intent(str(root))).exists()
     url, sha256 = site.publish(NEW)
     assert converge(root, NEW, url, sha256) == [f"installed {NEW}"]
 
@@ -171,7 +172,7 @@ def killed(root: Path, url: str, sha256: str, what: str = "install") -> None:
 
 def test_a_killed_run_heals(site: Site, root: Path) -> None:
     killed(root, *site.publish(NEW, before="kill -9 $PPID; exit 1"))
-    assert miniconda.look(str(root), str(root / "miniconda")).state == "unfinished"
+    assert install.look(str(root), str(root / "miniconda")).state == "unfinished"
     url, sha256 = site.publish(NEW)
     assert converge(root, NEW, url, sha256) == [f"removed what a killed run had left, installed {NEW}"]
     assert converge(root, NEW, url, sha256) == []
@@ -187,7 +188,7 @@ def test_a_killed_run_elsewhere_is_no_licence_to_remove(site: Site, root: Path) 
     killed(root, *site.publish(NEW, before="kill -9 $PPID; exit 1"))
     other = root / "other"
     subprocess.run(["bash", site.folder / site.publish(OLD)[0].rsplit("/", 1)[1], "-b", "-p", other], check=True)
-    assert miniconda.look(str(root), str(other)).state == "foreign"
+    assert install.look(str(root), str(other)).state == "foreign"
 
 
 @pytest.mark.parametrize("end", ["kill -9 $PPID; exit 1", "exit 3"])
@@ -201,7 +202,7 @@ def test_an_update_that_does_not_end_well_is_tried_again_and_removes_nothing(sit
     else:
         with pytest.raises(Problem, match=r"ended with 3.*half-updated"):
             converge(root, NEW, *site.publish(NEW, before=end))
-    assert miniconda.look(str(root), str(root / "miniconda")).state == "half-updated"
+    assert install.look(str(root), str(root / "miniconda")).state == "half-updated"
     assert converge(root, NEW, *site.publish(NEW)) == [f"updated {OLD} to {NEW}"]
     assert (root / "miniconda/envs/mine").exists()
     assert json.loads((root / "miniconda/.lockstep-base.json").read_text())["adopted"] is True
@@ -230,7 +231,7 @@ def test_others_can_read_what_a_strict_umask_installs(site: Site, tmp_path: Path
 @pytest.mark.parametrize("url", ["repo.example/x.sh", "http://h:port/x.sh", "http://[::1/x.sh", "http://h/a b.sh"])
 def test_an_address_that_is_none_is_said(root: Path, url: str) -> None:
     with pytest.raises(Problem, match=r"is no address.*miniconda_base_url"):
-        miniconda.fetch(url, "0" * 64, str(root / "x"))
+        install.fetch(url, "0" * 64, str(root / "x"))
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,7 @@ def test_a_server_that_talks_otherwise_is_said(root: Path, said: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=serve, daemon=True).start()
         with pytest.raises(Problem, match="cannot be downloaded"):
-            miniconda.fetch(f"http://127.0.0.1:{server.getsockname()[1]}/x.sh", "0" * 64, str(root / "x"), tries=1)
+            install.fetch(f"http://127.0.0.1:{server.getsockname()[1]}/x.sh", "0" * 64, str(root / "x"), tries=1)
     assert not list(root.iterdir())
 
 
@@ -254,7 +255,7 @@ def test_updates_in_place_but_never_back(site: Site, root: Path) -> None:
     converge(root, OLD, *site.publish(OLD))
     new = site.publish(NEW)
     assert converge(root, NEW, *new) == [f"updated {OLD} to {NEW}"]
-    assert not miniconda.unfrozen(str(root / "miniconda"))
+    assert not install.unfrozen(str(root / "miniconda"))
     with pytest.raises(Problem, match="newer than the declared"):
         converge(root, OLD, *site.publish(OLD))
 
@@ -296,7 +297,7 @@ def test_frozen_marks_are_put_back(site: Site, root: Path) -> None:
 
 
 def test_no_room_is_said_before_anything_is_fetched(site: Site, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(miniconda, "ROOM", 1 << 60)
+    monkeypatch.setattr(install, "ROOM", 1 << 60)
     with pytest.raises(Problem, match=r"GB free.*Remedy: make room"):
         converge(root, NEW, *site.publish(NEW))
     assert not (root / "miniconda").exists()

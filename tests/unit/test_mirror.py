@@ -18,24 +18,24 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.room import human
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockpackage
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import contents
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.access import split_credentials
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.fetch import Fetcher
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.layout import (
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.disk_space import human
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import locked_package
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror import contents
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.layout import (
     ENGINE,
     MINICONDA,
     SIMPLE,
     path_of,
     safe,
 )
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.problems import Stopped
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.progress import Progress
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.settings import Extras, Sources
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.simple import simple_pages
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.progress import Progress
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.settings import Extras, Sources
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.simple import simple_pages
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.net.credentials import split_credentials
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.net.download import Fetcher
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.net.errors import Stopped
 from small_channel import usual
 
 from tests.mirror_samples import ALIAS, Site, Source, source, tree_of, whole
@@ -157,7 +157,7 @@ def test_several_channels_and_one_by_its_url(site: Site, served: Source) -> None
     url = f"{served.url}/own"
     shutil.copytree(site.upstream / "forge", site.upstream / "own")
     gamma = site.package("gamma")
-    mine = lockpackage.Package(**{**gamma.__dict__, "url": gamma.url.replace(f"{ALIAS}/forge", url)})
+    mine = locked_package.Package(**{**gamma.__dict__, "url": gamma.url.replace(f"{ALIAS}/forge", url)})
     site.lock("dev", "both", "python", "stranger", channels=("forge", "other/label/rc"))
     site.lock("dev", "mine", mine, channels=(url,))
     made = site.mirror(served.url, chosen=("dev",))
@@ -227,7 +227,7 @@ def test_an_archive_that_is_another_package(site: Site, served: Source) -> None:
     beta, gamma = site.package("beta"), site.package("gamma")
     data = (site.upstream / "forge/linux-64/beta-1.0-htiny_0.conda").read_bytes()
     (site.upstream / "forge/linux-64/gamma-1.0-htiny_0.conda").write_bytes(data)
-    site.lock("dev", "train", lockpackage.Package(**{**gamma.__dict__, "sha256": beta.sha256, "md5": beta.md5}))
+    site.lock("dev", "train", locked_package.Package(**{**gamma.__dict__, "sha256": beta.sha256, "md5": beta.md5}))
     with pytest.raises(Problem, match=r"gamma-1.0-htiny_0.conda is not the package that the lock says.*beta 1.0"):
         site.mirror(served.url, chosen=("dev",))
     assert not list((site.folder / "m").rglob("repodata.json"))
@@ -528,7 +528,7 @@ def wheel(site: Site, name: str = "demo", version: str = "1.0") -> Any:
     data = zip_of({f"{name}.py": b"", f"{info}/METADATA": meta, f"{info}/WHEEL": tag, f"{info}/RECORD": b""})
     file = f"{name}-{version}-py3-none-any.whl"
     sha256 = site.plain(f"wheels/{file}", data)
-    return lambda url: lockpackage.Package("pip", name, "linux-64", version, "", f"{url}/wheels/{file}", "", sha256)
+    return lambda url: locked_package.Package("pip", name, "linux-64", version, "", f"{url}/wheels/{file}", "", sha256)
 
 
 def test_wheels_become_an_index_for_pip(site: Site, served: Source) -> None:
@@ -571,8 +571,8 @@ def test_a_mirror_of_a_mirror(site: Site, served: Source) -> None:
 
 def test_the_solver_and_a_generation_take_it_as_a_channel(site: Site, served: Source, tmp_path: Path) -> None:
     """py-rattler solves from a served mirror; a lock's plan with the mirror as channel alias builds an environment."""
-    from ansible_collections.lockstep.fleet.plugins.module_utils import generation
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile
+    from ansible_collections.lockstep.fleet.plugins.module_utils.build import build as generation
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
 
     from tests.tiny import make_store
 
@@ -712,9 +712,10 @@ def test_a_proxy_that_refuses(site: Site, served: Source, monkeypatch: Any) -> N
 
 def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
     """All that downloads reads the netrc file: engine (py-rattler's default client does not), installer, wheels."""
-    from ansible_collections.lockstep.fleet.plugins.module_utils import generation, miniconda
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils import wheels
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils.solver import Question, Solver
+    from ansible_collections.lockstep.fleet.plugins.module_utils.build import build as generation
+    from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda.install import install
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve.conda_solver import Question, Solver
 
     from tests.tiny import make_channel, make_store
 
@@ -732,17 +733,17 @@ def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
         file, sha256 = "x-1-py3-none-any.whl", hashlib.sha256(b"x").hexdigest()
         (tmp_path / file).write_bytes(b"x")
         with pytest.raises(Problem, match=r"401.*~/.netrc"):
-            miniconda.fetch(f"{one.url}/{file}", sha256, str(tmp_path / "installer"))
+            install.fetch(f"{one.url}/{file}", sha256, str(tmp_path / "installer"))
         with pytest.raises(Problem, match="401"):
-            wheels.wheel(file, sha256, one.url, tmp_path / "cache")
+            wheel_cache.wheel(file, sha256, one.url, tmp_path / "cache")
         (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password pw\n")
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-        miniconda.fetch(f"{one.url}/{file}", sha256, str(tmp_path / "installer"))
+        install.fetch(f"{one.url}/{file}", sha256, str(tmp_path / "installer"))
         usual(tmp_path / "solvable")
         asked = Question("linux-64", ("python",), ("conda-forge",), ())
         names = asyncio.run(Solver(f"{one.url}/solvable", tmp_path / "cache").names(asked))
         assert "numpy" in names["conda-forge"]
-        assert wheels.wheel(file, sha256, one.url, tmp_path / "cache").read_bytes() == b"x"
+        assert wheel_cache.wheel(file, sha256, one.url, tmp_path / "cache").read_bytes() == b"x"
         built = generation.build(make_store(tmp_path / "root2"), plan, generation.Options(pip_check=False))
         assert built["downloaded"] == ["gamma", "python"]
 

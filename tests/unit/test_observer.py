@@ -17,24 +17,25 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils import miniconda
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer import commands, environments, machine, seals
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.base import BASE_MARK, BASELINE
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.main import DEPTHS, observe
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer.reading import Seen
-from ansible_collections.lockstep.fleet.plugins.module_utils.tree import MANIFEST, MARK
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, piped
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.compare import compare
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import Declared
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.drift import (
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda.install import install
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe import commands, environments, machine, seals
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.base import BASE_MARK, BASELINE
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.main import DEPTHS, observe
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.reading import Seen
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.tree import MANIFEST, MARK
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import observer_bundle
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.compare import compare
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.drift import (
     DRIFT,
     NOTE,
     UNKNOWN,
     Drift,
     in_sync,
 )
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.kinds import Kind
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.kinds import Kind
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import Declared
 from fake_root import PACKAGES, SITE, FakeRoot, plan_of, put, thaw
 
 from tests.waiting import PATIENCE
@@ -59,7 +60,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRoot]
 
 def look(fleet: FakeRoot, declared: Declared | None = None, depth: str = "stats") -> tuple[list[Drift], dict[str, Any]]:
     declared = declared or fleet.declared()
-    seen = json.loads(json.dumps(observe(declare.request(declared, depth))))
+    seen = json.loads(json.dumps(observe(desired_state.request(declared, depth))))
     return compare(declared, seen), seen
 
 
@@ -211,7 +212,7 @@ PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
     ("no list of what the installer brought", lambda f, t: (f.root / "miniconda" / BASELINE).unlink(), Kind.BASE_PACKAGES,
      "initial-state.explicit.txt is gone", "base"),
     ("a thawed base", lambda f, t: (f.root / "miniconda/conda-meta/frozen").unlink(), Kind.BASE_THAWED, "frozen", "base"),
-    ("another base", lambda f, t: put(f.root / "miniconda" / miniconda.MARK, '{"version": "py311_24.1.0-0"}'),
+    ("another base", lambda f, t: put(f.root / "miniconda" / install.MARK, '{"version": "py311_24.1.0-0"}'),
      Kind.BASE_VERSION, "py311_24.1.0-0", "base"),
     ("no base", lambda f, t: (f.root / "miniconda").rename(f.root / "gone"), Kind.BASE_MISSING, "missing", "base"),
     ("no engine", lambda f, t: shutil.rmtree(f.root / "engine"), Kind.ENGINE, "rattler-0.28.0", "engine"),
@@ -289,16 +290,16 @@ def test_a_base_that_cannot_work_is_drift(fleet: FakeRoot, part: str) -> None:
     drifts, _ = look(fleet)
     assert Kind.BASE_MISSING in [d.kind for d in drifts] and not in_sync(drifts)
     assert "is damaged: " in drifts[0].detail and "is gone" in drifts[0].detail
-    assert miniconda.look(str(fleet.root), str(base)).state == "damaged"
+    assert install.look(str(fleet.root), str(base)).state == "damaged"
 
 
 def test_an_installation_that_was_cut_off_is_drift_where_it_was(fleet: FakeRoot) -> None:
-    note = Path(miniconda.intent(str(fleet.root)))
+    note = Path(install.intent(str(fleet.root)))
     put(note, json.dumps({"action": "install", "prefix": str(fleet.root / "elsewhere")}))
     assert look(fleet)[0] == []
     put(note, json.dumps({"action": "update", "prefix": str(fleet.root / "miniconda")}))
     assert [d.kind for d in look(fleet)[0]] == [Kind.BASE_MISSING]
-    assert miniconda.look(str(fleet.root), str(fleet.root / "miniconda")).state == "half-updated"
+    assert install.look(str(fleet.root), str(fleet.root / "miniconda")).state == "half-updated"
 
 
 @pytest.mark.parametrize(
@@ -318,7 +319,7 @@ def test_the_line_of_a_shell_is_looked_for_as_the_role_does(fleet: FakeRoot, tex
     role = yaml.safe_load((Path(__file__).resolve().parents[2] / "roles/miniconda/tasks/main.yml").read_text())
     line = role[1]["ansible.builtin.lineinfile"]["line"].replace("{{ miniconda_prefix }}", f"{fleet.root}/miniconda")
     settings = {"lockstep_envs": [], "miniconda_prefix": f"{fleet.root}/miniconda", "miniconda_shell_line": "yes"}
-    asked = declare.declare(settings, "h", None).shell_line
+    asked = desired_state.declare(settings, "h", None).shell_line
     assert asked == line
     if text is not None:
         put(fleet.home / "dotfiles/bashrc", text.format(line))
@@ -416,7 +417,7 @@ def test_a_folder_that_cannot_be_listed_is_unknown(fleet: FakeRoot, monkeypatch:
 
 def test_a_look_that_takes_too_long_is_unknown(fleet: FakeRoot) -> None:
     declared = fleet.declared()
-    seen = observe({**declare.request(declared), "seconds": 1e-9})
+    seen = observe({**desired_state.request(declared), "seconds": 1e-9})
     drifts = compare(declared, seen)
     assert not in_sync(drifts)
     assert any("the time given" in d.detail and d.severity == UNKNOWN for d in drifts)
@@ -492,7 +493,7 @@ def test_a_swap_while_looking_is_no_drift(fleet: FakeRoot, monkeypatch: pytest.M
         return real(root, env, name, digest, seen)
 
     monkeypatch.setattr(environments, "see_generation", swapped)
-    request = declare.request(declared)
+    request = desired_state.request(declared)
     request["envs"] = {"train": request["envs"]["train"]}
     seen = observe(request)
     assert len(calls) == 2
@@ -536,7 +537,7 @@ def test_a_child_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_piped_to_a_python_as_the_action_does(fleet: FakeRoot, python: str) -> None:
     declared = fleet.declared()
-    source = piped.observer(json.dumps(declare.request(declared, "hashes")))
+    source = observer_bundle.observer(json.dumps(desired_state.request(declared, "hashes")))
     done = subprocess.run([python, "-I", "-S", "-B", "-"], input=source, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     seen = json.loads(done.stdout)
@@ -550,7 +551,7 @@ def test_whatever_is_asked_the_answer_is_json() -> None:
     for text in ("", "[]", "{}", '{"root": 7}', '{"root": "/x", "depth": "deep", "envs": {"../x": null}}'):
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-B", "-"],
-            input=piped.observer(text),
+            input=observer_bundle.observer(text),
             capture_output=True,
             text=True,
             timeout=60,
@@ -559,4 +560,4 @@ def test_whatever_is_asked_the_answer_is_json() -> None:
 
 
 def test_constants_are_those_of_what_writes_the_files() -> None:
-    assert (seals.MARK, seals.MANIFEST, BASE_MARK) == (MARK, MANIFEST, miniconda.MARK)
+    assert (seals.MARK, seals.MANIFEST, BASE_MARK) == (MARK, MANIFEST, install.MARK)

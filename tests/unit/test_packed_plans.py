@@ -8,8 +8,8 @@ import zlib
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import packed_plans as packing
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import install_plans as packing
 
 from tests.unit.lock_samples import lock, package
 

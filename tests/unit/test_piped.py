@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import piped
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import observer_bundle
 
 OLD = Path.home() / ".pyenv/versions/3.9.18/bin/python3.9"
 MODULES = {
@@ -46,7 +46,7 @@ def run(python: str, folder: Path, code: str) -> subprocess.CompletedProcess[str
     (here / "lockstep_host").mkdir(parents=True)
     (here / "lockstep_host/__init__.py").write_text("raise SystemExit('this is another one')\n")
     before = sorted(folder.parent.rglob("*"))
-    source = piped.importer(("shared", "tool"), folder) + code
+    source = observer_bundle.importer(("shared", "tool"), folder) + code
     done = subprocess.run(
         [python, "-I", "-S", "-B", "-"], input=source, capture_output=True, text=True, timeout=60, cwd=here
     )
@@ -85,7 +85,7 @@ def test_an_error_names_its_module_and_line(
 
 def test_a_module_that_is_missing_here_is_named(folder: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere[.]py"):
-        piped.importer(("shared", "nowhere"), folder)
+        observer_bundle.importer(("shared", "nowhere"), folder)
 
 
 def test_any_text_of_a_module_arrives_as_it_is(python: str, folder: Path) -> None:
@@ -96,17 +96,17 @@ def test_any_text_of_a_module_arrives_as_it_is(python: str, folder: Path) -> Non
 
 
 def test_any_request_arrives_as_it_is(monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path) -> None:
-    for shared in set(piped.OBSERVER) - {"observer"}:
+    for shared in set(observer_bundle.OBSERVER) - {"observer"}:
         (folder / f"{shared}.py").write_text("")
     (folder / "observer").mkdir()
     (folder / "observer/__init__.py").write_text("")
     (folder / "observer/main.py").write_text("def main(text):\n    print(ascii(text))\n")
-    whole = piped.importer
-    monkeypatch.setattr(piped, "importer", lambda names: whole(names, folder))
+    whole = observer_bundle.importer
+    monkeypatch.setattr(observer_bundle, "importer", lambda names: whole(names, folder))
     odd = '{"root": "/o\'pt/\\u00e4", "x": "\\n"}\n\u00e4'
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-"],
-        input=piped.observer(odd).encode("ascii"),
+        input=observer_bundle.observer(odd).encode("ascii"),
         capture_output=True,
         timeout=60,
     )

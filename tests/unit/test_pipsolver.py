@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import pypi_names
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, plan
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.outcome import Outcome
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.pipsolver import PipQuestion, PipUnsolvable, solve
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import pypi_mapping
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, plan
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.outcome import Outcome
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve.pip_solver import PipQuestion, PipUnsolvable, solve
 from lock_samples import package
 from package_index import Index
 from small_channel import usual
@@ -39,10 +39,10 @@ def index(tmp_path: Path) -> Index:
 @pytest.fixture(autouse=True)
 def _http(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock wants urls of servers: the folder's urls are written as if one served it."""
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils import pipsolver
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve import pip_solver
 
-    clean = pipsolver._clean
-    monkeypatch.setattr(pipsolver, "_clean", lambda url: clean(url).replace("file:///", "https://index.example/"))
+    clean = pip_solver._clean
+    monkeypatch.setattr(pip_solver, "_clean", lambda url: clean(url).replace("file:///", "https://index.example/"))
 
 
 def asked(index: Index, *lines: str, conda=(PYTHON,), **other) -> PipQuestion:
@@ -153,14 +153,14 @@ def test_without_uv_the_remedy_is_named(index: Index, monkeypatch: pytest.Monkey
     [("pytorch", ("torch",)), ("typing_extensions", ("typing-extensions",)), ("tzdata", ()), ("PyYAML", ("pyyaml",))],
 )
 def test_names(conda: str, names: tuple[str, ...]) -> None:
-    assert pypi_names.pypi_names(conda) == names
+    assert pypi_mapping.pypi_names(conda) == names
 
 
 def test_names_the_other_way() -> None:
     have = {"pytorch", "typing_extensions", "ruamel.yaml", "tzdata", "opencv"}
-    known = {name: pypi_names.conda_name(name, have) for name in ("torch", "typing-extensions", "tzdata", "x")}
+    known = {name: pypi_mapping.conda_name(name, have) for name in ("torch", "typing-extensions", "tzdata", "x")}
     assert known == {"torch": "pytorch", "typing-extensions": "typing_extensions", "tzdata": None, "x": None}
-    assert pypi_names.conda_name("opencv-python-headless", have) == "opencv"
+    assert pypi_mapping.conda_name("opencv-python-headless", have) == "opencv"
 
 
 # --- whole locks ------------------------------------------------------------------------------------------------------

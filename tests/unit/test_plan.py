@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
 
 
 def make_plan() -> dict:

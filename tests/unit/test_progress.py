@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import install_child, locks
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.progress import doing_of, told, watched
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import install_child
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import flock
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.progress import doing_of, told, watched
 from lock_samples import lock, package
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -23,19 +24,19 @@ SIGN = json.dumps({"pid": 7, "since": 1, "what": "build", "doing": "has 120 of 3
 class TestTheLocksFile:
     def test_says_what_its_holder_does_and_nothing_afterwards(self, tmp_path: Path) -> None:
         path = tmp_path / "train.lock"
-        with locks.alone(str(path), "environment train", "build", 1) as handle:
-            locks.tell(handle, "verifies every file")
+        with flock.alone(str(path), "environment train", "build", 1) as handle:
+            flock.tell(handle, "verifies every file")
             sign = json.loads(path.read_text())
             assert sign["doing"] == "verifies every file"
             assert sign["pid"] == os.getpid() and sign["what"] == "build"
-            second = locks.alone(str(path), "environment train", "build", 0)
+            second = flock.alone(str(path), "environment train", "build", 0)
             with pytest.raises(Problem, match=r"build, pid \d+.*\(verifies every file\)"), second:
                 pass
         assert path.read_text() == ""
 
     def test_is_kept_up_to_date_by_the_engine(self, tmp_path: Path) -> None:
         path = tmp_path / "train.lock"
-        with locks.alone(str(path), "environment train", "build", 1) as handle:
+        with flock.alone(str(path), "environment train", "build", 1) as handle:
             reporter = install_child.Reporter(2, handle)
             for name in ("numpy", "scipy"):
                 entry = reporter.on_populate_cache_start(0, name)
@@ -47,7 +48,7 @@ class TestTheLocksFile:
             assert json.loads(path.read_text())["doing"].endswith("0 linked")
 
     def test_that_cannot_be_written_hinders_nobody(self) -> None:
-        locks.tell(-1, "x")
+        flock.tell(-1, "x")
         install_child.Reporter(1, -1).tell()
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, evidence, handover, promotion, proof
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.promotion import HostOf, promote, refused
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance, transaction
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote import audit_gate, promotion
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.promotion import HostOf, promote, refused
 from promotion_samples import NOW, P, Site, digest, text
 
 
@@ -47,7 +49,7 @@ def test_the_same_bytes_with_evidence_and_what_was_there_before(site: Site) -> N
     assert known["lock"]["digests"] == {P: digest(site.new)}
     assert known["promotion"]["from"] == "dev" and known["promotion"]["hosts"] == {P: 2}
     assert known["promotion"]["report"]["depth"] == "stats" and known["promotion"]["report"]["run"] == "run-1"
-    assert known["rollback"] is None and not evidence.demoted(known)
+    assert known["rollback"] is None and not provenance.demoted(known)
     assert "  ~ zlib 1.3 -> 1.4" in made.outcomes[1].difference
 
 
@@ -148,7 +150,7 @@ def test_an_environment_that_the_former_tier_lacks_is_named(site: Site) -> None:
 
 def test_nothing_takes_the_kept_files_for_a_tiers_lock(site: Site) -> None:
     promote(site.settings(), NOW, write=True)
-    env = declare.read_env(site.locks / "test" / "train.conda-lock.yml", "train", ["conda-forge"], None)
+    env = desired_state.read_env(site.locks / "test" / "train.conda-lock.yml", "train", ["conda-forge"], None)
     assert env.platforms[P].digest == digest(site.new)
 
 
@@ -253,12 +255,12 @@ def test_no_value_of_a_report_is_trusted(site: Site, odd: Any) -> None:
     good = site.audit()
     hosts = {name: host.envs for name, host in site.hosts.items() if host.tier == "dev"}
     locks = {env: {P: digest(site.new, env=env)} for env in ("train", "serve")}
-    asked = proof.Asked("dev", hosts, locks, datetime.timedelta(hours=24))
+    asked = audit_gate.Asked("dev", hosts, locks, datetime.timedelta(hours=24))
     for report in altered(good, odd):
         site.write(report)
         try:
-            found = proof.judge(proof.read(site.report), asked, NOW)
-        except proof.ProofError:
+            found = audit_gate.judge(audit_gate.read(site.report), asked, NOW)
+        except audit_gate.ProofError:
             continue
         if not found.refusals:
             assert found.held["train"].get(P, 0) + found.away.get("train", 0) == 2, report
@@ -375,7 +377,7 @@ def test_names_that_lead_elsewhere(site: Site) -> None:
 
 
 def test_no_folder_of_locks(site: Site, tmp_path: Path) -> None:
-    with pytest.raises(handover.HandoverError, match="lockstep_locks_dir"):
+    with pytest.raises(transaction.HandoverError, match="lockstep_locks_dir"):
         promote(site.settings(locks_dir=tmp_path / "none"), NOW, write=True)
 
 
@@ -429,7 +431,7 @@ def test_killed_at_every_step_it_is_old_or_completed(tmp_path: Path) -> None:
             for env in ("train", "serve"):
                 assert site.has(tier, env) in (site.old, site.new), "half a lock"
         left = {name: data for name, data in site.files().items() if not name.endswith(".new")}
-        begun = handover.JOURNAL in left
+        begun = transaction.JOURNAL in left
         states.append(begun)
         assert begun or left == old
         again = promote(site.settings(), NOW, write=True)
@@ -444,29 +446,29 @@ def test_a_killed_run_is_not_completed_over_what_was_changed_since(site: Site, m
         with pytest.raises(Killed):
             promote(site.settings(), NOW, write=True)
     site.put("test", "train", text("2.0"))
-    with pytest.raises(handover.HandoverError, match=r"was changed since; compare .* then remove .*unfinished"):
+    with pytest.raises(transaction.HandoverError, match=r"was changed since; compare .* then remove .*unfinished"):
         promote(site.settings(), NOW, write=True)
 
 
 @pytest.mark.parametrize("journal", ["", "[]", '{"schema": 1}', '{"schema":1,"about":{},"files":[{"path":"../x"}]}'])
 def test_a_malformed_journal(site: Site, journal: str) -> None:
-    (site.locks / handover.JOURNAL).write_text(journal)
-    with pytest.raises(handover.HandoverError, match="is malformed"):
+    (site.locks / transaction.JOURNAL).write_text(journal)
+    with pytest.raises(transaction.HandoverError, match="is malformed"):
         promote(site.settings(), NOW, write=True)
 
 
 def test_one_at_a_time(site: Site) -> None:
     with (
-        handover.alone(site.locks),
-        pytest.raises(handover.HandoverError, match="another lock, promotion or rollback is at work"),
+        transaction.alone(site.locks),
+        pytest.raises(transaction.HandoverError, match="another lock, promotion or rollback is at work"),
     ):
         promote(site.settings(), NOW, write=True)
 
 
 def test_a_change_meanwhile_is_seen(site: Site) -> None:
-    change = handover.Change("test/train.conda-lock.yml", b"something else", b"x")
-    with pytest.raises(handover.HandoverError, match="was changed while this ran"):
-        handover.apply(site.locks, [change], {})
+    change = transaction.Change("test/train.conda-lock.yml", b"something else", b"x")
+    with pytest.raises(transaction.HandoverError, match="was changed while this ran"):
+        transaction.apply(site.locks, [change], {})
     assert site.has("test") == site.old
 
 
@@ -476,9 +478,9 @@ def test_a_change_meanwhile_is_seen(site: Site) -> None:
 def test_evidence_about_another_lock_counts_for_nothing(site: Site) -> None:
     promote(site.settings(), NOW, write=True)
     data = (site.locks / "test/train.evidence.json").read_bytes()
-    assert evidence.loads(data, site.new.encode()) and not evidence.loads(data, site.old.encode())
+    assert provenance.loads(data, site.new.encode()) and not provenance.loads(data, site.old.encode())
     for wrong in (b"", b"[]", b"{}", b"null", json.dumps({**json.loads(data), "rollback": {"at": 3}}).encode()):
-        assert evidence.loads(wrong, site.new.encode()) is None
+        assert provenance.loads(wrong, site.new.encode()) is None
 
 
 def test_files_are_readable_by_all(site: Site) -> None:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import findings as found
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import spec as specs
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import findings as found
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.spec.environment_spec import environment_spec as specs
 
 from tests.unit.package_index import Index
 from tests.unit.test_lock_conda_forge import metadata, needs_metadata

@@ -9,13 +9,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation, records, tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import records, tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 from tests.tiny import PLACEHOLDER, SITE, Channel, make_channel, make_store, tarball
 
-FAST = generation.Options(pip_check=False)
+FAST = build.Options(pip_check=False)
 NO_PYTHON = "no python in this environment: neither smoke test nor pip check"
 
 
@@ -31,7 +32,7 @@ def store(tmp_path: Path) -> Store:
 
 def built(store: Store, channel: Channel, *wanted: str, name: str = "train") -> tuple[Path, list[str]]:
     """Build an environment; return where it is, and the notes but the one on python."""
-    result = generation.build(store, channel.plan(name, *wanted), FAST)
+    result = build.build(store, channel.plan(name, *wanted), FAST)
     final = Path(store.path(name, result["name"]))
     assert tree.damage(str(final), "hashes") == []
     return final, [note for note in result["notes"] if note != NO_PYTHON]
@@ -91,7 +92,7 @@ def test_an_archive_without_hashes_is_held_to_what_it_was_at_first(channel: Chan
 def test_a_folder_where_another_package_has_a_link_is_said(channel: Channel, store: Store) -> None:
     why = records.Mistrust(["missing lib64", "unrecorded __clobbers__/one/lib64"])  # the engine gets there by chance
     plan = channel.plan("train", "beta")
-    making = generation._Making(store, plan, FAST, (0, 0), generation._Clock())
+    making = build._Making(store, plan, FAST, (0, 0), build._Clock())
     assert "one package brings a folder where another brings a file or link" in str(making._mistrusted(why))
 
 

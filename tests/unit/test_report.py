@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import report as reports
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.declared import Locked
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.drift import DRIFT, NOTE, UNKNOWN, Drift
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.comparison.kinds import Kind
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.settings import observation_file
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.verdict import Maintenance, Verdict, maintenance, verdict
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import report as reports
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.drift import DRIFT, NOTE, UNKNOWN, Drift
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.kinds import Kind
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.verdict import (
+    Maintenance,
+    Verdict,
+    maintenance,
+    verdict,
+)
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import Locked
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.settings import observation_file
 
 TODAY = datetime.date(2026, 11, 22)
 A, B = "a1" * 32, "b2" * 32

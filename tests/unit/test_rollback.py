@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 from ansible_collections.lockstep.fleet.plugins.modules.env_record import find
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import evidence, handover, lockfile, report, rollback
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock, Package
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.promotion import HostOf, promote
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.rollback import RollbackError, look, rebuild
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import report
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, Package
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance, transaction
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote import rollback
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.promotion import HostOf, promote
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.rollback import RollbackError, look, rebuild
 from lock_samples import lock, package
 from promotion_samples import NOW, P, Site, digest, text
 from test_promotion import Killed, altered, kill_at
@@ -64,17 +67,17 @@ def test_back_and_forth(site: Site) -> None:
     assert first.changed and not first.returns and site.has("test") == site.old
     assert site.has("test", previous=True) == site.new and "  ~ zlib 1.4 -> 1.3" in first.difference
     known = site.evidence("test")
-    assert known and evidence.demoted(known) and known["promotion"] is None
+    assert known and provenance.demoted(known) and known["promotion"] is None
     assert known["rollback"]["reason"] == "loss diverges" and known["rollback"]["at"].startswith("2026-05-04T12:00")
     assert known["rollback"]["left"]["digests"] == {P: digest(site.new)}
 
     second = back(site, reason="it was the data")
     assert second.returns and site.has("test") == site.new and site.has("test", previous=True) == site.old
     known = site.evidence("test")
-    assert known and not evidence.demoted(known) and known["promotion"]["from"] == "dev", "its proof is not lost"
+    assert known and not provenance.demoted(known) and known["promotion"]["from"] == "dev", "its proof is not lost"
 
     third = back(site)
-    assert not third.returns and site.has("test") == site.old and evidence.demoted(site.evidence("test"))
+    assert not third.returns and site.has("test") == site.old and provenance.demoted(site.evidence("test"))
 
 
 def test_the_smoke_test_goes_back_with_its_lock(tmp_path: Path) -> None:
@@ -90,7 +93,7 @@ def test_the_smoke_test_goes_back_with_its_lock(tmp_path: Path) -> None:
 
 def test_no_host_decides_what_others_run(site: Site) -> None:
     """A smoke test is a program, so one that a host's record holds is not declared for all hosts of the tier."""
-    (site.locks / evidence.lock_path("test", "train", True)).unlink()
+    (site.locks / provenance.lock_path("test", "train", True)).unlink()
     site.test("test", "import new\n")
     asked = settings(site, env="train")
     looked = look(asked)
@@ -285,7 +288,7 @@ def test_wrong_words(site: Site, wrong: dict[str, Any], words: str) -> None:
 
 
 def test_a_kept_lock_that_was_altered_is_not_used(site: Site) -> None:
-    kept = site.locks / evidence.lock_path("test", "train", True)
+    kept = site.locks / provenance.lock_path("test", "train", True)
     kept.write_text(kept.read_text().replace("zlib", "zlab"))
     looked = look(settings(site))
     assert looked.source == "hosts" and "not acceptable" in looked.why
@@ -296,7 +299,7 @@ def test_a_change_between_look_and_declaration(site: Site) -> None:
     looked = look(asked)
     site.put("test", "train", text("1.9"))
     assert looked.target
-    with pytest.raises(handover.HandoverError, match="was changed while this ran"):
+    with pytest.raises(transaction.HandoverError, match="was changed while this ran"):
         rollback.declare(asked, looked, looked.target, False, NOW, True)
 
 
@@ -312,10 +315,10 @@ def test_killed_at_every_step_and_run_again_it_is_rolled_back_once(tmp_path: Pat
                 break
             except Killed:
                 pass
-        begun += (site.locks / handover.JOURNAL).exists()
+        begun += (site.locks / transaction.JOURNAL).exists()
         back(site)
         assert site.has("test") == site.old and site.has("test", previous=True) == site.new, moment
-        assert evidence.demoted(site.evidence("test"))
+        assert provenance.demoted(site.evidence("test"))
     assert begun >= 4 and moment < 19
 
 
@@ -323,9 +326,9 @@ def test_killed_at_every_step_and_run_again_it_is_rolled_back_once(tmp_path: Pat
 
 
 def test_reports_name_a_tier_that_was_rolled_back(site: Site) -> None:
-    assert evidence.rollbacks(site.locks, ["dev", "test", "prod"], ["train", "serve"]) == []
+    assert provenance.rollbacks(site.locks, ["dev", "test", "prod"], ["train", "serve"]) == []
     back(site)
-    found = evidence.rollbacks(site.locks, ["dev", "test", "prod"], ["train", "serve"])
+    found = provenance.rollbacks(site.locks, ["dev", "test", "prod"], ["train", "serve"])
     assert [(item["tier"], item["env"], item["reason"]) for item in found] == [("test", "train", "loss diverges")]
     run = report.Run("r", NOW.isoformat(), "stats", ["dev", "test", "prod"], {}, rollbacks=found)
     made = report.build([], run)
@@ -334,17 +337,17 @@ def test_reports_name_a_tier_that_was_rolled_back(site: Site) -> None:
     line = f"rolled back: train in test, 2026-05-04, to {to} from {left}: loss diverges"
     assert line in report.terminal(made) and "loss diverges" in report.render_html(made)
     site.put("test", "train", text("3.0"))
-    assert evidence.rollbacks(site.locks, ["test"], ["train"]) == [], "another lock came since"
+    assert provenance.rollbacks(site.locks, ["test"], ["train"]) == [], "another lock came since"
 
 
 @pytest.mark.parametrize("odd", [None, "", "x", 3, True, [], ["x"], {}, {"x": 1}, "\x1b[31m\n"], ids=repr)
 def test_no_value_of_evidence_is_trusted(site: Site, odd: Any) -> None:
     """Evidence is a file in a repository: merged by hand, it must not keep an audit from its report."""
     back(site)
-    path = site.locks / evidence.path("test", "train")
+    path = site.locks / provenance.path("test", "train")
     for wrong in altered(json.loads(path.read_text()), odd):
         path.write_text(json.dumps(wrong))
-        for item in evidence.rollbacks(site.locks, ["test"], ["train"]):
+        for item in provenance.rollbacks(site.locks, ["test"], ["train"]):
             assert "\x1b" not in report.rolled_back(item)
         made = promote(site.settings(), NOW, write=False)
         assert made.refusals or made.outcomes

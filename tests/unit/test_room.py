@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import locks, room
-from ansible_collections.lockstep.fleet.plugins.module_utils.engine_errors import explain
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.build.rattler_errors import explain
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import disk_space, flock
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 
 MOUNTS = """/dev/sda1 / ext4 rw 0 0
 server:/export /data nfs4 rw 0 0
@@ -39,14 +39,14 @@ def mounts(tmp_path: Path) -> str:
     ],
 )
 def test_the_file_system_is_that_of_the_deepest_mount(mounts: str, path: str, kind: str) -> None:
-    assert room.filesystem_type(path, mounts) == kind
+    assert disk_space.filesystem_type(path, mounts) == kind
 
 
 def test_network_file_systems_are_refused(mounts: str) -> None:
     with pytest.raises(Problem, match=r"/data/envs is on a network file system \(nfs4\)"):
-        room.refuse_network("/data/envs", mounts)
-    room.refuse_network("/opt/lockstep", mounts)
-    room.refuse_network("/opt/lockstep", "/nonexistent")  # a system that does not tell
+        disk_space.refuse_network("/data/envs", mounts)
+    disk_space.refuse_network("/opt/lockstep", mounts)
+    disk_space.refuse_network("/opt/lockstep", "/nonexistent")  # a system that does not tell
 
 
 def plan(size: int = 0) -> dict[str, Any]:
@@ -56,9 +56,9 @@ def plan(size: int = 0) -> dict[str, Any]:
 
 
 def test_only_what_is_missing_counts(tmp_path: Path) -> None:
-    whole = room.estimate(plan(1000), str(tmp_path))
+    whole = disk_space.estimate(plan(1000), str(tmp_path))
     (tmp_path / "a-1-0/info").mkdir(parents=True)
-    half = room.estimate(plan(1000), str(tmp_path))
+    half = disk_space.estimate(plan(1000), str(tmp_path))
     assert (whole["missing"], half["missing"]) == (2, 1)
     assert whole["bytes"] == 3900 and half["bytes"] == 2150 and half["inodes"] < whole["inodes"]
 
@@ -69,13 +69,13 @@ def test_too_little_room_is_said_in_numbers(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(os, "statvfs", lambda _: Disk)
     with pytest.raises(Problem) as caught:
-        room.need_room("/root", plan(10**9), str(tmp_path), reserve=0)
+        disk_space.need_room("/root", plan(10**9), str(tmp_path), reserve=0)
     assert "about 3.9 GB needed" in str(caught.value) and "4.1 MB free" in str(caught.value)
     Disk.f_favail = 10
     with pytest.raises(Problem, match="inodes needed, 10 free"):
-        room.need_room("/root", plan(1000), str(tmp_path), reserve=0)
+        disk_space.need_room("/root", plan(1000), str(tmp_path), reserve=0)
     Disk.f_files = 0  # btrfs has no fixed number
-    room.need_room("/root", plan(1000), str(tmp_path), reserve=0)
+    disk_space.need_room("/root", plan(1000), str(tmp_path), reserve=0)
 
 
 @pytest.mark.parametrize(
@@ -112,20 +112,20 @@ def test_no_error_shows_credentials() -> None:
 
 
 def test_a_full_disk_has_a_remedy() -> None:
-    with pytest.raises(Problem, match="make room"), locks.reported("it cannot be done"):
+    with pytest.raises(Problem, match="make room"), flock.reported("it cannot be done"):
         raise OSError(28, "No space left on device", "/x")
 
 
 def test_a_lock_names_its_holder(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
     with (
-        locks.alone(path, "a", "build", 0),
+        flock.alone(path, "a", "build", 0),
         pytest.raises(Problem, match=f"build, pid {os.getpid()}"),
-        locks.alone(path, "a", "build", 0.05),
+        flock.alone(path, "a", "build", 0.05),
     ):
         pass
     Path(path).write_text(json.dumps({"pid": 2**22 + 1, "since": 0, "what": "x"}))
-    with locks.opened(path) as handle:
-        assert "that process has ended" in locks.holder(handle)
+    with flock.opened(path) as handle:
+        assert "that process has ended" in flock.holder(handle)
         Path(path).write_text("rubbish")
-        assert locks.holder(handle) == "another run is at work"
+        assert flock.holder(handle) == "another run is at work"

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import findings as found
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import spec as specs
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import findings as found
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.spec.environment_spec import environment_spec as specs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

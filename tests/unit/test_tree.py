@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
 
 
 @pytest.fixture

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import clean, generation, room, tree, wheels
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings, SettingsError
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build, wheels
+from ansible_collections.lockstep.fleet.plugins.module_utils.gc import collect
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import disk_space
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings, SettingsError
 from package_index import Index
 
 from tests.tiny import SITE, Channel, make_channel, make_store
@@ -33,8 +36,8 @@ def store(tmp_path: Path) -> Store:
     return make_store(tmp_path / "root")
 
 
-def options(index: Index, **other: Any) -> generation.Options:
-    return generation.Options(**{"pip_index": index.url, "pip_check": False} | other)
+def options(index: Index, **other: Any) -> build.Options:
+    return build.Options(**{"pip_index": index.url, "pip_check": False} | other)
 
 
 def python(store: Store, code: str) -> str:
@@ -50,7 +53,7 @@ def delta(index: Index, **other: Any) -> dict[str, str]:
 def test_wheels_lie_beside_condas_files(channel: Channel, index: Index, store: Store) -> None:
     wheel = delta(index)
     plan = channel.plan("train", "python", "alpha", pip=[wheel], smoke="import delta, alpha, Delta_x")
-    result = generation.build(store, plan, options(index))
+    result = build.build(store, plan, options(index))
     final = Path(store.path("train", result["name"]))
     assert result["downloaded"] == ["alpha", "delta-x", "python"] and result["downloaded_bytes"] > 0
     assert tree.damage(str(final), "hashes") == [], "the wheel's files are in the manifest"
@@ -66,7 +69,7 @@ def test_wheels_lie_beside_condas_files(channel: Channel, index: Index, store: S
     for path in final.rglob("*"):
         if path.is_file() and not path.is_symlink():
             assert f".{result['name']}.new".encode() not in path.read_bytes(), path
-    assert not generation.build(store, plan, options(index))["changed"]
+    assert not build.build(store, plan, options(index))["changed"]
 
 
 def test_every_host_has_the_same_content(channel: Channel, index: Index, tmp_path: Path) -> None:
@@ -75,7 +78,7 @@ def test_every_host_has_the_same_content(channel: Channel, index: Index, tmp_pat
     marks = []
     for _ in range(2):
         store = make_store(tmp_path / "root")
-        result = generation.build(store, plan, options(index))
+        result = build.build(store, plan, options(index))
         mark = tree.read_mark(store.path("train", result["name"]))
         manifest = tree.read_manifest(store.path("train", result["name"])) or {}
         marks.append((mark and mark["content"], {path: e.sha256 for path, e in manifest.items() if "RECORD" in path}))
@@ -91,33 +94,33 @@ def test_the_digest_is_another_with_another_wheel(channel: Channel, index: Index
 
 def test_a_repair_needs_no_index(channel: Channel, index: Index, store: Store) -> None:
     plan = channel.plan("train", "python", "alpha", pip=[delta(index)])
-    result = generation.build(store, plan, options(index))
+    result = build.build(store, plan, options(index))
     damaged = Path(store.path("train", result["name"]), SITE, "delta/__init__.py")
     damaged.parent.chmod(0o755)
     damaged.chmod(0o644)
     damaged.write_text("broken = 1\n")
     subprocess.run(["rm", "-r", index.folder], check=True)
-    assert generation.look(store, plan, "stats")["state"] == "damaged"
-    again = generation.build(store, plan, options(index))
+    assert build.look(store, plan, "stats")["state"] == "damaged"
+    again = build.build(store, plan, options(index))
     assert again["repaired"] and again["downloaded"] == [] and python(store, "import delta; delta.main()") == "delta"
 
 
 def test_a_kept_wheel_that_was_damaged_is_fetched_again(channel: Channel, index: Index, store: Store) -> None:
     wheel = delta(index)
-    generation.build(store, channel.plan("train", "python", "alpha", pip=[wheel]), options(index))
+    build.build(store, channel.plan("train", "python", "alpha", pip=[wheel]), options(index))
     Path(wheels.path_of(store, wheel)).write_bytes(b"rot")
     other = channel.plan("train", "python", "alpha", "beta", pip=[wheel])
-    result = generation.build(store, other, options(index))
+    result = build.build(store, other, options(index))
     assert result["downloaded"] == ["beta", "delta-x"] and python(store, "import delta, beta; print(1)") == "1"
 
 
 def refusal(channel: Channel, index: Index, store: Store, wheel: dict[str, str], **other: Any) -> str:
     """Build once without the wheel, then with it, which must fail; return what was said."""
-    generation.build(store, channel.plan("train", "python", "alpha"), options(index))
+    build.build(store, channel.plan("train", "python", "alpha"), options(index))
     live = store.published("train")
     plan = channel.plan("train", "python", "alpha", pip=[wheel])
     with pytest.raises(Problem) as caught:
-        generation.build(store, plan, options(index, **other))
+        build.build(store, plan, options(index, **other))
     assert store.published("train") == live and python(store, "import alpha; print(1)") == "1"
     assert not [path for path in Path(store.path("train")).iterdir() if path.name.endswith((".new", ".trash"))]
     assert not [path for path in Path(store.wheels).iterdir() if path.name.startswith(".")]
@@ -140,13 +143,13 @@ def test_an_index_that_does_not_have_it(channel: Channel, index: Index, store: S
 
 
 def test_an_index_that_cannot_be_reached(channel: Channel, index: Index, store: Store) -> None:
-    generation.build(store, channel.plan("train", "python"), options(index))
+    build.build(store, channel.plan("train", "python"), options(index))
     plan = channel.plan("train", "python", "alpha", pip=[delta(index)])
     with pytest.raises(Problem, match="index cannot be reached") as caught:
-        wanted = generation.Options(pip_index="http://someone:hidden@127.0.0.1:9/simple")
+        wanted = build.Options(pip_index="http://someone:hidden@127.0.0.1:9/simple")
         os.environ["PIP_RETRIES"] = "1"
         try:
-            generation.build(store, plan, wanted)
+            build.build(store, plan, wanted)
         finally:
             del os.environ["PIP_RETRIES"]
     assert "hidden" not in str(caught.value)
@@ -188,13 +191,13 @@ def test_no_sdist_is_ever_built(channel: Channel, index: Index, store: Store) ->
 def test_the_clean_takes_wheels_that_no_generation_needs(
     channel: Channel, index: Index, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clean, "conda", lambda *_: None)
+    monkeypatch.setattr(collect, "conda", lambda *_: None)
     old, new = delta(index), index.add("epsilon", "1.0")
-    generation.build(store, channel.plan("train", "python", "alpha", pip=[old]), options(index))
-    generation.build(store, channel.plan("train", "python", "alpha", pip=[new]), options(index))
-    assert clean.clean(store, keep_previous=1, min_age=0)["removed"] == []
+    build.build(store, channel.plan("train", "python", "alpha", pip=[old]), options(index))
+    build.build(store, channel.plan("train", "python", "alpha", pip=[new]), options(index))
+    assert collect.clean(store, keep_previous=1, min_age=0)["removed"] == []
     Path(store.wheels, ".train.new").mkdir()
-    entry = clean.clean(store, keep_previous=0, min_age=0)
+    entry = collect.clean(store, keep_previous=0, min_age=0)
     assert f"wheels/{old['file_name']}" in entry["removed"] and entry["ok"]
     assert [path.name for path in Path(store.wheels).iterdir()] == [new["sha256"]]
 
@@ -212,7 +215,7 @@ def test_an_index_with_credentials_is_refused(tmp_path: Path) -> None:
 
 def test_room_counts_wheels(channel: Channel, store: Store) -> None:
     wheel = {"name": "big", "version": "1", "file_name": "big-1-py3-none-any.whl", "sha256": "a" * 64, "url": ""}
-    with_wheel = room.estimate(channel.plan("train", "python", pip=[wheel], download_bytes=10**9), store.pkgs)
+    with_wheel = disk_space.estimate(channel.plan("train", "python", pip=[wheel], download_bytes=10**9), store.pkgs)
     assert with_wheel["missing"] == 2
 
 
@@ -226,5 +229,5 @@ def test_a_sites_pip_conf_does_not_steer_what_is_installed(
     (tmp_path / "xdg/pip/pip.conf").write_text(said)
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "xdg"))
     plan = channel.plan("train", "python", "alpha", pip=[delta(index)])
-    generation.build(store, plan, generation.Options(pip_index=index.url))
+    build.build(store, plan, build.Options(pip_index=index.url))
     assert python(store, "import delta; delta.main()") == "delta"
