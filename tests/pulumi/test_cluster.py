@@ -206,14 +206,23 @@ def test_protection_refuses_and_can_be_lifted(project: ClusterProject) -> None:
     assert not [vpc for vpc in project.cloud.client("ec2").describe_vpcs()["Vpcs"] if not vpc["IsDefault"]]
 
 
-@pytest.mark.parametrize("stack", ["dev", "test", "prod", "local"])
-def test_the_stacks_of_the_checkout_can_be_previewed(engine: Path, tmp_path: Path, stack: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "count"),
+    [
+        ("examples/aws-dev/Pulumi.dev.yaml", 3),
+        ("examples/aws-prod-reservation/Pulumi.test.yaml", 4),
+        ("examples/aws-prod-reservation/Pulumi.prod.yaml", 16),
+        ("Pulumi.local.yaml", 5),
+    ],
+)
+def test_the_stacks_of_the_checkout_can_be_previewed(engine: Path, tmp_path: Path, file: str, count: int) -> None:
     endpoint = Endpoint(tmp_path / "ec2", 5660 + len(os.environ) % 7)
     try:
-        project = ClusterProject(tmp_path / "project", engine, endpoint, stack, shipped(stack))
+        stack = Path(file).name.split(".")[1]
+        project = ClusterProject(tmp_path / "project", engine, endpoint, stack, shipped(file))
         found = project.steps()
     finally:
         endpoint.down()
     assert set(found.values()) == {"create"}
     machines = [name for name in found if "ec2/instance:" in name]
-    assert len(machines) == {"dev": 3, "test": 4, "prod": 16, "local": 5}[stack]
+    assert len(machines) == count

@@ -16,9 +16,9 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBiYtPnQ0zM0fCn0v7Y2 somebody@example
 INSTANCE = "aws:ec2/instance:Instance"
 
 
-def shipped(stack: str) -> dict[str, Any]:
-    """The configuration of one of the checkout's stacks."""
-    found: dict[str, Any] = yaml.safe_load((paths.CHECKOUT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))
+def shipped(file: str) -> dict[str, Any]:
+    """The configuration in a stack file of the checkout, such as `examples/aws-dev/Pulumi.dev.yaml`."""
+    found: dict[str, Any] = yaml.safe_load((paths.CHECKOUT / file).read_text(encoding="utf-8"))
     return dict(found["config"])
 
 

@@ -34,9 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="instances and their hosts")
     commands.add_parser("env", help='settings for pulumi by hand: eval "$(python -m local.fakes.ec2 env)"')
     other = commands.add_parser(
-        "preview", help="pulumi preview of another stack (dev, test, prod), here; more goes to pulumi"
+        "preview", help="pulumi preview of another stack, given as its file, here; more goes to pulumi"
     )
-    other.add_argument("other")
+    other.add_argument("file", type=Path, metavar="Pulumi.NAME.yaml")
     other.add_argument("argv", nargs=argparse.REMAINDER)
     commands.add_parser("down", help="remove the hosts, the emulated EC2 and the stack's state")
     return parser
@@ -60,7 +60,7 @@ def main() -> int:
         elif arguments.command == "env":
             print(stack.shell(it))
         elif arguments.command == "preview":
-            return stack.preview(it, arguments.other, arguments.argv, say)
+            return stack.preview(it, arguments.file, arguments.argv, say)
         elif arguments.command == "status":
             _status(podman, it)
         else:

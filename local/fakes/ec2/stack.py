@@ -272,15 +272,16 @@ def provision(stack: Stack, say: Say) -> Cloud:
     return cloud
 
 
-def preview(stack: Stack, other: str, argv: list[str], say: Say) -> int:
-    """`pulumi preview` of another of the project's stacks (dev, test, prod) on this stack's emulated EC2.
+def preview(stack: Stack, source: Path, argv: list[str], say: Say) -> int:
+    """`pulumi preview` of another stack, given as its file Pulumi.NAME.yaml, on this stack's emulated EC2.
 
     In a copy of the project, because Pulumi writes into the configuration file of a stack that it makes. Key files that
     are not on this machine are replaced by the local fleet's.
     """
-    source = stack.project / f"Pulumi.{other}.yaml"
-    if not source.exists():
-        raise FleetError(f"there is no {source.name}", f"it would be in {stack.project}")
+    named = re.fullmatch(r"Pulumi\.(.+)\.yaml", source.name)
+    if not named or not source.is_file():
+        raise FleetError(f"{source} is no stack's file", "name one that exists, such as Pulumi.dev.yaml")
+    other = named[1]
     engine = stack.engine()
     stack.folder.mkdir(parents=True, exist_ok=True)
     key = lifecycle._key(stack.folder)
