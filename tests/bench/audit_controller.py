@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(CHECKOUT / "collections"), str(CHECKOUT / "tests/unit")]
+sys.path[:0] = [str(CHECKOUT / "collections"), str(CHECKOUT)]
 
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe import main as observer  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state, host_files, settings
-from fake_root import FakeRoot, put, thaw  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state, host_files, settings  # noqa: E402
+
+from tests.support.fake_root import FakeRoot, put, thaw  # noqa: E402
 
 GOAL_SECONDS, GOAL_MB = 4.0, 100.0
 ENVS = ("train", "serve", "notebook", "tools", "second")

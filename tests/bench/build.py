@@ -22,10 +22,10 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "collections")]
 
-from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree  # noqa: E402
 
-from tests import tiny  # noqa: E402
+from tests.support import tiny_channel as tiny  # noqa: E402
 
 MODULES, DATA = 55, 130  # files of a package
 MEMORY = 0.02  # seconds between two looks at the processes' memory

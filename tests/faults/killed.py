@@ -18,7 +18,7 @@ from typing import Any
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "collections"), str(TOP)]
 
-from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store  # noqa: E402
 

@@ -23,8 +23,8 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.run import r
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.settings import Choice, Extras, Settings, Sources
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache
 
-from tests.mirror_samples import Site, source, tree_of, whole
-from tests.waiting import until
+from tests.support.mirror_samples import Site, source, tree_of, whole
+from tests.support.waiting import until
 
 KILLED = Path(__file__).with_name("mirror_killed.py")
 ALL = os.environ.get("LOCKSTEP_FAULTS") == "all"

@@ -21,7 +21,7 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import 
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
-from tests.tiny import Channel, make_channel, make_store
+from tests.support.tiny_channel import Channel, make_channel, make_store
 
 FAST = build.Options(pip_check=False)
 BETA = "linux-64/beta-1.0-htiny_0.conda"

@@ -138,7 +138,8 @@ def read_env(path: Path, name: str, channels: Sequence[str] | None, cache: Path 
     except OSError as error:
         return DeclaredEnv(str(path), error=f"{path} cannot be read ({error.strerror}); lock or promote it first")
     # ctime moves with any change: this is the file's identity without reading 300 KB for each host
-    key = [CACHE_FORMAT, install_plan.LAYOUT, name, list(channels or []), status.st_ino, status.st_size, status.st_mtime_ns,
+    layout = install_plan.LAYOUT
+    key = [CACHE_FORMAT, layout, name, list(channels or []), status.st_ino, status.st_size, status.st_mtime_ns,
            status.st_ctime_ns]  # fmt: skip
     try:
         if cache is not None:

@@ -128,7 +128,8 @@ def _made_anew(settings: Settings, current: bytes | None) -> bool:
     then the lock that is kept is one that was left before, and not what this one took the place of.
     """
     return (
-        provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env)), current) is None
+        provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env)), current)
+        is None
     )
 
 
@@ -302,7 +303,9 @@ def declare(
             return Declared(target, digests, dict(looked.digests), False)
         if current != looked.current:
             raise transaction.HandoverError(f"{settings.locks_dir / name} was changed while this ran; try again")
-        known = provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env)), current)
+        known = provenance.loads(
+            provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env)), current
+        )
         before = provenance.loads(
             provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env, True)), target
         )

@@ -12,7 +12,7 @@ import pytest
 
 from local.pulumi_engine import places, store
 from tests.support.local_samples import programs
-from tests.waiting import PATIENCE, until
+from tests.support.waiting import PATIENCE, until
 
 
 def slow(store_folder: str, log: str, pause: float) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.fakes.ec2 import stack
-from tests.waiting import until
+from tests.support.waiting import until
 
 
 def test_the_engines_account_is_cut_to_what_is_wrong() -> None:
