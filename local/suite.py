@@ -145,7 +145,7 @@ SUITES: dict[str, Callable[[], Count]] = {
     "unit": lambda: pytest("tests/unit"),
     "integration": lambda: pytest("tests/integration"),
     "contract": lambda: pytest("tests/contract"),
-    "engine": lambda: pytest("tests/engine"),
+    "pulumi": lambda: pytest("tests/pulumi"),
     "molecule": molecule,
     "faults": lambda: pytest("tests/faults"),
     "bench": bench,
