@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 
-from ..plugin_utils.controller_action import ControllerAction, libraries, some
+from ..plugin_utils.ansible_support import ControllerAction, libraries, some
 
 _ARGUMENTS = {
     "locks_dir": {"type": "path", "required": True},

@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 
-from ..plugin_utils.controller_action import ControllerAction, libraries
+from ..plugin_utils.ansible_support import ControllerAction, libraries
 from ..plugin_utils.net.wheel_cache import cache_dir
 
 _ARGUMENTS = {

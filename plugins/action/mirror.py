@@ -10,7 +10,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
 from ..module_utils.host.errors import Problem
-from ..plugin_utils.controller_action import ControllerAction, libraries
+from ..plugin_utils.ansible_support import ControllerAction, libraries
 
 _ARGUMENTS = {
     "dest": {"type": "path", "required": True},
@@ -40,8 +40,8 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("a mirror"):
-            from ..plugin_utils.mirroring.run import run
-            from ..plugin_utils.mirroring.settings import Choice, Extras, Settings, Sources
+            from ..plugin_utils.mirror.run import run
+            from ..plugin_utils.mirror.settings import Choice, Extras, Settings, Sources
             from ..plugin_utils.net.errors import Stopped
 
         def some(name: str) -> tuple[str, ...] | None:

@@ -18,9 +18,9 @@ import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.locked_package import Package, merge_depends
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import room
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.settings import Choice, Extras, Settings, Sources
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror import disk_space
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.settings import Choice, Extras, Settings, Sources
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache
 
 from tests.mirror_samples import Site, source, tree_of, whole
@@ -140,7 +140,7 @@ def test_a_full_disk(lab: Site, disk: Path, monkeypatch: Any) -> None:
     alias = lab.upstream.as_uri()
     with pytest.raises(Problem, match=r"no room for \d files: .* needed, 1\.\d MB free.*nothing was downloaded"):
         lab.mirror(alias, "full", extras=NOTHING)
-    monkeypatch.setattr(room, "need_room", lambda *arguments: None)  # it fills up meanwhile
+    monkeypatch.setattr(disk_space, "need_room", lambda *arguments: None)  # it fills up meanwhile
     filler.write_bytes(b"x" * 8_300_000)
     with pytest.raises(Problem, match=r"the disk of .* is full.*Remedy: make room, then run again"):
         lab.mirror(alias, "full", extras=NOTHING)

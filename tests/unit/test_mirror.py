@@ -21,18 +21,18 @@ import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.disk_space import human
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import locked_package
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import contents
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.layout import (
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror import contents
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.layout import (
     ENGINE,
     MINICONDA,
     SIMPLE,
     path_of,
     safe,
 )
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.progress import Progress
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.settings import Extras, Sources
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.simple import simple_pages
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.progress import Progress
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.settings import Extras, Sources
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.simple import simple_pages
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.net.credentials import split_credentials
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.net.download import Fetcher
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.net.errors import Stopped

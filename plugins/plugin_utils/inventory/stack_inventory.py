@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-SCHEMA = Path(__file__).resolve().parents[2] / "infra" / "inventory.schema.json"
+SCHEMA = Path(__file__).resolve().parents[3] / "infra" / "inventory.schema.json"
 VERSION = 1
 LOGIN = "PULUMI_ACCESS_TOKEN"
 

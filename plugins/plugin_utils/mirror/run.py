@@ -16,7 +16,7 @@ from ..conda import channels as chan
 from ..net.credentials import split_credentials
 from ..net.download import Fetcher
 from ..net.errors import Refused, written
-from . import clients, contents, files, room, summary
+from . import clients, contents, disk_space, files, summary
 from .download import download
 from .items import wanted
 from .layout import CONTENTS, STATE, below
@@ -117,8 +117,8 @@ def _bring_up_to_date(mirror: Mirror, write: bool) -> None:
     """Do it, or find out what that would do; what came of it is the mirror's outcome."""
     missing = missing_items(mirror, write)
     kept, gone = needless_files(mirror)
-    sizes = room.sizes_of(mirror, missing)
-    room.need_room(mirror, missing, sizes)
+    sizes = disk_space.sizes_of(mirror, missing)
+    disk_space.need_room(mirror, missing, sizes)
     out, prune = mirror.outcome, mirror.settings.prune
     out.fetched = {item.path: sizes[item.path] for item in missing}
     out.pruned = sorted(gone) if prune else []
