@@ -28,7 +28,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared im
     Locked,
 )
 
-DOCS = Path(__file__).resolve().parents[2] / "docs/audit.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs/reference/drift-kinds.md"
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 DIGEST = "a1" * 32
 
