@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(CHECKOUT / "collections"), str(CHECKOUT / "tests/unit")]
+sys.path[:0] = [str(CHECKOUT / "collections"), str(CHECKOUT)]
 
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe import main as observer  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state, host_files, settings
-from fake_root import FakeRoot, put, thaw  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state, host_files, settings  # noqa: E402
+
+from tests.support.fake_root import FakeRoot, put, thaw  # noqa: E402
 
 GOAL_SECONDS, GOAL_MB = 4.0, 100.0
 ENVS = ("train", "serve", "notebook", "tools", "second")
@@ -53,8 +54,8 @@ def make_host(work: Path, locks: Path) -> FakeRoot:
         plan = lockfile.plan(lock, env, made.platform)
         made.build(env, [(p["name"], p["version"], p["build"]) for p in plan["packages"]], plan=plan)
     role = load_yaml(str(CHECKOUT / "roles/conda_envs/defaults/main.yml"))
-    wheel = role["conda_envs_engine_wheels"][made.platform]["sha256"]
-    made.engine(role["conda_envs_engine_version"], wheel)
+    wheel = role["conda_envs_rattler_wheels"][made.platform]["sha256"]
+    made.rattler(role["conda_envs_rattler_version"], wheel)
     for path, file in host_files.host_files().items():
         put(made.root / path, file.text, file.mode)
     return made
@@ -66,7 +67,7 @@ def variables(made: FakeRoot, work: Path, locks: Path) -> dict[str, Any]:
         "ansible_connection": "canned", "lockstep_root": str(made.root), "lockstep_envs": list(ENVS),
         "lockstep_tiers": list(TIERS), "lockstep_locks_dir": str(locks), "lockstep_reports_dir": str(work / "reports"),
         "lockstep_channels": ["conda-forge"], "lockstep_channel_alias": "https://conda.anaconda.org",
-        "lockstep_floor": {"glibc": "2.28"}, "conda_clean_root": str(made.root),
+        "lockstep_system_requirements": {"glibc": "2.28"}, "conda_clean_root": str(made.root),
     }  # fmt: skip
 
 

@@ -22,10 +22,10 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "collections")]
 
-from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree  # noqa: E402
 
-from tests import tiny  # noqa: E402
+from tests.support import tiny_channel as tiny  # noqa: E402
 
 MODULES, DATA = 55, 130  # files of a package
 MEMORY = 0.02  # seconds between two looks at the processes' memory
@@ -101,12 +101,12 @@ def timed(*arguments: str) -> dict[str, Any]:
 def step(what: str, plan_file: str, root: str, target: str) -> None:
     """One measured thing, in a process of its own."""
     plan = json.loads(Path(plan_file).read_text())
-    store = tiny.Store(root, tools=f"{root}/engine/tools-test", engine=f"{root}/engine/rattler-test")
+    store = tiny.Store(root, tools=f"{root}/rattler/tools-test", rattler=f"{root}/rattler/0.test")
     if what == "stage":
         print(json.dumps(build.stage(store, plan, build.Options(pip_check=False))["seconds"]))
     elif what == "rattler":
         request = {
-            "engine": store.engine, "packages": plan["packages"], "channel": plan["channel"], "staging": target,
+            "rattler": store.rattler, "packages": plan["packages"], "channel": plan["channel"], "staging": target,
             "final": target, "pkgs": store.pkgs, "full": False,
         }  # fmt: skip
         program = f"{store.tools}/lockstep_host/install_child.py"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import condarc
-from subjects import Conda, make_environment
+
+from tests.contract.subjects import Conda, make_environment
 
 Case = tuple[str, str, dict[str, str], dict[str, Any]]
 

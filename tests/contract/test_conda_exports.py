@@ -13,7 +13,8 @@ import yaml
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.locked_package import Package, merge_depends
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.export import render
-from subjects import CHECKOUT, Conda, ordinary
+
+from tests.contract.subjects import CHECKOUT, Conda, ordinary
 
 PAGE = CHECKOUT / "docs" / "without-ansible.md"
 FILE = "train.linux-64.explicit.txt"

@@ -8,7 +8,8 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile impo
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.import_env.outcome import Outcome, Settings
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.import_env.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings as Site
-from subjects import Conda
+
+from tests.contract.subjects import Conda
 
 
 def take(source: Path, home: Path, channels: Path) -> Outcome:

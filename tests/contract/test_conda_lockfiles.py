@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from subjects import CHECKOUT, Conda
+
+from tests.contract.subjects import CHECKOUT, Conda
 
 REAL = "LOCKSTEP_REAL_CONDA"
 PLATFORM = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}.get(platform.machine(), "")

@@ -18,7 +18,7 @@ from typing import Any
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "collections"), str(TOP)]
 
-from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store  # noqa: E402
 
@@ -55,8 +55,8 @@ def half_written(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_store(root: str) -> Store:
-    engine = Path(root, "engine")
-    return Store(root, tools=str(engine / "tools-test"), engine=str(engine / "rattler-test"), lock_timeout=60)
+    rattler = Path(root, "rattler")
+    return Store(root, tools=str(rattler / "tools-test"), rattler=str(rattler / "0.test"), lock_timeout=60)
 
 
 def main() -> None:

@@ -21,8 +21,8 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 from tests.faults.killed import open_store
-from tests.tiny import Channel, make_channel, make_store
-from tests.waiting import until
+from tests.support.tiny_channel import Channel, make_channel, make_store
+from tests.support.waiting import until
 
 KILLED = Path(__file__).with_name("killed.py")
 FAST = build.Options(pip_check=False)

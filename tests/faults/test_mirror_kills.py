@@ -23,8 +23,8 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.run import r
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.settings import Choice, Extras, Settings, Sources
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache
 
-from tests.mirror_samples import Site, source, tree_of, whole
-from tests.waiting import until
+from tests.support.mirror_samples import Site, source, tree_of, whole
+from tests.support.waiting import until
 
 KILLED = Path(__file__).with_name("mirror_killed.py")
 ALL = os.environ.get("LOCKSTEP_FAULTS") == "all"
@@ -187,12 +187,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     (folder / "locks/dev").mkdir(parents=True)
     (folder / "locks/dev/tools.conda-lock.yml").write_text(lock.dumps())
     facts = json.loads((channel / "summary.json").read_text())
-    engine = next((channel / "engine").iterdir())
+    rattler = next((channel / "rattler").iterdir())
     extras = Extras(
         (facts["version"],), {facts["installer"]: facts["sha256"]},
-        ({"linux-64": {"file": engine.name, "sha256": wheel_cache.sha256_of(engine)}},),
+        ({"linux-64": {"file": rattler.name, "sha256": wheel_cache.sha256_of(rattler)}},),
     )  # fmt: skip
-    sources = Sources(str(channel), str(channel / "miniconda"), str(channel / "engine"))
+    sources = Sources(str(channel), str(channel / "miniconda"), str(channel / "rattler"))
     settings = Settings(folder / "m", folder / "locks", Choice(("dev",)), extras=extras, sources=sources)
     made = run(settings, True)
     assert len(made.fetched) == len(packages) + 2

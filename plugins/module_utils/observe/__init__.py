@@ -1,6 +1,6 @@
 """The observer: says what a host really has, as one JSON object. It only reads.
 
-The controller puts these modules, and `plan`, together into one program (plugin_utils/audit/observer_bundle.py) that it pipes to
+The controller puts these modules together into one program (plugin_utils/audit/observer_bundle.py) that it pipes to
 `python3 -I -S -B -`: Python 3.9, standard library, nothing written to the host. It never runs conda (`conda list` can
 delete evidence, conda issue 14423), follows no link out of what it looks at, opens regular files only, bounds
 everything that it reads, and records what it could not see instead of leaving it out.

@@ -288,7 +288,9 @@ def plan(
     channel_alias: str = chan.PUBLISHED_ALIAS,
     channels: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Return what a host of `platform` is given for the environment `name`, checked (see module_utils/host/install_plan.py).
+    """Return what a host of `platform` is given for the environment `name`, checked.
+
+    The form is described in module_utils/host/install_plan.py.
 
     `channel_alias` takes the place of the published one in urls (a mirror); `channels` are the ones a site allows
     (None: the lock's own). Raises LockError for a platform that the lock does not hold, or whatever `plans.check` would

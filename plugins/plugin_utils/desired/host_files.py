@@ -12,24 +12,10 @@ PLUGINS = Path(__file__).resolve().parent.parent.parent
 HERE = PLUGINS / "module_utils"
 FILES = Path(__file__).absolute().parent.parent.parent.parent / "roles" / "conda_envs" / "files"
 
-MODULES = (
-    "host/child_env",
-    "gc/collect",
-    "gc/cli",
-    "host/root",
-    "build/install_child",
-    "build/extra_files",
-    "host/flock",
-    "host/install_plan",
-    "host/errors",
-    "host/disk_space",
-    "store/store",
-    "prefix/tree",
-    "build/wheels",
-)
-"""`host_main`, what it imports, directly or not, and the child that installs."""
+PACKAGES = ("build", "gc", "host", "prefix", "store")
+"""The packages of the scheduled clean, of the child that installs, and of all that these import."""
 
-MAIN = """'''Starts host_main: `python <this folder> clean`.'''
+MAIN = """'''Starts gc/cli.py: `python <this folder> clean`.'''
 
 import os
 import sys
@@ -62,9 +48,8 @@ def tools() -> dict[str, HostFile]:
 
     :raises OSError: where the collection is not whole
     """
-    packages = {parent.as_posix() for name in MODULES for parent in Path(name).parents if parent.name}
-    names = [*MODULES, *(f"{package}/__init__" for package in sorted(packages))]
-    package = {f"lockstep_host/{name}.py": HERE / f"{name}.py" for name in names}
+    sources = [file for package in PACKAGES for file in sorted((HERE / package).glob("*.py"))]
+    package = {f"lockstep_host/{file.relative_to(HERE).as_posix()}": file for file in sources}
     hooks = {f"hooks/{name}": FILES / "hooks" / name for name in HOOKS}
     found = {path: HostFile(source.read_text("utf-8"), 0o644) for path, source in (package | hooks).items()}
     found["lockstep_host/__main__.py"] = HostFile(MAIN, 0o644)
@@ -81,14 +66,14 @@ def digest(files: dict[str, HostFile]) -> str:
 
 
 def folder() -> str:
-    """Return the name of the tools' folder below `<root>/engine`."""
+    """Return the name of the tools' folder below `<root>/rattler`."""
     return f"tools-{digest(tools())[:12]}"
 
 
 @cache
 def host_files() -> dict[str, HostFile]:
     """Return all that a host should hold of the project's own files, by path below the root."""
-    files = {f"engine/{folder()}/{path}": file for path, file in tools().items()}
+    files = {f"rattler/{folder()}/{path}": file for path, file in tools().items()}
     files["bin/lockstep-run"] = HostFile((FILES / "lockstep-run").read_text("utf-8"), 0o755)
     clean = (FILES / "lockstep-clean.in").read_text("utf-8").replace("@TOOLS@", folder())
     files["bin/lockstep-clean"] = HostFile(clean, 0o755)

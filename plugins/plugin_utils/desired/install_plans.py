@@ -21,10 +21,8 @@ from ..net import wheel_cache
 HERE = Path(__file__).resolve().parent
 # what the plans depend on besides their inputs: edit one, and nothing that was kept counts
 SOURCES = (
-    HERE / "lockfile.py",
-    HERE / "lockpackage.py",
-    HERE / "channels.py",
-    HERE / "packed_plans.py",
+    *sorted((HERE.parent / "conda").glob("*.py")),
+    HERE / "install_plans.py",
     Path(plans.__file__),
 )
 

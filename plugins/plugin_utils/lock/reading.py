@@ -22,7 +22,9 @@ def read_spec(draft: Draft) -> environment_spec.Spec | None:
     except OSError as error:
         draft.find("unreadable", str(error.strerror), "make it a readable file")
         return None
-    wanted, draft.outcome.findings = environment_spec.read(text, draft.source, draft.outcome.name, draft.settings.channels)
+    wanted, draft.outcome.findings = environment_spec.read(
+        text, draft.source, draft.outcome.name, draft.settings.channels
+    )
     return wanted
 
 

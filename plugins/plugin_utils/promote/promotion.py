@@ -199,7 +199,9 @@ def _settled(settings: Settings, outcome: Outcome) -> bool:
     smoke = provenance.read(settings.locks_dir, provenance.smoke_path(settings.latter, outcome.env))
     if outcome.old != outcome.data or smoke != outcome.smoke:
         return False
-    known = provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.latter, outcome.env)), outcome.data)
+    known = provenance.loads(
+        provenance.read(settings.locks_dir, provenance.path(settings.latter, outcome.env)), outcome.data
+    )
     return bool(known and known.get("promotion"))
 
 
@@ -212,7 +214,9 @@ def _prove(settings: Settings, todo: Sequence[Outcome], now: datetime.datetime, 
         return
     hosts = {name: host.envs for name, host in settings.hosts.items() if host.tier == settings.former}
     locks = {outcome.env: outcome.digests for outcome in todo}
-    found = audit_gate.judge(report, audit_gate.Asked(settings.former, hosts, locks, settings.max_age, settings.depth), now)
+    found = audit_gate.judge(
+        report, audit_gate.Asked(settings.former, hosts, locks, settings.max_age, settings.depth), now
+    )
     result.refusals += found.refusals
     if result.refusals:
         return
@@ -226,7 +230,9 @@ def _prove(settings: Settings, todo: Sequence[Outcome], now: datetime.datetime, 
         outcome.changes = replace(settings.locks_dir, settings.latter, outcome.env, outcome.data, made, outcome.smoke)
 
 
-def replace(locks: Path, tier: str, env: str, data: bytes, made: bytes, smoke: bytes | None) -> list[transaction.Change]:
+def replace(
+    locks: Path, tier: str, env: str, data: bytes, made: bytes, smoke: bytes | None
+) -> list[transaction.Change]:
     """The files that change when a tier gets another lock: what it had before is kept beside it.
 
     :param data: the lock's bytes

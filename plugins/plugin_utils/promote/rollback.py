@@ -128,7 +128,8 @@ def _made_anew(settings: Settings, current: bytes | None) -> bool:
     then the lock that is kept is one that was left before, and not what this one took the place of.
     """
     return (
-        provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env)), current) is None
+        provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env)), current)
+        is None
     )
 
 
@@ -142,7 +143,7 @@ def _named(digests: Mapping[str, str], wanted: Sequence[str]) -> bool:
 def rebuild(settings: Settings, looked: Looked, records: Mapping[str, Any]) -> tuple[bytes, list[str]]:
     """Make the lock again from the plans that hosts kept of the generation that was live before.
 
-    :param records: what module `env_record` gave, by host; nothing in it is trusted
+    :param records: what module `env_info` gave, by host; nothing in it is trusted
     :returns: the lock's bytes, and what the records could not tell
     :raises RollbackError: where they tell nothing, contradict each other, or what they tell is not acceptable
     """
@@ -242,9 +243,9 @@ def _lock(settings: Settings, current: Lock | None, chosen: Mapping[str, Mapping
         raise RollbackError(f"the hosts' records of {settings.env} have different variables for different platforms")
     custom: dict[str, Any] = {"download_bytes": sizes} if any(sizes.values()) else {}
     lost = []
-    if current and "floor" in current.custom:
-        custom["floor"] = current.value("floor")
-        lost.append("the floor that it was solved for is not in the records: the current lock's is taken")
+    if current and "system_requirements" in current.custom:
+        custom["system_requirements"] = current.value("system_requirements")
+        lost.append("the system requirements that it was solved for is not in the records: the current lock's is taken")
     if current and "exclude_newer" in current.custom:
         custom["exclude_newer"] = current.value("exclude_newer")
         lost.append(
@@ -302,7 +303,9 @@ def declare(
             return Declared(target, digests, dict(looked.digests), False)
         if current != looked.current:
             raise transaction.HandoverError(f"{settings.locks_dir / name} was changed while this ran; try again")
-        known = provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env)), current)
+        known = provenance.loads(
+            provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env)), current
+        )
         before = provenance.loads(
             provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env, True)), target
         )

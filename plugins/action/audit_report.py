@@ -1,0 +1,116 @@
+"""Action plugin: put the observations of this run together, write the reports, and fail unless parity was proven."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..plugin_utils.audit.report import Run, build, cross, failure, headline, load, render_html, terminal
+from ..plugin_utils.conda import lockfile
+from ..plugin_utils.desired import desired_state
+from ..plugin_utils.desired.settings import data_of, done_with, reports_dir, run_file
+from ..plugin_utils.lock_store import provenance
+from .host_info import run_id, settings_of
+
+display = Display()
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """The report of an audit; it works on the controller alone."""
+
+    _supports_check_mode = True
+    _requires_connection = False
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Judge all hosts that were meant, also those that did not answer."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        _, options = self.validate_argument_spec(
+            argument_spec={
+                "fleet": {"type": "list", "elements": "str"},
+                "dest": {"type": "path"},
+                "depth": {"type": "str", "default": "stats"},
+            }
+        )
+        meant = [str(host) for host in variables.get("ansible_play_hosts_all") or []]
+        settings, _ = settings_of(self, variables)  # what cannot be worked out is said host by host
+        reports = reports_dir(settings)
+        run = run_id(self)
+        hosts = load(reports, meant, run, lambda folder, host: run_file(folder, run, host), options["depth"])
+        done_with(reports, run, time.time())
+        for host in hosts:
+            host.tier = host.tier or self._tier(variables, host.name)
+        cross(hosts)
+        fleet = dict.fromkeys([*(options["fleet"] or []), *meant], "")
+        fleet.update({host.name: host.tier for host in hosts})
+        for name in fleet.keys() - set(meant):
+            fleet[name] = self._tier(variables, name)
+        tiers = data_of(self._value(variables, "lockstep_tiers")) or []
+        tiers = [str(tier) for tier in tiers] if isinstance(tiers, list) else []
+        envs = {name for host in hosts for name in host.declared}
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        try:
+            locks = self._locks(settings, tiers, envs, reports)
+        except (desired_state.DeclareError, OSError):
+            locks = {}  # each host says so by itself; the comparison of tiers is information
+        folder = settings.get("conda_envs_locks_dir") or settings.get("lockstep_locks_dir")
+        back = provenance.rollbacks(Path(str(folder)), tiers, envs) if folder else []
+        report = build(hosts, Run(run, now, options["depth"], tiers, fleet, locks, back))
+        dest = Path(options["dest"]) if options["dest"] else reports
+        texts = {
+            "report.html": render_html(report),
+            "report.json": json.dumps(report, indent=1, allow_nan=False) + "\n",
+        }
+        try:
+            for name, text in texts.items():  # report.json last: what a program reads has its page beside it
+                desired_state.write(dest / name, text)
+        except OSError as error:
+            return {**result, "failed": True, "msg": f"the report cannot be written to {dest}: {error.strerror}"}
+        display.display("\n" + terminal(report) + f"\n\nreport: {dest / 'report.html'}\n")
+        result.update(
+            changed=False,
+            proven=report["proven"],
+            counts=report["counts"],
+            hosts=report["hosts"],
+            html=str(dest / "report.html"),
+            json=str(dest / "report.json"),
+            msg=headline(report),
+        )
+        if not report["proven"]:
+            result.update(failed=True, msg=failure(report))
+        return result
+
+    def _value(self, variables: Mapping[str, Any], name: str) -> Any:
+        """A variable of the host that the report happens to run for; None where it cannot be worked out there."""
+        with contextlib.suppress(AnsibleError):
+            return self._templar.template(variables[name]) if name in variables else None
+        return None
+
+    def _tier(self, variables: Mapping[str, Any], host: str) -> str:
+        """The tier of a host that this run leaves out; "" where that cannot be said."""
+        try:
+            return str(variables["hostvars"][host].get("lockstep_tier") or "")
+        except (AnsibleError, KeyError, AttributeError):
+            return ""
+
+    def _locks(self, settings: Mapping[str, Any], tiers: list[str], envs: set[str], cache: Path) -> dict[Any, Any]:
+        """What every tier's lock of the audited environments declares, to tell declared differences from drift."""
+        folder = settings.get("conda_envs_locks_dir") or settings.get("lockstep_locks_dir")
+        channels = desired_state.allowed_channels(settings)
+        found = {}
+        for tier in tiers if folder else []:
+            for name in sorted(envs):
+                env = desired_state.read_env(Path(str(folder), tier, name + lockfile.SUFFIX), name, channels, cache)
+                if env.platforms:
+                    found[tier, name] = env.platforms
+        return found

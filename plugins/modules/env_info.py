@@ -1,0 +1,138 @@
+#!/usr/bin/python
+"""Ansible module: what a host wrote down of an environment's former generations. It only reads."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: env_info
+short_description: Read what a host wrote down of the generations of an environment
+version_added: 0.1.0
+description:
+  - Reads C(state/<name>.json), the history of publishes, and C(state/locks/<name>/), what each generation
+    was made from.
+  - Finds the generation that was live before the declared one, newest first, and returns what it was made from.
+  - Used by C(playbooks/rollback.yml) where a tier's previous lock is kept nowhere else.
+options:
+  name:
+    description: The environment.
+    type: str
+    required: true
+  root:
+    description: The fleet's folder on the host.
+    type: path
+    required: true
+  declared:
+    description: Digests that are declared now, by platform. The generation to find is another one.
+    type: dict
+    default: {}
+  to:
+    description: The first digits of the digests that are meant, in place of the last one that differs.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    support: full
+    description: It only reads.
+  diff_mode:
+    support: none
+    description: It changes nothing.
+  platform:
+    support: full
+    platforms: posix
+    description: Hosts with Python 3.9 or newer.
+author: The Lockstep developers (@lockstep-fleet)
+"""
+
+EXAMPLES = r"""
+- name: Learn from the hosts what they held before
+  lockstep.fleet.env_info:
+    name: train
+    root: /opt/lockstep
+"""
+
+RETURN = r"""
+platform:
+  description: The host's platform.
+  type: str
+  returned: always
+history:
+  description: The generations that were live and when (unix time), oldest first.
+  type: list
+  returned: always
+generation:
+  description: The generation that was found, or an empty text.
+  type: str
+  returned: always
+present:
+  description: Whether it is still on the host.
+  type: bool
+  returned: always
+plan:
+  description: What it was made from, as base64 of zlib of JSON, or an empty text.
+  type: str
+  returned: always
+"""
+
+import base64
+import json
+import os
+import zlib
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.build.rattler_runtime import platform_of
+from ..module_utils.host import install_plan as plans
+from ..module_utils.host.errors import Problem
+from ..module_utils.prefix import tree
+from ..module_utils.store.store import Store
+
+
+def find(store: Store, name: str, declared: str, to: list[str]) -> str:
+    """Return the generation that is meant and of which a plan is kept; "" where there is none."""
+    names = [str(item[0]) for item in reversed(store.history(name))]
+    if to:
+        try:
+            kept = sorted(item[:-5] for item in os.listdir(os.path.dirname(store.plan_file(name, "x"))))
+        except OSError:
+            kept = []
+        names = [item for item in [*names, *kept] if any(part.startswith(item) or item.startswith(part) for part in to)]
+    for item in names:
+        if item != declared and store.kept_plan(name, item) is not None:
+            return item
+    return ""
+
+
+def main() -> None:
+    """Look, and answer."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "root": {"type": "path", "required": True},
+            "declared": {"type": "dict", "default": {}},
+            "to": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    p = module.params
+    if not plans.NAME.match(p["name"]):
+        module.fail_json(msg=f"an environment cannot be called {p['name']!r}: use a-z, 0-9, '.', '_', '-'")
+    store = Store(p["root"])
+    try:
+        platform = platform_of(os.uname().machine)
+    except Problem as problem:
+        module.fail_json(msg=str(problem))
+    found = find(store, p["name"], plans.short(str(p["declared"].get(platform, ""))), p["to"])
+    made = store.kept_plan(p["name"], found) if found else None
+    module.exit_json(
+        changed=False,
+        platform=platform,
+        history=store.history(p["name"]),
+        generation=found,
+        present=bool(found) and tree.read_mark(store.path(p["name"], found)) is not None,
+        plan=base64.b64encode(zlib.compress(json.dumps(made).encode(), 9)).decode() if made else "",
+    )
+
+
+if __name__ == "__main__":
+    main()

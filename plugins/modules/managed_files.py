@@ -1,0 +1,124 @@
+#!/usr/bin/python
+"""Ansible module: a few small text files of an ordinary user."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: managed_files
+short_description: Keep a few small text files of an ordinary user
+version_added: 0.1.0
+description:
+  - Writes all given files in one call, each in one step, and makes missing folders unless told not to.
+  - Refuses to run as root. Works in check mode on a machine that has none of the folders yet.
+options:
+  files:
+    description: The files.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Absolute path; a leading C(~) is the user's home.
+        type: str
+        required: true
+      content:
+        description: The whole text.
+        type: str
+      mode:
+        description: Octal mode, quoted.
+        type: str
+        default: "0644"
+      state:
+        description: Whether the file should be there.
+        type: str
+        choices: [present, absent]
+        default: present
+      make_folder:
+        description: Whether its folder is made where it is missing. Else that is an error, except in check mode.
+        type: bool
+        default: true
+attributes:
+  check_mode:
+    support: full
+    description: Says what it would change, and changes nothing.
+  diff_mode:
+    support: full
+    description: Shows the text before and after.
+  platform:
+    support: full
+    platforms: posix
+    description: Runs wherever Python 3.9 does.
+author: The Lockstep developers (@lockstep-fleet)
+"""
+
+EXAMPLES = r"""
+- name: Keep conda strict
+  lockstep.fleet.managed_files:
+    files:
+      - path: /opt/lockstep/miniconda/.condarc
+        content: "{{ '/opt/lockstep' | lockstep.fleet.condarc(['conda-forge'], 'https://conda.anaconda.org') }}"
+"""
+
+RETURN = r"""
+paths:
+  description: The files that were (or in check mode would be) written or removed.
+  type: list
+  elements: str
+  returned: always
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.host.errors import Problem
+from ..module_utils.host.root import refuse_root
+from ..module_utils.host.text_files import difference, mode_of, state_of, write
+
+
+def main() -> None:
+    """Compare each file, write the ones that differ."""
+    options = {
+        "path": {"type": "str", "required": True},
+        "content": {"type": "str"},
+        "mode": {"type": "str", "default": "0644"},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "make_folder": {"type": "bool", "default": True},
+    }
+    module = AnsibleModule(
+        argument_spec={"files": {"type": "list", "elements": "dict", "required": True, "options": options}},
+        supports_check_mode=True,
+    )
+    diffs, paths = [], []
+    try:
+        refuse_root()
+        for item in module.params["files"]:
+            path = os.path.expanduser(item["path"])
+            if item["state"] == "absent":
+                if os.path.lexists(path):
+                    diffs.append(
+                        {
+                            "before_header": path,
+                            "after_header": path,
+                            "before": state_of(path)["text"] or "",
+                            "after": "",
+                        }
+                    )
+                    paths.append(path)
+                    if not module.check_mode:
+                        os.unlink(path)
+                continue
+            text, mode = item["content"] or "", mode_of(item["mode"])
+            found = difference(path, text, mode)
+            if found:
+                diffs.append(found)
+                paths.append(path)
+                if not module.check_mode:
+                    write(path, text, mode, item["make_folder"])
+    except (Problem, OSError) as problem:
+        module.fail_json(msg=str(problem))
+    module.exit_json(changed=bool(paths), paths=paths, diff=diffs)
+
+
+if __name__ == "__main__":
+    main()

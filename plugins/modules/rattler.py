@@ -1,0 +1,183 @@
+#!/usr/bin/python
+"""Ansible module: the rattler runtime that builds environments on a host, and Lockstep's own files there."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rattler runtime
+short_description: Install the rattler runtime that builds environments, and Lockstep's own files, on a host
+version_added: 0.1.0
+description:
+  - Has py-rattler's wheel unpacked in C(<root>/rattler/<version>), where Miniconda's python runs it, and the
+    files of Lockstep itself in C(<root>/rattler/tools-<digest>) and C(<root>/bin) (C(lockstep-run), C(lockstep-clean)).
+  - The controller fetches the wheel once into its own cache, C(${LOCKSTEP_CACHE:-~/.cache/lockstep}/wheels), by name,
+    version and sha256, and sends it only to hosts that lack it. The host verifies the sha256 again.
+  - Folders of former versions are removed when no build uses them.
+options:
+  root:
+    description: The fleet's folder on the host (C(lockstep_root)).
+    type: path
+    required: true
+  version:
+    description: Version of py-rattler.
+    type: str
+    required: true
+  wheels:
+    description: For each platform (V(linux-64), V(linux-aarch64)) the C(file) name and C(sha256) of the wheel.
+    type: dict
+    required: true
+  source:
+    description:
+      - Where the controller takes the wheels from, in place of the Python package index that its pip is set up for.
+        The url of a folder, or a folder on the controller.
+    type: str
+    default: ""
+  expected:
+    description: Set by the action plugin. What the host should hold of Lockstep's own files.
+    type: str
+    default: ""
+  wheel:
+    description: Set by the action plugin. Where it has put the wheel on the host.
+    type: path
+  content:
+    description: Set by the action plugin. The files, where the host lacks some.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    description: Says what it would install; fetches and sends nothing.
+  diff_mode:
+    support: full
+    description: Names the folders and files that are added and removed.
+  platform:
+    support: full
+    platforms: linux
+    description: x86_64 and aarch64.
+author: The Lockstep developers (@lockstep-fleet)
+"""
+
+EXAMPLES = r"""
+- name: Have the rattler runtime
+  lockstep.fleet.rattler:
+    root: /opt/lockstep
+    version: 0.28.0
+    wheels:
+      linux-64:
+        file: py_rattler-0.28.0-cp310-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl
+        sha256: 4f4ab1d34d5394e7ce130a86e59009c95ace4f5757d9c3af04de1351bcea47eb
+"""
+
+RETURN = r"""
+rattler runtime:
+  description: The rattler runtime's folder.
+  type: str
+  returned: success
+  sample: /opt/lockstep/rattler/0.28.0
+tools:
+  description: The folder of Lockstep's own files.
+  type: str
+  returned: success
+  sample: /opt/lockstep/rattler/tools-5702188fe2a2
+missing:
+  description: What was missing before, for the action plugin.
+  type: dict
+  returned: success
+"""
+
+import base64
+import json
+import os
+import zlib
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.build.rattler_runtime import Wanted, apply, look, platform_of
+from ..module_utils.host.errors import Problem
+from ..module_utils.host.root import check_root, refuse_root
+
+
+def unpack(text: str) -> Any:
+    """Read what the action plugin packed into one string."""
+    return json.loads(zlib.decompress(base64.b64decode(text))) if text else {}
+
+
+def wanted_of(params: dict[str, Any]) -> tuple[Wanted, dict[str, str]]:
+    """Return what this host should hold, and its wheel's entry of the table.
+
+    :raises Problem: where the table has none for this machine, or one of another version
+    """
+    platform = platform_of(os.uname().machine)
+    wheel = params["wheels"].get(platform)
+    if not isinstance(wheel, dict) or len(str(wheel.get("sha256"))) != 64 or not wheel.get("file"):
+        raise Problem(
+            f"no wheel of the rattler runtime is pinned for {platform}",
+            f"known are {', '.join(sorted(params['wheels'])) or 'none'}",
+            "add its file and sha256 to conda_envs_rattler_wheels",
+        )
+    if f"-{params['version']}-" not in str(wheel["file"]):
+        raise Problem(
+            f"the rattler runtime's wheel for {platform} is not of version {params['version']}: {wheel['file']}",
+            remedy="set conda_envs_rattler_version and conda_envs_rattler_wheels together",
+        )
+    files = {path: (str(sha256), int(mode)) for path, (sha256, mode) in unpack(params["expected"]).items()}
+    return Wanted(params["root"], params["version"], str(wheel["sha256"]).lower(), files), wheel
+
+
+def difference(wanted: Wanted, missing: dict[str, Any]) -> dict[str, str]:
+    """Ansible's diff: one line a folder or command, and a line for each file where only some of a folder differ."""
+    inside = [path for path in wanted.files if path.startswith("rattler/")]
+    files = missing["files"]
+    if set(inside) <= set(files):
+        files = [f"rattler/{wanted.tools}", *(path for path in files if path not in inside)]
+    before = [f"{path}\n" for path in missing["superseded"]]
+    after = [f"rattler/{wanted.rattler}\n"] if missing["rattler"] else []
+    after += [f"{path}\n" for path in files]
+    return {
+        "before_header": wanted.root,
+        "after_header": wanted.root,
+        "before": "".join(before),
+        "after": "".join(after),
+    }
+
+
+def main() -> None:
+    """Look; act with what the action plugin brought."""
+    module = AnsibleModule(
+        argument_spec={
+            "root": {"type": "path", "required": True},
+            "version": {"type": "str", "required": True},
+            "wheels": {"type": "dict", "required": True},
+            "source": {"type": "str", "default": ""},
+            "expected": {"type": "str", "default": ""},
+            "wheel": {"type": "path"},
+            "content": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    p = module.params
+    try:
+        refuse_root()
+        check_root(p["root"])
+        wanted, wheel = wanted_of(p)
+        missing = look(wanted)
+        changed = bool(missing["rattler"] or missing["files"] or missing["superseded"])
+        # without the things to install this is only the first look, unless there are only folders to remove
+        ready = (p["wheel"] or not missing["rattler"]) and (p["content"] or not missing["files"])
+        if changed and ready and not module.check_mode:
+            apply(wanted, p["wheel"] or "", unpack(p["content"]))
+            changed = look(wanted) != missing
+    except (Problem, OSError, ValueError) as problem:
+        module.fail_json(msg=str(problem))
+    module.exit_json(
+        changed=changed,
+        rattler=os.path.join(wanted.root, "rattler", wanted.rattler),
+        tools=os.path.join(wanted.root, "rattler", wanted.tools),
+        missing={**missing, "wheel": wheel["file"] if missing["rattler"] else "", "sha256": wanted.sha256},
+        diff=difference(wanted, missing) if changed else {},
+    )
+
+
+if __name__ == "__main__":
+    main()
