@@ -29,7 +29,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared im
 
 from tests.support.paths import CHECKOUT
 
-DOCS = CHECKOUT / "docs/audit.md"
+DOCS = CHECKOUT / "docs/reference/drift-kinds.md"
 ROLES = CHECKOUT / "roles"
 DIGEST = "a1" * 32
 
