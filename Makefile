@@ -61,6 +61,10 @@ lint: setup ## ruff, mypy, yamllint, ansible-lint, shellcheck
 test-unit: setup ## Unit tests (about three minutes)
 	@$(PYTHON) -m local.suite unit
 
+.PHONY: test-integration
+test-integration: setup ## The playbooks as people run them, with stubs where a host would be
+	@$(PYTHON) -m local.suite integration
+
 .PHONY: test-contract
 test-contract: setup ## The stand-in conda against its contract; LOCKSTEP_REAL_CONDA=/path/to/conda runs a real one too
 	@$(PYTHON) -m local.suite contract
@@ -79,7 +83,7 @@ test-faults: artefacts ## What happens when things break: on real hosts
 
 .PHONY: test
 test: artefacts ## All tests, and a count at the end
-	@$(PYTHON) -m local.suite lint unit contract engine molecule faults
+	@$(PYTHON) -m local.suite lint unit integration contract engine molecule faults
 
 .PHONY: bench
 bench: artefacts ## Measurements: builds, no-op runs, audits of many hosts

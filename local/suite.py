@@ -92,6 +92,7 @@ def linters() -> dict[str, list[str]]:
         "ruff": ["ruff", "check", "--quiet", "."],
         "mypy": ["mypy", "--exclude", r"\.smoke\.py$", *typed],
         "yamllint": ["yamllint", "--strict", *[f for f in files if f.endswith((".yml", ".yaml"))]],
+        "import-linter": ["lint-imports"],
         "ansible-lint": ["ansible-lint", "--offline", "-q"],
         "shellcheck": ["shellcheck", *sorted(shell)],
     }
@@ -106,7 +107,7 @@ def lint() -> Count:
             print(f"lint: {name} is not installed (run: make setup)")
             total += Count(failed=1)
             continue
-        code = call(*command)
+        code = call(*command, PYTHONPATH=str(ROOT))
         print(
             f"lint: {name} {'ok' if code == 0 else 'found something'} ({time.monotonic() - started:.0f} s)", flush=True
         )
@@ -142,6 +143,7 @@ def bench() -> Count:
 SUITES: dict[str, Callable[[], Count]] = {
     "lint": lint,
     "unit": lambda: pytest("tests/unit"),
+    "integration": lambda: pytest("tests/integration"),
     "contract": lambda: pytest("tests/contract"),
     "engine": lambda: pytest("tests/engine"),
     "molecule": molecule,

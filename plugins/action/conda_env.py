@@ -11,11 +11,11 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.problem import Problem
-from ..plugin_utils import host_tools
-from ..plugin_utils.channels import PUBLISHED_ALIAS
-from ..plugin_utils.packed_plans import packed_plans
-from ..plugin_utils.progress import told, watched
+from ..module_utils.host.errors import Problem
+from ..plugin_utils.conda.channels import PUBLISHED_ALIAS
+from ..plugin_utils.core.progress import told, watched
+from ..plugin_utils.desired import host_files
+from ..plugin_utils.desired.install_plans import packed_plans
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -28,7 +28,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Read lock and smoke test, then run the module, in one remote call."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        arguments["tools"] = host_tools.folder()
+        arguments["tools"] = host_files.folder()
         if arguments.get("state", "present") != "absent" and arguments.get("lock"):
             smoke = arguments.get("smoke")
             channels = arguments.get("channels")

@@ -10,8 +10,9 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.problem import Problem
-from ..plugin_utils import host_tools, wheels
+from ..module_utils.host.errors import Problem
+from ..plugin_utils.desired import host_files
+from ..plugin_utils.net import wheel_cache
 
 MODULE = "lockstep.fleet.engine"
 
@@ -31,7 +32,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Look, fetch, send, install."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        files = host_tools.host_files()
+        files = host_files.host_files()
         arguments["expected"] = pack({path: (file.sha256, file.mode) for path, file in files.items()})
         found = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
         missing = found.get("missing") or {}
@@ -41,7 +42,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             try:
                 if missing["engine"]:
                     source = str(arguments.get("source") or "")
-                    local = wheels.wheel(missing["wheel"], missing["sha256"], source)
+                    local = wheel_cache.wheel(missing["wheel"], missing["sha256"], source)
                     temporary = self._make_tmp_path()
                     remote = self._connection._shell.join_path(temporary, missing["wheel"])
                     self._transfer_file(str(local), remote)

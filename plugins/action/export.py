@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 
-from ..plugin_utils.controller_action import ControllerAction, libraries, some
+from ..plugin_utils.ansible_support import ControllerAction, libraries, some
 
 _ARGUMENTS = {
     "locks_dir": {"type": "path", "required": True},
@@ -29,8 +29,8 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("reading locks"):
-            from ..plugin_utils import exporting
-        settings = exporting.Settings(
+            from ..plugin_utils.export import render
+        settings = render.Settings(
             locks_dir=Path(arguments["locks_dir"]),
             dest=Path(arguments["dest"]),
             tiers=tuple(arguments["tiers"]),
@@ -41,8 +41,8 @@ class ActionModule(ControllerAction):
             pip_index=arguments["pip_index"],
         )
         try:
-            made = exporting.run(settings, write=not self._task.check_mode)
-        except exporting.ExportError as error:
+            made = render.run(settings, write=not self._task.check_mode)
+        except render.ExportError as error:
             raise AnsibleActionFail(str(error)) from None
         except OSError as error:
             raise AnsibleActionFail(f"{error.filename}: {error.strerror}; run it again to complete it") from None

@@ -7,8 +7,8 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 
-from ..plugin_utils.controller_action import ControllerAction, libraries
-from ..plugin_utils.wheels import cache_dir
+from ..plugin_utils.ansible_support import ControllerAction, libraries
+from ..plugin_utils.net.wheel_cache import cache_dir
 
 _ARGUMENTS = {
     "source": {"type": "path", "required": True},
@@ -35,9 +35,9 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("locking"):
-            from ..plugin_utils.importing.outcome import ImportFailed, Settings
-            from ..plugin_utils.importing.run import run
-            from ..plugin_utils.locking.settings import Settings as Site
+            from ..plugin_utils.import_env.outcome import ImportFailed, Settings
+            from ..plugin_utils.import_env.run import run
+            from ..plugin_utils.lock.settings import Settings as Site
         site = Site(
             envs_dir=Path(arguments["envs_dir"]),
             locks_dir=Path(arguments["locks_dir"]),

@@ -7,8 +7,8 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 
-from ..plugin_utils.controller_action import ControllerAction, libraries, some
-from ..plugin_utils.wheels import cache_dir
+from ..plugin_utils.ansible_support import ControllerAction, libraries, some
+from ..plugin_utils.net.wheel_cache import cache_dir
 
 _ARGUMENTS = {
     "envs": {"type": "list", "elements": "str"},
@@ -34,11 +34,12 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("locking"):
-            from ..plugin_utils import findings, handover
-            from ..plugin_utils.locking.run import run as lock
-            from ..plugin_utils.locking.settings import Settings, SettingsError
-            from ..plugin_utils.locking.summary import lines
-            from ..plugin_utils.locking.writing import complete
+            from ..plugin_utils.core import findings
+            from ..plugin_utils.lock.run import run as lock
+            from ..plugin_utils.lock.settings import Settings, SettingsError
+            from ..plugin_utils.lock.summary import lines
+            from ..plugin_utils.lock.writing import complete
+            from ..plugin_utils.lock_store import transaction
         settings = Settings(
             envs_dir=Path(arguments["envs_dir"]),
             locks_dir=Path(arguments["locks_dir"]),
@@ -58,7 +59,7 @@ class ActionModule(ControllerAction):
         try:
             left = complete(settings, write)
             outcomes = lock(settings, write)
-        except (SettingsError, handover.HandoverError) as error:
+        except (SettingsError, transaction.HandoverError) as error:
             raise AnsibleActionFail(str(error)) from None
         except OSError as error:
             raise AnsibleActionFail(

@@ -9,8 +9,8 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
-from ..module_utils.problem import Problem
-from ..plugin_utils.controller_action import ControllerAction, libraries
+from ..module_utils.host.errors import Problem
+from ..plugin_utils.ansible_support import ControllerAction, libraries
 
 _ARGUMENTS = {
     "dest": {"type": "path", "required": True},
@@ -40,9 +40,9 @@ class ActionModule(ControllerAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.plain_arguments(_ARGUMENTS)
         with libraries("a mirror"):
-            from ..plugin_utils.mirroring.problems import Stopped
-            from ..plugin_utils.mirroring.run import run
-            from ..plugin_utils.mirroring.settings import Choice, Extras, Settings, Sources
+            from ..plugin_utils.mirror.run import run
+            from ..plugin_utils.mirror.settings import Choice, Extras, Settings, Sources
+            from ..plugin_utils.net.errors import Stopped
 
         def some(name: str) -> tuple[str, ...] | None:
             return tuple(arguments[name]) if arguments[name] else None

@@ -16,17 +16,18 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar, trust_as_template
 
-from ..module_utils.observer.main import DEPTHS
-from ..module_utils.observer.reading import redact
-from ..plugin_utils import declare, host_tools, piped
-from ..plugin_utils.comparison.answer import read_answer
-from ..plugin_utils.comparison.compare import compare
-from ..plugin_utils.comparison.declared import Declared
-from ..plugin_utils.comparison.drift import DRIFT, NOTE, UNKNOWN, Drift, in_sync
-from ..plugin_utils.comparison.kinds import Kind
-from ..plugin_utils.settings import observation_file, read_settings, reports_dir, role_defaults, run_folder
-from ..plugin_utils.verdict import Verdict, maintenance, verdict
-from ..plugin_utils.words import plain
+from ..module_utils.observe.main import DEPTHS
+from ..module_utils.observe.reading import redact
+from ..plugin_utils.audit import observer_bundle
+from ..plugin_utils.audit.compare.answer import read_answer
+from ..plugin_utils.audit.compare.compare import compare
+from ..plugin_utils.audit.compare.drift import DRIFT, NOTE, UNKNOWN, Drift, in_sync
+from ..plugin_utils.audit.compare.kinds import Kind
+from ..plugin_utils.audit.verdict import Verdict, maintenance, verdict
+from ..plugin_utils.core.text import plain
+from ..plugin_utils.desired import desired_state, host_files
+from ..plugin_utils.desired.declared import Declared
+from ..plugin_utils.desired.settings import observation_file, read_settings, reports_dir, role_defaults, run_folder
 
 SHOWN = 12  # lines of drift in a result; all of them are in the observation's file
 
@@ -98,9 +99,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 result, entry, options, None, [self._unknown(Kind.SETTINGS, w) for w in wrong], settings
             )
         try:
-            files = {path: (file.sha256, file.mode) for path, file in host_tools.host_files().items()}
-            declared = declare.declare(settings, host, reports_dir(settings), files)
-        except (declare.DeclareError, OSError) as error:
+            files = {path: (file.sha256, file.mode) for path, file in host_files.host_files().items()}
+            declared = desired_state.declare(settings, host, reports_dir(settings), files)
+        except (desired_state.DeclareError, OSError) as error:
             return self._finish(result, entry, options, None, [self._unknown(Kind.SETTINGS, str(error))], settings)
         try:
             observation = self._look(declared, options, variables)
@@ -134,12 +135,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         :raises ValueError: where no observation came back; the message says why
         :raises AnsibleConnectionFailure: where the host cannot be reached
         """
-        asked = declare.request(declared, options["depth"], options["gpu"], options["seconds"])
+        asked = desired_state.request(declared, options["depth"], options["gpu"], options["seconds"])
         python = self._python(variables)
         answer = self._low_level_execute_command(
             f"{command_of(python)} -I -S -B -",
             sudoable=False,
-            in_data=piped.observer(json.dumps(asked)).encode("utf-8"),
+            in_data=observer_bundle.observer(json.dumps(asked)).encode("utf-8"),
         )
         found = read_answer(str(answer.get("stdout") or ""))
         if found is not None:
@@ -170,9 +171,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         path = observation_file(reports_dir(settings), entry["host"])
         text = json.dumps(entry, separators=(",", ":"), sort_keys=True) + "\n"
         try:
-            declare.write(path, text)
+            desired_state.write(path, text)
             if options["on_unknown"] == "record" and entry["run"]:  # a report follows
-                declare.write(run_folder(reports_dir(settings), entry["run"]) / path.name, text)
+                desired_state.write(run_folder(reports_dir(settings), entry["run"]) / path.name, text)
         except OSError as error:
             result.update(failed=True, msg=f"the observation cannot be written to {path}: {error.strerror}")
             return result
@@ -215,8 +216,8 @@ def prime() -> None:
     """Do once, before Ansible forks a process for each host, what they would all do."""
     with contextlib.suppress(Exception):  # where it fails, each host says why
         defaults()
-        host_tools.host_files()
-        piped.observer("")
+        host_files.host_files()
+        observer_bundle.observer("")
         Templar(loader=DataLoader()).template(trust_as_template("{{ lockstep_root | default('') }}"))
 
 

@@ -10,8 +10,10 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils import declare, handover, promotion, proof
-from ..plugin_utils.settings import data_of, reports_dir
+from ..plugin_utils.desired import desired_state
+from ..plugin_utils.desired.settings import data_of, reports_dir
+from ..plugin_utils.lock_store import transaction
+from ..plugin_utils.promote import audit_gate, promotion
 from .observe import settings_of
 
 _LONGEST = 366 * 24  # hours
@@ -54,8 +56,8 @@ def channels_of(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
     :raises AnsibleActionFail: where the variable is no list
     """
     try:
-        channels = declare.allowed_channels(settings)
-    except declare.DeclareError as error:
+        channels = desired_state.allowed_channels(settings)
+    except desired_state.DeclareError as error:
         raise AnsibleActionFail(str(error)) from None
     return tuple(channels) if channels else None
 
@@ -79,7 +81,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "envs": {"type": "list", "elements": "str"},
                 "report": {"type": "path"},
                 "max_age_hours": {"type": "float", "default": 24},
-                "depth": {"type": "str", "choices": list(proof.DEPTHS), "default": proof.DEPTHS[0]},
+                "depth": {"type": "str", "choices": list(audit_gate.DEPTHS), "default": audit_gate.DEPTHS[0]},
             }
         )
         options = data_of(options)
@@ -103,7 +105,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         try:
             made = promotion.promote(asked, datetime.datetime.now(datetime.UTC), write=not self._task.check_mode)
-        except handover.HandoverError as error:
+        except transaction.HandoverError as error:
             raise AnsibleActionFail(str(error)) from None
         except OSError as error:
             raise AnsibleActionFail(f"{error.filename}: {error.strerror}; run it again to complete it") from None

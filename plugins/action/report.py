@@ -14,9 +14,11 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..plugin_utils import declare, evidence, lockfile
-from ..plugin_utils.report import Run, build, cross, failure, headline, load, render_html, terminal
-from ..plugin_utils.settings import data_of, done_with, reports_dir, run_file
+from ..plugin_utils.audit.report import Run, build, cross, failure, headline, load, render_html, terminal
+from ..plugin_utils.conda import lockfile
+from ..plugin_utils.desired import desired_state
+from ..plugin_utils.desired.settings import data_of, done_with, reports_dir, run_file
+from ..plugin_utils.lock_store import provenance
 from .observe import run_id, settings_of
 
 display = Display()
@@ -59,10 +61,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         try:
             locks = self._locks(settings, tiers, envs, reports)
-        except (declare.DeclareError, OSError):
+        except (desired_state.DeclareError, OSError):
             locks = {}  # each host says so by itself; the comparison of tiers is information
         folder = settings.get("conda_envs_locks_dir") or settings.get("lockstep_locks_dir")
-        back = evidence.rollbacks(Path(str(folder)), tiers, envs) if folder else []
+        back = provenance.rollbacks(Path(str(folder)), tiers, envs) if folder else []
         report = build(hosts, Run(run, now, options["depth"], tiers, fleet, locks, back))
         dest = Path(options["dest"]) if options["dest"] else reports
         texts = {
@@ -71,7 +73,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         }
         try:
             for name, text in texts.items():  # report.json last: what a program reads has its page beside it
-                declare.write(dest / name, text)
+                desired_state.write(dest / name, text)
         except OSError as error:
             return {**result, "failed": True, "msg": f"the report cannot be written to {dest}: {error.strerror}"}
         display.display("\n" + terminal(report) + f"\n\nreport: {dest / 'report.html'}\n")
@@ -104,11 +106,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _locks(self, settings: Mapping[str, Any], tiers: list[str], envs: set[str], cache: Path) -> dict[Any, Any]:
         """What every tier's lock of the audited environments declares, to tell declared differences from drift."""
         folder = settings.get("conda_envs_locks_dir") or settings.get("lockstep_locks_dir")
-        channels = declare.allowed_channels(settings)
+        channels = desired_state.allowed_channels(settings)
         found = {}
         for tier in tiers if folder else []:
             for name in sorted(envs):
-                env = declare.read_env(Path(str(folder), tier, name + lockfile.SUFFIX), name, channels, cache)
+                env = desired_state.read_env(Path(str(folder), tier, name + lockfile.SUFFIX), name, channels, cache)
                 if env.platforms:
                     found[tier, name] = env.platforms
         return found

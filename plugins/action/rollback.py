@@ -10,11 +10,12 @@ import ansible.constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils import evidence, handover, rollback
-from ..plugin_utils.channels import PUBLISHED_ALIAS
-from ..plugin_utils.lockfile import LockError
-from ..plugin_utils.settings import data_of
-from ..plugin_utils.words import plain
+from ..plugin_utils.conda.channels import PUBLISHED_ALIAS
+from ..plugin_utils.conda.lockfile import LockError
+from ..plugin_utils.core.text import plain
+from ..plugin_utils.desired.settings import data_of
+from ..plugin_utils.lock_store import provenance, transaction
+from ..plugin_utils.promote import rollback
 from .observe import settings_of
 from .promote import channels_of, hosts_of, locks_of
 
@@ -65,7 +66,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 told = {"source": looked.source, "hosts": looked.hosts, "why": looked.why, "declared": looked.digests}
                 return {**result, "changed": False, **told}
             return {**result, **self._declare(asked, looked, options["records"])}
-        except (rollback.RollbackError, handover.HandoverError, LockError) as error:
+        except (rollback.RollbackError, transaction.HandoverError, LockError) as error:
             raise AnsibleActionFail(f"rollback refused, nothing was changed: {error}") from None
         except OSError as error:
             raise AnsibleActionFail(f"{error.filename}: {error.strerror}; run it again to complete it") from None
@@ -86,7 +87,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         folder = asked.locks_dir
         if not write:
             folder = Path(C.DEFAULT_LOCAL_TMP) / "lockstep-rollback"  # goes with the run
-            place = folder / evidence.lock_path(asked.tier, asked.env)
+            place = folder / provenance.lock_path(asked.tier, asked.env)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(made.data)
         now = ", ".join(f"{digest[:12]} ({platform})" for platform, digest in made.digests.items())

@@ -6,7 +6,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import clean_schedule, condarc
+from ..plugin_utils.desired import clean_schedule, condarc
 
 
 def _condarc(root: str, channels: list[str], channel_alias: str, users_may_add_channels: bool = False) -> str:

@@ -82,7 +82,7 @@ from typing import Any  # noqa: E402
 
 from ansible.errors import AnsibleParserError  # noqa: E402
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import stack_inventory  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.inventory import stack_inventory  # noqa: E402
 
 STRICT = {"accept-new": "accept-new", "strict": "yes", "unset": None}
 

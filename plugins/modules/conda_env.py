@@ -162,11 +162,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import generation, plan, room, wheels
-from ..module_utils.engine import platform_of
-from ..module_utils.hostroot import check_root, refuse_root
-from ..module_utils.problem import Problem
-from ..module_utils.store import Store
+from ..module_utils.build import build, wheels
+from ..module_utils.build.rattler_runtime import platform_of
+from ..module_utils.host import disk_space, install_plan
+from ..module_utils.host.errors import Problem
+from ..module_utils.host.root import check_root, refuse_root
+from ..module_utils.store.store import Store
 
 
 def plan_for(packed: str, name: str) -> dict[str, Any]:
@@ -211,7 +212,7 @@ def difference(label: str, old: dict[str, str], new: dict[str, str]) -> tuple[di
 
 def wishes(store: Store, made: dict[str, Any], state: str, depth: str) -> list[str]:
     """Say what there is to do, without doing it."""
-    found = generation.look(store, made, depth)
+    found = build.look(store, made, depth)
     wanted = []
     if found["state"] == "damaged":
         few = "; ".join(found["damage"][:3])
@@ -238,24 +239,24 @@ def have(p: dict[str, Any], store: Store, check_mode: bool) -> dict[str, Any]:
         "changed": bool(did),
         "did": did,
         "digest": made["digest"],
-        "generation": store.path(p["name"], plan.short(made["digest"])),
-        "previous": live if live != plan.short(made["digest"]) else store.previous(p["name"]),
+        "generation": store.path(p["name"], install_plan.short(made["digest"])),
+        "previous": live if live != install_plan.short(made["digest"]) else store.previous(p["name"]),
         "packages": numbers,
         "diff": {**shown, "after": shown["after"] or "".join(f"{line}\n" for line in did)} if did else {},
     }
     if check_mode:
-        generation.checked(made)
+        build.checked(made)
         if did and os.path.isdir(store.root):
-            room.refuse_network(store.root)
+            disk_space.refuse_network(store.root)
             if did[0].startswith(("build", "repair")):
-                room.need_room(store.root, made, store.pkgs, p["reserve_mb"] * 1000000)
+                disk_space.need_room(store.root, made, store.pkgs, p["reserve_mb"] * 1000000)
         return result
-    options = generation.Options(p["verify"], p["reserve_mb"] * 1000000, p["pip_check"], p["test_timeout"],
+    options = build.Options(p["verify"], p["reserve_mb"] * 1000000, p["pip_check"], p["test_timeout"],
                                  p["pip_index"])  # fmt: skip
     if p["state"] == "staged":
-        done = generation.stage(store, made, options)
+        done = build.stage(store, made, options)
     else:
-        done = generation.build(store, made, options)
+        done = build.build(store, made, options)
         result["previous"] = done["previous"]
     result["changed"] = done["changed"]
     if done["changed"]:
@@ -300,7 +301,7 @@ def main() -> None:
         refuse_root()
         check_root(p["root"])
         wheels.check_index(p["pip_index"])
-        if not plan.NAME.match(p["name"]):
+        if not install_plan.NAME.match(p["name"]):
             raise Problem(f"an environment cannot be called {p['name']!r}", remedy="use a-z, 0-9, '.', '_', '-'")
         engine = os.path.join(p["root"], "engine")
         store = Store(

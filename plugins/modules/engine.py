@@ -93,9 +93,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.engine import Wanted, apply, look, platform_of
-from ..module_utils.hostroot import check_root, refuse_root
-from ..module_utils.problem import Problem
+from ..module_utils.build.rattler_runtime import Wanted, apply, look, platform_of
+from ..module_utils.host.errors import Problem
+from ..module_utils.host.root import check_root, refuse_root
 
 
 def unpack(text: str) -> Any:

@@ -81,11 +81,11 @@ import zlib
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import plan as plans
-from ..module_utils import tree
-from ..module_utils.engine import platform_of
-from ..module_utils.problem import Problem
-from ..module_utils.store import Store
+from ..module_utils.build.rattler_runtime import platform_of
+from ..module_utils.host import install_plan as plans
+from ..module_utils.host.errors import Problem
+from ..module_utils.prefix import tree
+from ..module_utils.store.store import Store
 
 
 def find(store: Store, name: str, declared: str, to: list[str]) -> str:

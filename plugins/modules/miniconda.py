@@ -86,9 +86,9 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.hostroot import check_root, refuse_root
-from ..module_utils.miniconda import Base, apply, decide, look, unfrozen
-from ..module_utils.problem import Problem
+from ..module_utils.host.errors import Problem
+from ..module_utils.host.root import check_root, refuse_root
+from ..module_utils.miniconda.install import Base, apply, decide, look, unfrozen
 
 
 def installer_for(version: str, installers: dict[str, str]) -> tuple[str, str]:

@@ -71,9 +71,9 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.hostroot import refuse_root
-from ..module_utils.problem import Problem
-from ..module_utils.text_files import difference, mode_of, state_of, write
+from ..module_utils.host.errors import Problem
+from ..module_utils.host.root import refuse_root
+from ..module_utils.host.text_files import difference, mode_of, state_of, write
 
 
 def main() -> None:

@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(CHECKOUT / "collections"), str(CHECKOUT / "tests/unit")]
+sys.path[:0] = [str(CHECKOUT / "collections"), str(CHECKOUT)]
 
-from ansible_collections.lockstep.fleet.plugins.module_utils.observer import main as observer  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import declare, host_tools, lockfile, settings  # noqa: E402
-from fake_root import FakeRoot, put, thaw  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe import main as observer  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state, host_files, settings  # noqa: E402
+
+from tests.support.fake_root import FakeRoot, put, thaw  # noqa: E402
 
 GOAL_SECONDS, GOAL_MB = 4.0, 100.0
 ENVS = ("train", "serve", "notebook", "tools", "second")
@@ -54,7 +56,7 @@ def make_host(work: Path, locks: Path) -> FakeRoot:
     role = load_yaml(str(CHECKOUT / "roles/conda_envs/defaults/main.yml"))
     wheel = role["conda_envs_engine_wheels"][made.platform]["sha256"]
     made.engine(role["conda_envs_engine_version"], wheel)
-    for path, file in host_tools.host_files().items():
+    for path, file in host_files.host_files().items():
         put(made.root / path, file.text, file.mode)
     return made
 
@@ -73,9 +75,9 @@ def observe(made: FakeRoot, given: dict[str, Any], out: Path) -> int:
     """Have the real observer look at the root; its answer's size in bytes."""
     values = {**given, "lockstep_tier": "dev"}
     config, _ = settings.read_settings(values, settings.role_defaults(load_yaml), lambda merged, name: merged[name])
-    files = {path: (file.sha256, file.mode) for path, file in host_tools.host_files().items()}
-    declared = declare.declare({**config, **role_values(made)}, "dev-000", None, files)
-    seen = observer.observe(declare.request(declared))
+    files = {path: (file.sha256, file.mode) for path, file in host_files.host_files().items()}
+    declared = desired_state.declare({**config, **role_values(made)}, "dev-000", None, files)
+    seen = observer.observe(desired_state.request(declared))
     seen["machine"] = ""  # one answer stands for all hosts
     seen["clean"] = {"units": {}, "enabled": True, "linger": True}
     seen["host"]["gpu"] = {

@@ -22,9 +22,10 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "collections")]
 
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation, tree  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree  # noqa: E402
 
-from tests import tiny  # noqa: E402
+from tests.support import tiny_channel as tiny  # noqa: E402
 
 MODULES, DATA = 55, 130  # files of a package
 MEMORY = 0.02  # seconds between two looks at the processes' memory
@@ -102,7 +103,7 @@ def step(what: str, plan_file: str, root: str, target: str) -> None:
     plan = json.loads(Path(plan_file).read_text())
     store = tiny.Store(root, tools=f"{root}/engine/tools-test", engine=f"{root}/engine/rattler-test")
     if what == "stage":
-        print(json.dumps(generation.stage(store, plan, generation.Options(pip_check=False))["seconds"]))
+        print(json.dumps(build.stage(store, plan, build.Options(pip_check=False))["seconds"]))
     elif what == "rattler":
         request = {
             "engine": store.engine, "packages": plan["packages"], "channel": plan["channel"], "staging": target,

@@ -46,7 +46,7 @@ FLOOR = {"cuda": "12.9", "glibc": "2.28"}
 
 def bare(metadata: Path, dependencies: list[str], platforms: list[str]) -> dict[str, float]:
     """Solve with py-rattler alone."""
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils.floor import Floor
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.system_requirements import Floor
     from rattler import BuildString, Gateway, GenericVirtualPackage, MatchSpec, PackageName, Version, solve
 
     floor = Floor.parse(FLOOR)
@@ -69,8 +69,8 @@ def bare(metadata: Path, dependencies: list[str], platforms: list[str]) -> dict[
 
 def lock(metadata: Path, dependencies: list[str], platforms: list[str], again: bool) -> dict[str, float]:
     """Make a lock as the playbook does."""
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.run import run
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings
 
     with tempfile.TemporaryDirectory() as folder:
         envs = Path(folder) / "envs"

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from subjects import Conda, install_standin, solver, write_channel, write_package
+
+from tests.contract.subjects import Conda, install_standin, solver, write_channel, write_package
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-from subjects import Conda, make_environment
+
+from tests.contract.subjects import Conda, make_environment
 
 
 def test_version(conda: Conda) -> None:

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-from subjects import Conda
+
+from tests.contract.subjects import Conda
 
 
 def plant(cache: Path, name: str, size: int = 1000) -> Path:

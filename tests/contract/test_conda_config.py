@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import condarc
-from subjects import Conda, make_environment
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import condarc
+
+from tests.contract.subjects import Conda, make_environment
 
 Case = tuple[str, str, dict[str, str], dict[str, Any]]
 

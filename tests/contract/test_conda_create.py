@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from subjects import Conda, make_environment
+
+from tests.contract.subjects import Conda, make_environment
 
 
 def names(prefix: Path) -> list[str]:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import exporting
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockpackage import Package, merge_depends
-from subjects import CHECKOUT, Conda, ordinary
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.locked_package import Package, merge_depends
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.export import render
+
+from tests.contract.subjects import CHECKOUT, Conda, ordinary
 
 PAGE = CHECKOUT / "docs" / "without-ansible.md"
 FILE = "train.linux-64.explicit.txt"
@@ -50,7 +51,7 @@ def lock(channels: Path, served: str) -> Lock:
 def folder(user: Conda, lock: Lock) -> Path:
     """Where somebody has an export: their home."""
     home: Path = user.home
-    (home / FILE).write_text(exporting.render(lock, "train", "linux-64")[FILE] or "")
+    (home / FILE).write_text(render.render(lock, "train", "linux-64")[FILE] or "")
     return home
 
 
@@ -96,7 +97,7 @@ def test_what_is_not_the_locked_package_is_refused(user: Conda, folder: Path, lo
         for package in lock.packages
     ]
     altered = dataclasses.replace(lock, packages=tuple(wrong))
-    (folder / FILE).write_text(exporting.render(altered, "train", "linux-64")[FILE] or "")
+    (folder / FILE).write_text(render.render(altered, "train", "linux-64")[FILE] or "")
     done = shell(user, create)
     assert done.returncode == 1 and "ChecksumMismatchError" in done.stderr
     assert not names(user.home / "envs" / "train")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.outcome import Outcome, Settings
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.importing.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.locking.settings import Settings as Site
-from subjects import Conda
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.import_env.outcome import Outcome, Settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.import_env.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings as Site
+
+from tests.contract.subjects import Conda
 
 
 def take(source: Path, home: Path, channels: Path) -> Outcome:

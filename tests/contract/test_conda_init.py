@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from subjects import Conda, make_environment
+
+from tests.contract.subjects import Conda, make_environment
 
 FILES = {"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}
 

@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from subjects import CHECKOUT, Conda
+
+from tests.contract.subjects import CHECKOUT, Conda
 
 REAL = "LOCKSTEP_REAL_CONDA"
 PLATFORM = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}.get(platform.machine(), "")
@@ -32,7 +33,7 @@ def real(tmp_path: Path) -> Conda:
 
 
 def test_conda_takes_the_committed_locks(real: Conda, tmp_path: Path) -> None:
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockfile import Lock
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
 
     seen = 0
     for path in LOCKS:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from subjects import Conda, make_environment
+
+from tests.contract.subjects import Conda, make_environment
 
 
 @pytest.fixture

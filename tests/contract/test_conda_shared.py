@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from subjects import Conda, install_standin
+
+from tests.contract.subjects import Conda, install_standin
 
 
 def read_only(folder: Path) -> None:

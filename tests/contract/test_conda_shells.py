@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from subjects import CHECKOUT, Conda, make_environment
+
+from tests.contract.subjects import CHECKOUT, Conda, make_environment
 
 POSIX = ("bash", "zsh", "dash")
 SHELLS = (*POSIX, "fish")

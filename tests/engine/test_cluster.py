@@ -13,7 +13,7 @@ import pytest
 from local.ec2.endpoint import Endpoint
 from local.engine.ensure import ensure
 from local.engine.places import EngineError
-from plugins.plugin_utils.stack_inventory import StackError, from_stack
+from plugins.plugin_utils.inventory.stack_inventory import StackError, from_stack
 from tests.engine.clusters import ClusterProject, shipped
 
 SMALL: dict[str, Any] = {

@@ -27,7 +27,7 @@ from local.engine.ensure import ensure
 from local.engine.places import EngineError
 from local.fleet import paths
 from local.fleet.podman import Podman
-from tests.waiting import until
+from tests.support.waiting import until
 
 # of this checkout alone: another one's test may be running on this machine, or have been killed
 OWN = hashlib.sha256(os.fsencode(paths.CHECKOUT)).hexdigest()

@@ -18,8 +18,9 @@ from typing import Any
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "collections"), str(TOP)]
 
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation, tree  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store  # noqa: E402
 
 count, limit = 0, 0
 
@@ -71,13 +72,13 @@ def main() -> None:
     tree.exchange = before(tree.exchange)
     tree.sync_filesystem = before(tree.sync_filesystem)
     tree.chmod_folders = before(tree.chmod_folders)
-    options = generation.Options(pip_check=False)
+    options = build.Options(pip_check=False)
     if what == "collect":
         store.collect("train", keep_previous=0, min_age=0)
     elif what == "activate":
         store.activate("train", plan["digest"][:12])
     else:
-        getattr(generation, what)(store, plan, options)
+        getattr(build, what)(store, plan, options)
     print(count)
 
 

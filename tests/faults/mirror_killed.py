@@ -16,11 +16,11 @@ from typing import Any
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "collections"), str(TOP)]
 
-from ansible_collections.lockstep.fleet.plugins.module_utils import tree  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import fetch  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.progress import Progress  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.settings import Choice, Settings, Sources  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.progress import Progress  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.run import run  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.settings import Choice, Settings, Sources  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import download  # noqa: E402
 
 count, limit, guard = 0, 0, threading.Lock()
 
@@ -48,7 +48,7 @@ def main() -> None:
     for name in ("replace", "unlink", "rmdir", "mkdir"):
         setattr(Path, name, before(getattr(Path, name)))
     tree.sync_filesystem = before(tree.sync_filesystem)
-    fetch.BLOCK = 1 << 15
+    download.BLOCK = 1 << 15
     real = Progress.arrive
 
     def arrive(self: Any, got: int) -> None:

@@ -16,15 +16,16 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation, tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 from tests.faults.killed import open_store
-from tests.tiny import Channel, make_channel, make_store
-from tests.waiting import until
+from tests.support.tiny_channel import Channel, make_channel, make_store
+from tests.support.waiting import until
 
 KILLED = Path(__file__).with_name("killed.py")
-FAST = generation.Options(pip_check=False)
+FAST = build.Options(pip_check=False)
 ALL = os.environ.get("LOCKSTEP_FAULTS") == "all"
 
 
@@ -37,7 +38,7 @@ class Lab:
         make_store(self.root)
         self.old = self.channel.plan("train", "python", "alpha=1.0", "gamma")
         self.new = self.channel.plan("train", "python", "alpha=2.0", "beta", variables={"A": "b"})
-        generation.build(self.store, self.old, FAST)
+        build.build(self.store, self.old, FAST)
         subprocess.run(["cp", "-al", self.root, base / "kept"], check=True)
         for name, plan in (("old", self.old), ("new", self.new)):
             (base / f"{name}.json").write_text(json.dumps(plan))
@@ -68,14 +69,14 @@ class Lab:
         return done.stdout.strip()
 
     def heal(self) -> None:
-        result = generation.build(self.store, self.new, FAST)
+        result = build.build(self.store, self.new, FAST)
         assert self.live() == "2.0"
-        assert generation.look(self.store, self.new, "hashes")["state"] == "complete"
-        assert generation.look(self.store, self.new)["beside"] == []
+        assert build.look(self.store, self.new, "hashes")["state"] == "complete"
+        assert build.look(self.store, self.new)["beside"] == []
         assert self.store.previous("train") == self.old["digest"][:12]
         items = {path.name for path in Path(self.store.path("train")).iterdir()}
         assert not [name for name in items if name.endswith((".new", ".trash"))], items
-        again = generation.build(self.store, self.new, FAST)
+        again = build.build(self.store, self.new, FAST)
         assert not again["changed"], (result, again)
 
 
@@ -93,7 +94,7 @@ def points(total: int, sample: int) -> list[int]:
 def test_killed_at_an_operation(lab: Lab, what: str, sample: int) -> None:
     lab.reset()
     if what == "activate":
-        generation.stage(lab.store, lab.new, FAST)
+        build.stage(lab.store, lab.new, FAST)
         tree.remove(str(lab.base / "staged"))
         subprocess.run(["cp", "-a", lab.root, lab.base / "staged"], check=True)
     clean = lab.run(what, 0)
@@ -113,7 +114,7 @@ def test_killed_at_an_operation(lab: Lab, what: str, sample: int) -> None:
 
 def test_killed_while_repairing(lab: Lab) -> None:
     lab.reset()
-    generation.build(lab.store, lab.new, FAST)
+    build.build(lab.store, lab.new, FAST)
     total = int(lab.run("repair", 0).stdout)
     for number in points(total, 20):
         final = Path(lab.store.path("train", lab.new["digest"][:12]))
@@ -128,7 +129,7 @@ def test_killed_while_repairing(lab: Lab) -> None:
 
 def test_killed_while_collecting(lab: Lab) -> None:
     lab.reset()
-    generation.build(lab.store, lab.new, FAST)
+    build.build(lab.store, lab.new, FAST)
     subprocess.run(["cp", "-a", lab.root, lab.base / "both"], check=True)
     total = int(lab.run("collect", 0).stdout)
     for number in points(total, 6):
@@ -186,8 +187,8 @@ def test_orphans_of_a_killed_builder_keep_the_lock(lab: Lab) -> None:
         child.wait()
         impatient = open_store(str(lab.root))
         impatient.lock_timeout = 0.1
-        with pytest.raises(generation.Problem, match="a child of it is still at work"):
-            generation.build(impatient, lab.new, FAST)
+        with pytest.raises(build.Problem, match="a child of it is still at work"):
+            build.build(impatient, lab.new, FAST)
     finally:
         go.touch()
     lab.heal()

@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
-from ansible_collections.lockstep.fleet.plugins.plugin_utils import lockfile, wheels
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.lockpackage import Package, merge_depends
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring import room
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.run import run
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirroring.settings import Choice, Extras, Settings, Sources
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.locked_package import Package, merge_depends
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror import disk_space
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.run import run
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.settings import Choice, Extras, Settings, Sources
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache
 
-from tests.mirror_samples import Site, source, tree_of, whole
-from tests.waiting import until
+from tests.support.mirror_samples import Site, source, tree_of, whole
+from tests.support.waiting import until
 
 KILLED = Path(__file__).with_name("mirror_killed.py")
 ALL = os.environ.get("LOCKSTEP_FAULTS") == "all"
@@ -139,7 +140,7 @@ def test_a_full_disk(lab: Site, disk: Path, monkeypatch: Any) -> None:
     alias = lab.upstream.as_uri()
     with pytest.raises(Problem, match=r"no room for \d files: .* needed, 1\.\d MB free.*nothing was downloaded"):
         lab.mirror(alias, "full", extras=NOTHING)
-    monkeypatch.setattr(room, "need_room", lambda *arguments: None)  # it fills up meanwhile
+    monkeypatch.setattr(disk_space, "need_room", lambda *arguments: None)  # it fills up meanwhile
     filler.write_bytes(b"x" * 8_300_000)
     with pytest.raises(Problem, match=r"the disk of .* is full.*Remedy: make room, then run again"):
         lab.mirror(alias, "full", extras=NOTHING)
@@ -162,7 +163,7 @@ def test_a_read_only_disk(lab: Site, disk: Path) -> None:
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A mirror of a part of the local fleet's channel: the packages that tqdm needs, served on loopback."""
-    channel = wheels.cache_dir() / "channel" / "current"
+    channel = wheel_cache.cache_dir() / "channel" / "current"
     if not (channel / "local-forge").is_dir():
         pytest.skip("no channel of the local fleet (make artefacts)")
     folder = tmp_path_factory.mktemp("fleet")
@@ -189,7 +190,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     engine = next((channel / "engine").iterdir())
     extras = Extras(
         (facts["version"],), {facts["installer"]: facts["sha256"]},
-        ({"linux-64": {"file": engine.name, "sha256": wheels.sha256_of(engine)}},),
+        ({"linux-64": {"file": engine.name, "sha256": wheel_cache.sha256_of(engine)}},),
     )  # fmt: skip
     sources = Sources(str(channel), str(channel / "miniconda"), str(channel / "engine"))
     settings = Settings(folder / "m", folder / "locks", Choice(("dev",)), extras=extras, sources=sources)

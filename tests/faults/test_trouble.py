@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation, tree
-from ansible_collections.lockstep.fleet.plugins.module_utils.problem import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.store import Store
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
-from tests.tiny import Channel, make_channel, make_store
+from tests.support.tiny_channel import Channel, make_channel, make_store
 
-FAST = generation.Options(pip_check=False)
+FAST = build.Options(pip_check=False)
 BETA = "linux-64/beta-1.0-htiny_0.conda"
 
 
@@ -37,7 +38,7 @@ def channel(tmp_path_factory: pytest.TempPathFactory) -> Channel:
 def store(tmp_path: Path, channel: Channel) -> Store:
     """A root with train 1.0 live."""
     store = make_store(tmp_path / "root")
-    generation.build(store, channel.plan("train", "python", "alpha=1.0"), FAST)
+    build.build(store, channel.plan("train", "python", "alpha=1.0"), FAST)
     return store
 
 
@@ -73,7 +74,7 @@ def test_no_room_is_said_before_anything_is_downloaded(disk: Path, channel: Chan
     store = make_store(disk / "root")
     plan = channel.plan("train", "python", "alpha", download_bytes=5_000_000)
     with pytest.raises(Problem) as caught:
-        generation.build(store, plan)
+        build.build(store, plan)
     assert "no room for environment train: about 19.5 MB needed" in str(caught.value)
     assert "lockstep-clean" in str(caught.value) and "nothing was downloaded" in str(caught.value)
     assert not list(Path(store.pkgs).iterdir())
@@ -87,33 +88,33 @@ def test_no_inodes_are_said_too(disk: Path, channel: Channel) -> None:
     for number in range(1800):
         (disk / str(number)).touch()
     with pytest.raises(Problem, match="inodes needed"):
-        generation.build(store, plan, generation.Options(reserve=0))
+        build.build(store, plan, build.Options(reserve=0))
 
 
 @pytest.mark.parametrize("kilobytes", [4, 20, 60, 150, 400, 900, 1600, 2100])
 def test_a_disk_that_fills_up_on_the_way(disk: Path, channel: Channel, kilobytes: int) -> None:
     store = make_store(disk / "root")
-    generation.build(store, channel.plan("train", "python", "alpha=1.0", download_bytes=1), FAST._replace(reserve=0))
+    build.build(store, channel.plan("train", "python", "alpha=1.0", download_bytes=1), FAST._replace(reserve=0))
     plan = channel.plan("train", "python", "alpha", "beta", "large", download_bytes=1)
     room = os.statvfs(disk)
     filler = disk / "filler"
     filler.write_bytes(b"x" * (room.f_bavail * room.f_frsize - kilobytes * 1000))
     with pytest.raises(Problem) as caught:
-        generation.build(store, plan, FAST._replace(reserve=0))
+        build.build(store, plan, FAST._replace(reserve=0))
     said = str(caught.value)
     assert ("disk is full" in said or "No space left" in said or "no room" in said) and "lockstep-clean" in said, said
     still_live(store)
     filler.unlink()
-    assert generation.build(store, plan, FAST._replace(reserve=0))["changed"]
-    assert generation.look(store, plan, "hashes")["state"] == "complete"
+    assert build.build(store, plan, FAST._replace(reserve=0))["changed"]
+    assert build.look(store, plan, "hashes")["state"] == "complete"
 
 
 def test_a_read_only_disk(disk: Path, channel: Channel) -> None:
     store = make_store(disk / "root")
-    generation.build(store, channel.plan("train", "python", "alpha=1.0", download_bytes=1), FAST._replace(reserve=0))
+    build.build(store, channel.plan("train", "python", "alpha=1.0", download_bytes=1), FAST._replace(reserve=0))
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     with pytest.raises(Problem, match=r"mounted read-only.*Remedy"):
-        generation.build(store, channel.plan("train", "python", "alpha", download_bytes=1), FAST._replace(reserve=0))
+        build.build(store, channel.plan("train", "python", "alpha", download_bytes=1), FAST._replace(reserve=0))
 
 
 # -- channels --------------------------------------------------------------------------------------------------------
@@ -191,13 +192,13 @@ def test_a_bad_package(channel: Channel, store: Store, server: Server, fault: An
     plan = server.served(channel.plan("train", "python", "alpha", "beta"), channel)
     server.faults[BETA] = fault
     with pytest.raises(Problem) as caught:
-        generation.build(store, plan, FAST)
+        build.build(store, plan, FAST)
     said = str(caught.value)
     assert says in said and "beta-1.0-htiny_0" in said and f"{server.url}/{BETA}" in said and "Remedy" in said, said
     still_live(store)
     server.faults.clear()
     server.asked.clear()
-    assert generation.build(store, plan, FAST)["changed"]
+    assert build.build(store, plan, FAST)["changed"]
     assert BETA in server.asked
 
 
@@ -209,7 +210,7 @@ def test_an_interrupted_download_heals_by_itself(channel: Channel, store: Store,
         cut(handler, data)
 
     server.faults[BETA] = once
-    result = generation.build(store, plan, FAST)
+    result = build.build(store, plan, FAST)
     assert result["changed"] and "beta" in result["downloaded"] and result["downloaded_bytes"] > 10_000
     assert server.asked.count(BETA) > 1
 
@@ -219,7 +220,7 @@ def test_an_unreachable_channel(channel: Channel, store: Store, server: Server) 
     server.server.shutdown()
     server.server.server_close()
     with pytest.raises(Problem, match="cannot be reached") as caught:
-        generation.build(store, plan, FAST)
+        build.build(store, plan, FAST)
     assert server.url in str(caught.value) and "lockstep_channel_alias" in str(caught.value)
     still_live(store)
 
@@ -233,10 +234,10 @@ def test_a_local_channel_is_verified_as_well(channel: Channel, store: Store, tmp
     copied.write_bytes((channel.base / BETA).read_bytes().replace(b"plain text", b"other text"))
     beta["url"] = copied.as_uri()
     with pytest.raises(Problem, match="not the file that was locked"):
-        generation.build(store, plan, FAST)
+        build.build(store, plan, FAST)
     copied.unlink()
     with pytest.raises(Problem, match="does not have it"):
-        generation.build(store, plan, FAST)
+        build.build(store, plan, FAST)
     still_live(store)
 
 
@@ -272,19 +273,19 @@ def spoil_with_its_list(cache: Path) -> None:
 @pytest.mark.parametrize("spoil", [spoil_same_size, spoil_truncated, spoil_missing, spoil_index, spoil_with_its_list])
 def test_a_damaged_cache_is_mended(channel: Channel, store: Store, spoil: Callable[[Path], None]) -> None:
     first = channel.plan("serve", "python", "alpha", "beta")
-    generation.build(store, first, FAST)
+    build.build(store, first, FAST)
     cache = Path(store.pkgs, "beta-1.0-htiny_0")
     tree.chmod_folders(str(cache), 0o755)
     # a generation shares the file: it must be seen as damaged, and the next one must not be
     spoil(cache)
     plan = channel.plan("train", "python", "alpha", "beta", "gamma")
-    assert generation.build(store, plan, FAST)["changed"]
+    assert build.build(store, plan, FAST)["changed"]
     final = Path(store.path("train", plan["digest"][:12]))
     assert tree.damage(str(final), "hashes") == []
     assert (final / "share/beta/text").read_text() == "plain text\n"
     assert (final / "lib/libbeta.so.1").stat().st_size > 100
-    generation.build(store, first, FAST._replace(verify="hashes"))
-    assert generation.look(store, first, "hashes")["state"] == "complete"
+    build.build(store, first, FAST._replace(verify="hashes"))
+    assert build.look(store, first, "hashes")["state"] == "complete"
     assert Path(store.path("serve", first["digest"][:12]), "share/beta/text").read_text() == "plain text\n"
 
 
@@ -311,7 +312,7 @@ def test_two_runs_of_one_environment(channel: Channel, store: Store, tmp_path: P
     runs = [start(store, plan, tmp_path / f"{i}.json") for i in range(3)]
     results = [json.loads(run.communicate()[0]) for run in runs]
     assert [result["files"] > 0 for result in results].count(True) == 1  # the others waited and looked
-    assert generation.look(store, plan, "hashes")["state"] == "complete"
+    assert build.look(store, plan, "hashes")["state"] == "complete"
 
 
 def test_runs_of_several_environments_share_the_cache(channel: Channel, store: Store, tmp_path: Path) -> None:
@@ -322,13 +323,13 @@ def test_runs_of_several_environments_share_the_cache(channel: Channel, store: S
         for run in runs:
             assert json.loads(run.communicate()[0])["changed"]
         for plan in plans:
-            assert generation.look(store, plan, "hashes")["state"] == "complete"
+            assert build.look(store, plan, "hashes")["state"] == "complete"
 
 
 def test_a_busy_environment_is_said_with_its_holder(channel: Channel, store: Store) -> None:
     store.lock_timeout = 0.2
     with Store(store.root).locked("train"), pytest.raises(Problem) as caught:
-        generation.build(store, channel.plan("train", "python", "alpha"), FAST)
+        build.build(store, channel.plan("train", "python", "alpha"), FAST)
     assert f"environment train is busy: another run (build, pid {os.getpid()}) has held it since 20" in str(
         caught.value
     )
@@ -337,7 +338,7 @@ def test_a_busy_environment_is_said_with_its_holder(channel: Channel, store: Sto
 def test_leases_race_the_collector(channel: Channel, store: Store) -> None:
     """Jobs start all the time while generations are published, retired and collected: none may lose its files."""
     old, new = (channel.plan("train", "python", f"alpha={version}") for version in ("1.0", "2.0"))
-    generation.stage(store, new, FAST)
+    build.stage(store, new, FAST)
     names = [plan["digest"][:12] for plan in (old, new)]
     over = threading.Event()
     broken: list[str] = []
@@ -366,7 +367,7 @@ def test_leases_race_the_collector(channel: Channel, store: Store) -> None:
     try:
         while not enough():
             for plan, name in zip((old, new), names, strict=True):
-                generation.stage(store, plan, FAST)
+                build.stage(store, plan, FAST)
                 store.activate("train", name)
                 found = store.collect("train", keep_previous=0, min_age=0)
                 removed, kept = removed + len(found["removed"]), kept + len(found["leased"])

@@ -15,7 +15,7 @@ import pytest
 
 from local.engine import build, ensure, path, places, release, store
 from local.engine.environment import settings
-from tests.waiting import PATIENCE, until
+from tests.support.waiting import PATIENCE, until
 
 ARCHIVE = "pulumi-v3.272.0-linux-x64.tar.gz"
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from plugins.plugin_utils import stack_inventory
-from plugins.plugin_utils.stack_inventory import StackError, from_file, from_stack
+from plugins.plugin_utils.inventory import stack_inventory
+from plugins.plugin_utils.inventory.stack_inventory import StackError, from_file, from_stack
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -19,7 +19,7 @@ from local.ec2 import __main__ as command
 from local.ec2 import endpoint, machine_images, machines, reconcile, stack
 from local.fleet.errors import FleetError
 from local.fleet.model import Fleet
-from tests.waiting import until
+from tests.support.waiting import until
 
 SUBNET = ipaddress.IPv4Network("10.98.0.0/16")
 DEBIAN_13 = machine_images.IMAGES["/aws/service/debian/release/13/latest/amd64"].identity

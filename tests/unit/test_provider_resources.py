@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from provider_world import DEBIAN_12, POLICY, TRUST, Aborted, World, serve
 
 from local.provider import schema
 from local.provider.kinds import KINDS
 from local.provider.wire import UNK
+from tests.unit.provider_world import DEBIAN_12, POLICY, TRUST, Aborted, World, serve
 
 EC2 = "aws:ec2/"
 VPC, SUBNET, GROUP = EC2 + "vpc:Vpc", EC2 + "subnet:Subnet", EC2 + "securityGroup:SecurityGroup"
@@ -391,7 +391,7 @@ def test_nothing_but_this_machine(monkeypatch: pytest.MonkeyPatch, endpoint: str
 
 
 def test_provider_configuration_that_would_be_ignored(world: World) -> None:
-    from provider_world import proto, wire
+    from tests.unit.provider_world import proto, wire
 
     request = proto.CheckRequest(news=wire({"region": "us-east-1", "assumeRoles": "[]"}))
     failures = world.provider.CheckConfig(request, world.context).failures

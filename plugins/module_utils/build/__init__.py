@@ -1,0 +1,1 @@
+"""From an install plan to a complete generation, or a repaired one."""

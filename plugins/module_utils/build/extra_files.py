@@ -1,0 +1,107 @@
+"""What a generation holds besides its packages: history, frozen marks, variables, hooks. Python 3.9, stdlib."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from typing import Any
+
+from ..host import install_plan as plans
+from ..prefix import tree
+
+EXTERNALLY_MANAGED = """[externally-managed]
+Error=This environment is shared by all users of this host and never changed in place.
+ For one more package, put an environment of your own on top of it:
+     python -m venv --system-site-packages ~/venvs/mine
+     ~/venvs/mine/bin/pip install PACKAGE
+ To change it for everybody, change its spec and its lock.
+"""
+FROZEN = {
+    "message": "This environment is shared and never changed in place. Change its spec and its lock, "
+    "or make an environment of your own."
+}
+
+
+def library(plan: dict[str, Any]) -> str:
+    """Return the folder of an environment's standard library ("lib/python3.12"), or "" without a python."""
+    for package in plan["packages"]:
+        if package["name"] == "python":
+            site_packages = package.get("python_site_packages_path")
+            short = ".".join(package["version"].split(".")[:2])
+            return str(os.path.dirname(site_packages)) if site_packages else f"lib/python{short}"
+    return ""
+
+
+def pip_command(plan: dict[str, Any], place: str, miniconda: str) -> list[str]:
+    """Return the command that runs pip for an environment: its own, else Miniconda's.
+
+    :param place: where the environment is
+    :param miniconda: interpreter whose pip is used where the environment has none of its own
+    """
+    python = os.path.join(place, "bin", "python")
+    if any(package["name"] == "pip" for package in plan["packages"]):
+        return [python, "-I", "-B", "-m", "pip"]
+    return [miniconda, "-I", "-B", "-m", "pip", "--python", python]
+
+
+def package_variables(new: str) -> dict[str, str]:
+    """Return the variables that packages bring in `etc/conda/env_vars.d`, as `conda activate` takes them.
+
+    What is no mapping of names to values is left out, and so is what would take PATH away.
+
+    :raises OSError: where a file cannot be read
+    """
+    folder = os.path.join(new, "etc", "conda", "env_vars.d")
+    found: dict[str, str] = {}
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        try:
+            items = json.loads(tree.read_file(os.path.join(folder, name))).items()
+        except (ValueError, AttributeError):
+            continue
+        found.update({str(key).upper(): str(value) for key, value in items})
+    return {
+        key: value
+        for key, value in found.items()
+        if plans.VARIABLE.match(key) and key != "PATH" and value != "***unset***"
+    }
+
+
+def files_of(plan: dict[str, Any], hooks: str, packaged: dict[str, str]) -> dict[str, str]:
+    """Return what is written into a generation, path to text.
+
+    :param hooks: folder with `activate.d` and `deactivate.d`
+    :param packaged: `package_variables`; those of the plan win
+    :raises OSError: where a hook cannot be read
+    """
+    channel = plans.redact(plan["channel"]).rstrip("/").rsplit("/", 1)[-1]
+    history = "".join("+{}/{subdir}::{name}-{version}-{build}\n".format(channel, **p) for p in plan["packages"])
+    variables = sorted({**packaged, **plan["variables"]}.items())
+    files = {
+        # without a history, conda takes every package for unwanted
+        "conda-meta/history": f"==> lockstep {plan['name']} {plan['digest']} <==\n{history}",
+        "conda-meta/frozen": json.dumps(FROZEN) + "\n",  # CEP 22
+        f"{tree.FOLDER}/variables.sh": "".join(f"export {key}={shlex.quote(value)}\n" for key, value in variables),
+    }
+    if plan["variables"]:
+        files["conda-meta/state"] = json.dumps({"env_vars": plan["variables"], "version": 1}, sort_keys=True) + "\n"
+    if library(plan):
+        files[f"{library(plan)}/EXTERNALLY-MANAGED"] = EXTERNALLY_MANAGED  # PEP 668
+    for folder in ("activate.d", "deactivate.d"):
+        for name in sorted(os.listdir(os.path.join(hooks, folder))):
+            files[f"etc/conda/{folder}/{name}"] = tree.read_file(os.path.join(hooks, folder, name))
+    return files
+
+
+def write_ours(new: str, plan: dict[str, Any], hooks: str) -> list[str]:
+    """Write those files into a fresh tree; return their paths.
+
+    :raises OSError: where one cannot be written
+    """
+    files = files_of(plan, hooks, package_variables(new))
+    for path, text in files.items():
+        full = os.path.join(new, path)
+        os.makedirs(os.path.dirname(full), 0o755, exist_ok=True)
+        tree.remove(full)  # never into an inode that is shared
+        tree.write_file(full, text)
+    return list(files)

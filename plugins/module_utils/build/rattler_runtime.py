@@ -1,0 +1,207 @@
+"""The engine (py-rattler's unpacked wheel) and Lockstep's own files on a host. Python 3.9, standard library.
+
+<root>/engine/rattler-<version>/    the wheel, and `.complete`, which holds its sha256
+<root>/engine/tools-<digest12>/     lockstep_host/, hooks/
+<root>/bin/lockstep-run, <root>/bin/lockstep-clean
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import io
+import os
+import re
+import zipfile
+from typing import Any, NamedTuple
+
+from ..host.errors import Problem
+from ..host.flock import reported
+from ..host.root import need_root_folder
+from ..prefix import tree
+from ..store.store import Store
+
+PLATFORMS = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}
+SUPERSEDED = re.compile(r"(rattler|tools)-|\.(rattler|tools)-.*\.(new|trash)\Z")
+
+
+class Wanted(NamedTuple):
+    """What should be there: the engine's version, its wheel's sha256, and our files (path to sha256 and mode)."""
+
+    root: str
+    version: str
+    sha256: str
+    files: dict[str, tuple[str, int]]
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine's folder."""
+        return f"rattler-{self.version}"
+
+    @property
+    def tools(self) -> str:
+        """Name of the tools' folder, as the paths of the files say."""
+        return next((path.split("/")[1] for path in self.files if path.startswith("engine/")), "")
+
+
+def platform_of(machine: str) -> str:
+    """Return conda's name for a Linux machine ("x86_64" is "linux-64").
+
+    :raises Problem: for one that py-rattler has no wheel for
+    """
+    if machine not in PLATFORMS:
+        raise Problem(f"no engine for machine type {machine}", f"known are {', '.join(PLATFORMS)}")
+    return PLATFORMS[machine]
+
+
+def engine_complete(folder: str, sha256: str) -> bool:
+    """Return whether an unpacked wheel is whole, as far as its mark and the sizes of its files tell."""
+    try:
+        marked = tree.read_file(os.path.join(folder, ".complete")).strip()
+        inside = os.listdir(os.path.join(folder, "rattler"))
+    except OSError:
+        return False
+    ends = "__init__.py" in inside and any(name.endswith(".so") for name in inside)
+    return marked == sha256 and ends and _sizes_right(folder)
+
+
+def _sizes_right(folder: str) -> bool:
+    """Compare an unpacked wheel with its own list (RECORD: path, hash, size)."""
+    try:
+        for name in os.listdir(folder):
+            if not name.endswith(".dist-info"):
+                continue
+            text = tree.read_file(os.path.join(folder, name, "RECORD"))
+            for path, _, size in (row for row in csv.reader(io.StringIO(text)) if len(row) == 3):
+                if size and os.lstat(os.path.join(folder, path)).st_size != int(size):
+                    return False
+    except (OSError, ValueError, csv.Error):
+        return False
+    return True
+
+
+def look(wanted: Wanted) -> dict[str, Any]:
+    """Say what is missing, without changing anything: `engine` (bool), `files` (paths), `superseded` (paths)."""
+    folder = os.path.join(wanted.root, "engine")
+    differing = []
+    for path, (sha256, mode) in wanted.files.items():
+        full = os.path.join(wanted.root, path)
+        try:
+            status = os.lstat(full)
+            same = (status.st_mode & 0o177777) == (0o100000 | mode) and tree.sha256_file(full) == sha256
+        except OSError:
+            same = False
+        if not same:
+            differing.append(path)
+    keep = {wanted.engine, wanted.tools}
+    try:
+        there = sorted(name for name in os.listdir(folder) if SUPERSEDED.match(name) and name not in keep)
+    except OSError:
+        there = []
+    return {
+        "engine": not engine_complete(os.path.join(folder, wanted.engine), wanted.sha256),
+        "files": differing,
+        "superseded": [f"engine/{name}" for name in there],
+    }
+
+
+def install_wheel(wanted: Wanted, wheel: str) -> None:
+    """Verify a wheel, unpack it aside, and put it in place whole.
+
+    :raises Problem: where it is not the declared one, or cannot be unpacked
+    """
+    found = tree.sha256_file(wheel)
+    if found != wanted.sha256:
+        raise Problem(
+            f"the engine's wheel on this host is not the declared one: {os.path.basename(wheel)}",
+            f"its sha256 is {found}, declared is {wanted.sha256}",
+            "remove it from the controller's cache and run again; mend conda_envs_engine_wheels if that is wrong",
+        )
+    folder = os.path.join(wanted.root, "engine")
+    final, new = os.path.join(folder, wanted.engine), os.path.join(folder, f".{wanted.engine}.new")
+    with reported(f"the engine cannot be unpacked to {final}"):
+        os.makedirs(folder, 0o755, exist_ok=True)
+        tree.remove(new)
+        os.mkdir(new, 0o755)
+        try:
+            with zipfile.ZipFile(wheel) as archive:
+                for item in archive.infolist():
+                    if item.filename.startswith("/") or ".." in item.filename.split("/"):
+                        raise Problem(f"{wheel} holds a path that leads elsewhere: {item.filename}")
+                archive.extractall(new)
+            tree.write_file(os.path.join(new, ".complete"), wanted.sha256 + "\n", durable=True)
+            tree.sync_filesystem(new)
+            _put(new, final)
+        except zipfile.BadZipFile as error:
+            raise Problem(f"{wheel} cannot be unpacked", str(error)) from None
+        finally:
+            with contextlib.suppress(OSError):
+                tree.remove(new)
+
+
+def install_files(wanted: Wanted, texts: dict[str, str]) -> None:
+    """Put our own files in place: the tools' folder as a whole, then each command in one step.
+
+    :param texts: content by path below the root, all of them
+    :raises Problem: where one is not what was declared, or cannot be written
+    """
+    for path, (sha256, _) in wanted.files.items():
+        if hashlib.sha256(texts.get(path, "").encode()).hexdigest() != sha256:
+            raise Problem(f"{path} did not arrive whole")
+    with reported(f"Lockstep's own files cannot be written below {wanted.root}"):
+        folder = os.path.join(wanted.root, "engine")
+        final, new = os.path.join(folder, wanted.tools), os.path.join(folder, f".{wanted.tools}.new")
+        tree.remove(new)
+        prefix = f"engine/{wanted.tools}/"
+        for path, (_, mode) in wanted.files.items():
+            if path.startswith(prefix):
+                full = os.path.join(new, path[len(prefix) :])
+                os.makedirs(os.path.dirname(full), 0o755, exist_ok=True)
+                tree.write_file(full, texts[path], mode, durable=True)
+        _put(new, final)
+        tree.remove(new)
+        for path, (_, mode) in wanted.files.items():
+            if not path.startswith(prefix):
+                full = os.path.join(wanted.root, path)
+                os.makedirs(os.path.dirname(full), 0o755, exist_ok=True)
+                temporary = os.path.join(os.path.dirname(full), f".{os.path.basename(full)}.new")
+                tree.write_file(temporary, texts[path], mode, durable=True)
+                os.replace(temporary, full)
+
+
+def _put(new: str, final: str) -> None:
+    """Rename a folder to its place, in exchange for what may be there; the caller removes `new`."""
+    if os.path.isdir(final) and not os.path.islink(final):
+        tree.exchange(new, final)
+    else:
+        tree.remove(final)
+        os.rename(new, final)
+    tree.sync(os.path.dirname(final))
+
+
+def apply(wanted: Wanted, wheel: str, texts: dict[str, str]) -> None:
+    """Bring the host to `wanted`: engine, files, and what they supersede removed unless a build still uses it.
+
+    :param wheel: path of the wheel on this host; "" where the engine is there already
+    :param texts: as in `install_files`; empty where the files are there already
+    :raises Problem: with what could not be done, why, and what to do
+    """
+    old_mask = os.umask(0o022)
+    try:
+        need_root_folder(wanted.root)
+        store = Store(wanted.root, lock_timeout=300)
+        store.prepare()
+        with store.alone("engine.lock", "the engine", "install"):
+            if wheel:
+                install_wheel(wanted, wheel)
+            if texts:
+                install_files(wanted, texts)
+            superseded = look(wanted)["superseded"]
+            if superseded:
+                with contextlib.suppress(Problem), store.pkgs_alone("remove the old engine", timeout=0):
+                    for path in superseded:  # a build at work keeps its engine; a later run removes it
+                        with reported(f"{path} cannot be removed"):
+                            tree.remove(os.path.join(wanted.root, path))
+    finally:
+        os.umask(old_mask)

@@ -1,0 +1,1 @@
+"""The Miniconda base: its installation and what it cannot do without."""

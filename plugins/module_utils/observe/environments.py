@@ -1,0 +1,102 @@
+"""The environments of a host: what each link publishes, what lies beside it, and what nobody declared."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import Any, Optional
+
+from ..host import install_plan as plans
+from .files import kind
+from .generations import see_generation
+from .reading import Obs, Odd, OutOfTime, Seen, reason, redact
+from .seals import read_mark
+
+_LINK = re.compile(r"\.\./generations/([^/]+)/([0-9a-f]{12})\Z")
+
+
+def see_link(root: str, env: str) -> tuple[str, str, str]:
+    """What `envs/<env>` is: (state, generation, text); ok, missing, dangling, foreign or not a link."""
+    path = os.path.join(root, "envs", env)
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return "missing", "", ""
+    if not stat.S_ISLNK(status.st_mode):
+        return "not a link", "", kind(status)
+    text = os.readlink(path)
+    match = _LINK.match(text)
+    if not match or match.group(1) != env:
+        return "foreign", "", text[:200]
+    if not os.path.isdir(os.path.join(root, "generations", env, match.group(2))):
+        return "dangling", match.group(2), text
+    return "ok", match.group(2), text
+
+
+def see_env(root: str, env: str, declared: Optional[str], seen: Seen) -> Obs:
+    """What stands at an environment's link, and what lies beside it."""
+    for again in (True, False):
+        state, name, text = see_link(root, env)
+        result: Obs = {"link": state}
+        if state in ("foreign", "not a link", "dangling"):
+            result["target"] = redact(text)
+        if state == "ok":
+            before = _identity(root, env, name)
+            result.update(see_generation(root, env, name, declared, seen))
+            wrong = any(key in result for key in ("unfinished", "problems", "mislabelled", "identity"))
+            wrong = wrong or result.get("manifest", "ok") != "ok"
+            moved = see_link(root, env)[1] != name or _identity(root, env, name) != before
+            if again and wrong and moved:
+                continue  # an update or a repair swapped it while we looked: look at what is there now
+        break
+    others: list[str] = []
+    unfinished: list[str] = []
+    folder = os.path.join(root, "generations", env)
+    if os.path.isdir(folder):
+        for entry in sorted(os.listdir(folder)):
+            if entry == name or entry.endswith(".lease"):
+                continue
+            complete = not entry.startswith(".") and read_mark(os.path.join(folder, entry))[0] is not None
+            (others if complete else unfinished).append(entry)
+    if others:
+        result["others"] = others[:20]
+    if unfinished:
+        result["leftovers"] = unfinished[:20]
+    return result
+
+
+def _identity(root: str, env: str, name: str) -> tuple[int, int]:
+    try:
+        status = os.lstat(os.path.join(root, "generations", env, name))
+        return status.st_dev, status.st_ino
+    except OSError:
+        return 0, 0
+
+
+def see_envs(root: str, declared: dict[str, Any], platform: str, seen: Seen) -> Obs:
+    """All declared environments; one that cannot be read does not keep the others from being looked at."""
+    found: Obs = {}
+    for env in sorted(declared):
+        value = declared[env]
+        digest = value.get(platform) if isinstance(value, dict) else value
+        try:
+            if not plans.NAME.match(env):
+                raise ValueError("not a name of an environment")
+            found[env] = see_env(root, env, digest, seen)
+        except (OSError, Odd, OutOfTime, ValueError, RecursionError) as error:
+            seen.error("env " + env, error)
+            found[env] = {"error": redact(reason(error))[:300]}
+    return found
+
+
+def see_undeclared(root: str, declared: dict[str, Any], seen: Seen) -> Obs:
+    """Environments that stand on the host, and that nobody declared for it."""
+    found: Obs = {}
+    for folder, what in (("envs", "link"), ("generations", "generations")):
+        path = os.path.join(root, folder)
+        if os.path.isdir(path):
+            for name in sorted(os.listdir(path)):
+                if not name.startswith(".") and name not in declared:
+                    found.setdefault(name, what)
+    return dict(list(found.items())[:50])

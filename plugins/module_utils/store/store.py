@@ -1,0 +1,401 @@
+"""The root on a host: where things are, who may change them now, which generation is published, and what may be
+removed.
+
+Python 3.9, standard library. Names that begin with a dot below `generations/<env>/` are work in progress, and whoever
+holds the environment's lock may remove them; the `.lease` files apart, whose inodes are locks that shells and jobs
+hold shared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from ..host import flock
+from ..host import install_plan as plans
+from ..host.disk_space import refuse_network, refuse_other_filesystem
+from ..host.errors import Problem
+from ..host.flock import reported
+from ..host.root import need_root_folder
+from ..prefix import tree
+
+HISTORY = 50  # publishes remembered for each environment
+LEASE_SECONDS = 2.0  # as long as activation waits for a lease
+
+
+class Store:
+    """The folders of one root.
+
+    :param root: lockstep_root; absolute
+    :param tools: folder with the project's files for hosts (`lockstep_host/`, `hooks/`); needed to build only
+    :param python: interpreter (3.10 or newer) that runs the engine; default the root's Miniconda
+    :param engine: folder of the unpacked engine; needed to build only
+    :param lock_timeout: seconds to wait for another run before giving up
+    """
+
+    def __init__(
+        self,
+        root: str,
+        tools: Optional[str] = None,
+        python: Optional[str] = None,
+        engine: Optional[str] = None,
+        lock_timeout: float = 1800,
+    ) -> None:
+        self.root = root
+        self.pkgs, self.envs = os.path.join(root, "pkgs"), os.path.join(root, "envs")
+        self.wheels = os.path.join(root, "wheels")
+        self.state, self.generations = os.path.join(root, "state"), os.path.join(root, "generations")
+        self.tools = tools
+        self.python = python or os.path.join(root, "miniconda", "bin", "python")
+        self.engine = engine
+        self.lock_timeout = lock_timeout
+
+    def path(self, env: str, name: str = "") -> str:
+        """Return the path of an environment's generations, or of one of them."""
+        return os.path.join(self.generations, env, name) if name else os.path.join(self.generations, env)
+
+    def lease(self, env: str, name: str) -> str:
+        """Return the path of a generation's lease: beside the generation, so that a repair does not swap it away."""
+        return self.path(env, f".{name}.lease")
+
+    def plan_file(self, env: str, name: str) -> str:
+        """Return where the plan is kept that a generation was made from."""
+        return os.path.join(self.state, "locks", env, name + ".json")
+
+    def prepare(self) -> None:
+        """Make the root's folders, and refuse places that cannot work.
+
+        :raises Problem: a bad path, a network file system, no permission, several file systems
+        """
+        need_root_folder(self.root)
+        refuse_network(self.root)
+        folders = [self.pkgs, self.generations, self.envs, self.state]
+        with reported(f"{self.root} cannot be prepared"):
+            for folder in folders:
+                os.makedirs(folder, 0o755, exist_ok=True)
+            for folder in ("seals", "locks"):
+                os.makedirs(os.path.join(self.state, folder), 0o755, exist_ok=True)
+        refuse_other_filesystem(folders)
+
+    # -- locks ---------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def locked(self, env: str, what: str = "build") -> Iterator[tuple[int, int]]:
+        """Hold an environment's lock alone and the package cache's shared; yield both descriptors, for children to
+        inherit.
+
+        :raises Problem: where another run keeps a lock for longer than `lock_timeout`
+        """
+        with self._locked_alone(env, what) as own, self._lock_pkgs_shared(f"{what} of {env}") as pkgs:
+            yield own, pkgs
+
+    @contextlib.contextmanager
+    def _locked_alone(self, env: str, what: str) -> Iterator[int]:
+        """Hold an environment's lock alone, which is enough to publish: no swap waits for a clean of the cache.
+
+        When a builder is killed, its orphans keep the locks until they have ended too. What killed runs left of this
+        environment is removed on entry.
+
+        :raises Problem: where another run keeps the lock for longer than `lock_timeout`
+        """
+        with reported(f"environment {env} cannot be locked"):
+            os.makedirs(self.path(env), 0o755, exist_ok=True)
+        with self.alone(f"{env}.lock", f"environment {env}", what) as own:
+            with reported(f"what a killed run left of environment {env} cannot be removed"):
+                for item in os.listdir(self.path(env)):
+                    if item.startswith(".") and item.endswith((".new", ".trash")):
+                        tree.remove(self.path(env, item))
+            yield own
+
+    @contextlib.contextmanager
+    def pkgs_alone(self, what: str = "clean", timeout: Optional[float] = None) -> Iterator[int]:
+        """Hold the package cache's lock alone: no build runs, so what is there may be judged and removed.
+
+        :raises Problem: where builds keep it for longer than `lock_timeout`
+        """
+        with self.alone("pkgs.lock", "the package cache", what, timeout) as handle:
+            yield handle
+
+    @contextlib.contextmanager
+    def _lock_pkgs_shared(self, what: str) -> Iterator[int]:
+        """Hold the package cache's lock shared; sweep the cache first if nobody else is at work."""
+        with flock.opened(os.path.join(self.state, "pkgs.lock")) as handle:
+            if flock.taken(handle):
+                with reported("what a killed run left in the package cache cannot be removed"):
+                    self.sweep_pkgs()
+            flock.wait(handle, True, "the package cache", self.lock_timeout)
+            flock.sign(handle, what)
+            yield handle
+
+    def alone(
+        self, name: str, label: str, what: str, timeout: Optional[float] = None
+    ) -> contextlib.AbstractContextManager[int]:
+        """Hold one lock file below `state/` alone; yield its descriptor.
+
+        :param label: what it protects, for messages
+        :param timeout: seconds, in place of `lock_timeout`
+        :raises Problem: where another run keeps it for longer
+        """
+        patience = self.lock_timeout if timeout is None else timeout
+        return flock.alone(os.path.join(self.state, name), label, what, patience)
+
+    def sweep_pkgs(self) -> None:
+        """Remove what killed extractions left in the package cache. The caller holds the cache's lock alone."""
+        with os.scandir(self.pkgs) as found:
+            for item in list(found):
+                if item.name.startswith(".") and item.is_dir(follow_symlinks=False):
+                    tree.remove(item.path)
+
+    # -- what is there -------------------------------------------------------------------------------------------
+
+    def published(self, env: str) -> Optional[str]:
+        """Return the name of the generation that the link publishes; None where there is no link, or a foreign one."""
+        try:
+            target = os.readlink(os.path.join(self.envs, env))
+        except OSError:
+            return None
+        folder, name = os.path.split(target)
+        return name if folder == f"../generations/{env}" and name and not name.startswith(".") else None
+
+    def history(self, env: str) -> list[list[Any]]:
+        """Return the publishes [[name, unix time], ...], oldest first; empty where nothing readable is there."""
+        try:
+            with open(os.path.join(self.state, env + ".json"), encoding="utf-8") as file:
+                found = json.load(file)
+            return [[str(name), float(at)] for name, at in found]
+        except (OSError, ValueError, TypeError):
+            return []
+
+    def names(self, env: str) -> list[str]:
+        """Return the names of an environment's generations, unfinished ones included."""
+        try:
+            found = os.listdir(self.path(env))
+        except OSError:
+            return []
+        return sorted(name for name in found if not name.startswith("."))
+
+    def environments(self) -> list[str]:
+        """Return the names of all environments that have generations."""
+        try:
+            return sorted(name for name in os.listdir(self.generations) if plans.NAME.match(name))
+        except OSError:
+            return []
+
+    def kept_plan(self, env: str, name: Optional[str]) -> Optional[dict[str, Any]]:
+        """Return the plan that a generation was made from, or None."""
+        try:
+            with open(self.plan_file(env, name or ""), encoding="utf-8") as file:
+                found = json.load(file)
+            return found if isinstance(found, dict) else None
+        except (OSError, ValueError):
+            return None
+
+    def previous(self, env: str) -> Optional[str]:
+        """Return the generation that was published before the current one, or None."""
+        current = self.published(env)
+        return next((name for name, _ in reversed(self.history(env)) if name != current), None)
+
+    # -- publishing ----------------------------------------------------------------------------------------------
+
+    def want(self, env: str, name: str) -> bool:
+        """Note that a generation is wanted again, so that it is not collected before it is activated.
+
+        Return whether it is there, complete and noted; where not, whoever holds the environment's lock may look again.
+        """
+        with self._leased(env, name) as leased, contextlib.suppress(OSError):
+            if not leased or tree.read_mark(self.path(env, name)) is None:
+                return False
+            os.utime(self.lease(env, name))
+            return True
+        return False
+
+    @contextlib.contextmanager
+    def _leased(self, env: str, name: str) -> Iterator[bool]:
+        """Hold a generation's lease shared; yield whether that was possible.
+
+        The collector has a lease to itself for moments. Anybody else who may read it may keep it for ever, so nobody
+        waits for long.
+        """
+        try:
+            handle = os.open(self.lease(env, name), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            yield False
+            return
+        try:
+            try:
+                flock.wait(handle, True, "the lease", LEASE_SECONDS)
+            except (Problem, OSError):
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(handle)
+
+    def make_lease(self, env: str, name: str) -> None:
+        """Make a generation's lease: readable by all, which is enough for flock; never removed, since its inode is
+        the lock.
+
+        :raises OSError: where it cannot be made
+        """
+        path = self.lease(env, name)
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+        os.chmod(path, 0o444)
+        os.utime(path)
+
+    def lease_usable(self, env: str, name: str) -> bool:
+        """Return whether everybody can lease a generation and nobody but the owner can replace what they lease."""
+        try:
+            status = os.lstat(self.lease(env, name))
+        except OSError:
+            return False
+        return status.st_mode & 0o170444 == 0o100444 and not status.st_mode & 0o022
+
+    def keep(self, plan: dict[str, Any], name: str) -> None:
+        """Write down a generation's plan and make its lease: before its mark, so that a complete one always has both.
+
+        :raises OSError: where that cannot be done
+        """
+        self.write_state(os.path.join("locks", plan["name"], name + ".json"), plan)
+        self.make_lease(plan["name"], name)
+
+    def activate(self, env: str, name: str) -> dict[str, Any]:
+        """Publish a complete generation: one link is swapped. Return `changed` and `previous` (a name or None).
+
+        First the intent is written to the history, so that what was current stays known as previous even if this run is
+        killed in between; then the link, which alone is the truth. A link that was moved elsewhere is put back.
+
+        :raises Problem: where the generation is not complete, or something that is no link has its place
+        """
+        link = os.path.join(self.envs, env)
+        text = f"../generations/{env}/{name}"
+        with self._locked_alone(env, "activate"):
+            if tree.read_mark(self.path(env, name)) is None:
+                raise Problem(
+                    f"generation {name} of environment {env} is not there, or not complete",
+                    f"{self.path(env, name)} has no valid mark",
+                    "stage it first",
+                )
+            if os.path.lexists(link) and not os.path.islink(link):
+                raise Problem(
+                    f"{link} is not a link of ours",
+                    "a folder or file has its place",
+                    "move it away; Lockstep overwrites nothing that it did not make",
+                )
+            current = self.published(env)
+            before = current if current != name else self.previous(env)
+            changed = not os.path.islink(link) or os.readlink(link) != text
+            history = self.history(env)
+            with reported(f"environment {env} cannot be published"):
+                if not history or history[-1][0] != name:
+                    self.write_state(env + ".json", [*history, [name, time.time()]][-HISTORY:])
+                if changed:
+                    temporary = os.path.join(self.envs, f".{env}.link")
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(temporary)
+                    os.symlink(text, temporary)
+                    os.replace(temporary, link)
+                    tree.sync(self.envs)
+        return {"changed": changed, "previous": before}
+
+    def write_state(self, name: str, data: Any) -> None:
+        """Write a JSON file below `state/`, in one step and durably.
+
+        :raises OSError: where it cannot be written
+        """
+        path = os.path.join(self.state, name)
+        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        temporary = f"{path}.tmp"
+        tree.write_file(temporary, json.dumps(data, sort_keys=True) + "\n", durable=True)
+        os.replace(temporary, path)
+        tree.sync(os.path.dirname(path))
+
+    # -- collecting ----------------------------------------------------------------------------------------------
+
+    def candidates(self, env: str, keep_previous: int, min_age: float, now: Optional[float] = None) -> list[str]:
+        """Return the generations that may be collected unless somebody leases them.
+
+        Kept are the published one, the `keep_previous` ones published before it, and all that were retired (or built,
+        or staged again) less than `min_age` seconds ago. An unfinished tree that is not published has no age to
+        reach.
+        """
+        now = time.time() if now is None else now
+        history, link = self.history(env), self.published(env)
+        order = dict.fromkeys(name for name, _ in reversed(history) if name != link)
+        keep = {link, *list(order)[:keep_previous]}
+        retired = {history[i][0]: history[i + 1][1] for i in range(len(history) - 1)}
+        found = []
+        for name in self.names(env):
+            if name in keep:
+                continue
+            path = self.path(env, name)
+            times = [retired.get(name, 0.0)]
+            for item in (self.lease(env, name), path):
+                with contextlib.suppress(OSError):
+                    times.append(os.lstat(item).st_mtime)
+            if tree.read_mark(path) is None or now - max(times) >= min_age:
+                found.append(name)
+        return found
+
+    def collect(self, env: str, keep_previous: int = 1, min_age: float = 14 * 86400) -> dict[str, list[str]]:
+        """Remove what `candidates` names and nobody leases; return the names `removed` and `leased`.
+
+        :param min_age: seconds; should be longer than the longest job, since a program started by a bare path has no
+            lease
+        :raises Problem: where the lock cannot be had, or something cannot be removed
+        """
+        removed, leased = [], []
+        with self.locked(env, "clean"), reported(f"generations of environment {env} cannot be collected"):
+            for name in self.candidates(env, keep_previous, min_age):
+                self.make_missing_lease(env, name)
+                handle = os.open(self.lease(env, name), os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if name not in self.candidates(env, keep_previous, min_age):
+                        continue  # staged again between the look and the lease
+                    trash = self.path(env, f".{name}.trash")
+                    # whoever waits for the lease finds nothing after this, and looks at the link again
+                    os.rename(self.path(env, name), trash)
+                except BlockingIOError:
+                    leased.append(name)
+                    continue
+                finally:
+                    os.close(handle)
+                tree.remove(trash)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.plan_file(env, name))
+                removed.append(name)
+        return {"removed": removed, "leased": leased}
+
+    def make_missing_lease(self, env: str, name: str) -> None:
+        """Make a lease where there is none, without counting as wanted."""
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self.lease(env, name), os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+            os.utime(self.lease(env, name), (0, 0))
+
+    def withdraw(self, env: str) -> bool:
+        """Remove an environment's link, so that nobody starts with it any more; generations go when they are collected.
+
+        Return whether there was one.
+
+        :raises Problem: where something that is no link has its place
+        """
+        link = os.path.join(self.envs, env)
+        if not os.path.lexists(link):
+            return False
+        if not os.path.islink(link):
+            raise Problem(f"{link} is not a link of ours", "a folder or file has its place", "remove it by hand")
+        with self._locked_alone(env, "withdraw"), reported(f"{link} cannot be removed"):
+            name = self.published(env)
+            with contextlib.suppress(FileNotFoundError):  # its age counts from now
+                os.utime(self.lease(env, name or ""))
+            for path in (link, os.path.join(self.state, env + ".json")):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+            tree.sync(self.envs)
+        return True

@@ -1,0 +1,1 @@
+"""What every package of the controller may use: text, findings, atomic writes, guarded YAML, progress."""

@@ -1,0 +1,314 @@
+"""From templated variables and a tier's locks: what one host should hold.
+
+Role defaults are the one place of decision; whoever calls this gives the values of `SETTINGS`, already templated.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...module_utils.host import install_plan
+from ...module_utils.miniconda import install
+from ..conda import lockfile
+from ..conda.system_requirements import Floor, FloorError
+from . import clean_schedule, condarc
+from .declared import WHEEL, Clean, Declared, DeclaredEnv, Locked
+
+SETTINGS: tuple[str, ...] = (
+    "lockstep_root", "lockstep_tier", "lockstep_envs", "lockstep_locks_dir", "lockstep_channels", "lockstep_floor",
+    "lockstep_maintenance", "lockstep_reports_dir",
+    "miniconda_prefix", "miniconda_version", "miniconda_shell_line",
+    "condarc_root", "condarc_prefix", "condarc_channels", "condarc_channel_alias", "condarc_users_may_add_channels",
+    "conda_envs_root", "conda_envs_names", "conda_envs_tier", "conda_envs_locks_dir", "conda_envs_channels",
+    "conda_envs_engine_version", "conda_envs_engine_wheels",
+    "conda_clean_root", "conda_clean_weekday", "conda_clean_hour", "conda_clean_minute", "conda_clean_jitter_minutes",
+    "conda_clean_scheduler",
+)  # fmt: skip
+"""The variables that are read. One that is undefined is left out; what depends on it is then not declared."""
+
+ROLES = ("miniconda", "condarc", "conda_envs", "conda_clean")
+CACHE_FORMAT = 2
+UNITS = ".config/systemd/user/"
+UNIT_MODE = 0o644
+
+
+class DeclareError(ValueError):
+    """The variables do not say what a host should hold; the message names the variable, the cause and the remedy."""
+
+
+def digest_of(text: str) -> str:
+    """The sha256 of a text, as hex."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def declare(
+    settings: Mapping[str, Any], host: str, cache: Path | None, files: Mapping[str, tuple[str, int]] | None = None
+) -> Declared:
+    """Build what a host should hold.
+
+    :param settings: values of `SETTINGS`
+    :param host: its inventory name (the crontab's jitter is worked out from it)
+    :param cache: folder for what was read from locks, so that a thousand hosts do not read them a thousand times
+    :param files: sha256 and mode of our own programs on hosts, by path below the root (host_tools.host_files())
+    :raises DeclareError: where a variable is missing or of another form
+    """
+    root = _string(settings, "conda_envs_root", _string(settings, "lockstep_root", "/opt/lockstep"))
+    tier = _string(settings, "conda_envs_tier", _string(settings, "lockstep_tier", ""))
+    names = _names(settings.get("conda_envs_names", settings.get("lockstep_envs")))
+    locks = _string(settings, "conda_envs_locks_dir", _string(settings, "lockstep_locks_dir", ""))
+    if names and not tier:
+        raise DeclareError("lockstep_tier is not set for this host, so nobody can say which lock it should hold; "
+                           "set it in the group_vars of its group")  # fmt: skip
+    if names and not locks:
+        raise DeclareError("lockstep_locks_dir is not set; it is the folder that holds <tier>/<env>.conda-lock.yml")
+    if not names and settings.get("lockstep_envs") is None:
+        raise DeclareError("lockstep_envs is not set for this host, so nobody can say what it should hold; "
+                           "set it in group_vars (an empty list for a base alone)")  # fmt: skip
+    channels = allowed_channels(settings)
+    prefix = _string(settings, "miniconda_prefix", f"{root}/miniconda")
+    for variable, other in (("condarc_prefix", prefix), ("condarc_root", root), ("conda_clean_root", root)):
+        given = _string(settings, variable, other)
+        if given.rstrip("/") != other.rstrip("/"):
+            whose = "miniconda_prefix" if other == prefix else "conda_envs_root"
+            raise DeclareError(
+                f"{variable} is {given}, and {whose} is {other}: a host has one base and one root, which all roles "
+                "share; set lockstep_root, and none of the roles' own"
+            )
+    text = _condarc(settings, root)
+    wheels = settings.get("conda_envs_engine_wheels")
+    return Declared(
+        root=root,
+        tier=tier,
+        envs={name: read_env(Path(locks, tier, name + lockfile.SUFFIX), name, channels, cache) for name in names},
+        base_prefix=prefix,
+        base_version=str(settings["miniconda_version"]) if settings.get("miniconda_version") else None,
+        frozen={"frozen": digest_of(install.FROZEN), "EXTERNALLY-MANAGED": digest_of(install.MANAGED)},
+        shell_line=_shell_line(settings, prefix),
+        condarc=text,
+        condarc_sha256=None if text is None else digest_of(text),
+        engine=str(settings["conda_envs_engine_version"]) if settings.get("conda_envs_engine_version") else None,
+        engine_wheels=_wheels(wheels),
+        files=dict(files or {}),
+        clean=_clean(settings, root, host),
+        floor=flat_floor(settings.get("lockstep_floor"), "variables"),
+    )
+
+
+def request(declared: Declared, depth: str = "stats", gpu: bool = False, seconds: int = 300) -> dict[str, Any]:
+    """What to ask the observer for (module_utils/observer)."""
+    asked: dict[str, Any] = {
+        "root": declared.root,
+        "base": declared.base_prefix,
+        "depth": depth,
+        "seconds": seconds,
+        "envs": {
+            name: {platform: locked.digest for platform, locked in env.platforms.items()}
+            for name, env in declared.envs.items()
+        },
+        "condarc": declared.condarc_sha256,
+        "files": dict(declared.files),
+    }
+    if gpu:
+        asked["gpu"] = True
+    if declared.shell_line:
+        asked["shell_line"] = declared.shell_line
+    if declared.clean is not None:
+        asked["timer"] = declared.clean.timer
+        asked["home_files"] = {path: (digest_of(text), UNIT_MODE) for path, text in declared.clean.units.items()}
+    return asked
+
+
+# --- locks ------------------------------------------------------------------------------------------------------------
+
+
+def read_env(path: Path, name: str, channels: Sequence[str] | None, cache: Path | None) -> DeclaredEnv:
+    """What a lock declares, by platform; a lock that is missing or wrong becomes the environment's `error`."""
+    if not install_plan.NAME.match(name):
+        return DeclaredEnv(str(path), error=f"{name[:80]!r} cannot be the name of an environment")
+    try:
+        status = path.stat()
+    except OSError as error:
+        return DeclaredEnv(str(path), error=f"{path} cannot be read ({error.strerror}); lock or promote it first")
+    # ctime moves with any change: this is the file's identity without reading 300 KB for each host
+    layout = install_plan.LAYOUT
+    key = [CACHE_FORMAT, layout, name, list(channels or []), status.st_ino, status.st_size, status.st_mtime_ns,
+           status.st_ctime_ns]  # fmt: skip
+    try:
+        if cache is not None:
+            with contextlib.suppress(OSError):  # a cache that cannot be had is no reason to doubt a lock
+                return DeclaredEnv(str(path), _cached(cache, path, name, channels, key))
+        return DeclaredEnv(str(path), _read_lock(path, name, channels))
+    except (lockfile.LockError, DeclareError, OSError, UnicodeDecodeError) as error:
+        lines = str(error).strip().splitlines()
+        return DeclaredEnv(str(path), error="; ".join(lines[:3])[:500])
+
+
+def _cached(cache: Path, path: Path, name: str, channels: Sequence[str] | None, key: list[Any]) -> dict[str, Locked]:
+    """Read a lock once for all processes: whoever comes first parses it, the others wait and take what it wrote."""
+    folder = cache / "declared"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = folder / f"{digest_of(str(path))[:16]}.json"
+    found = _load_cache(place, key)
+    if found is None:
+        with place.with_suffix(".lock").open("a", encoding="utf-8") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            found = _load_cache(place, key)
+            if found is None:
+                found = _read_lock(path, name, channels)
+                platforms = {p: [locked.digest, locked.packages, dict(locked.floor)] for p, locked in found.items()}
+                write(place, json.dumps({"key": key, "platforms": platforms}, separators=(",", ":")))
+    return found
+
+
+def _load_cache(place: Path, key: list[Any]) -> dict[str, Locked] | None:
+    try:
+        data = json.loads(place.read_text(encoding="utf-8"))
+        if data["key"] != key:
+            return None
+        return {
+            platform: Locked(digest, tuple((n, v, b) for n, v, b in packages), floor)
+            for platform, (digest, packages, floor) in data["platforms"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file in one step, readable by its owner alone.
+
+    :raises OSError: where it cannot be written
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _read_lock(path: Path, name: str, channels: Sequence[str] | None) -> dict[str, Locked]:
+    lock = lockfile.Lock.loads(path.read_text(encoding="utf-8"), str(path))
+    least = flat_floor(lock.value("floor", {}), str(path))
+    found = {}
+    for platform in lock.platforms:
+        made = lockfile.plan(lock, name, platform, channels=channels)
+        packages = tuple((p["name"], p["version"], p["build"]) for p in made["packages"])
+        packages += tuple((w["name"], w["version"], WHEEL) for w in made["pip"])
+        needs = {key: value for key, value in least.items() if _asks_for(key.split("/")[0], made)}
+        found[platform] = Locked(made["digest"], packages, needs)
+    return found
+
+
+def _asks_for(key: str, made: Mapping[str, Any]) -> bool:
+    """Whether an environment depends on that virtual package; one of pure Python runs on hosts without a GPU too."""
+    for package in made["packages"]:
+        if key == "cuda" and package["name"] == "cuda-version":
+            return True
+        if any(str(item).split(" ", 1)[0] == f"__{key}" for item in package["depends"]):
+            return True
+    return False
+
+
+# --- variables --------------------------------------------------------------------------------------------------------
+
+
+def _string(settings: Mapping[str, Any], name: str, default: str) -> str:
+    value = settings.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        raise DeclareError(f"{name} is {value!r}, and should be a text")
+    return value
+
+
+def allowed_channels(settings: Mapping[str, Any]) -> list[str] | None:
+    """The channels whose packages locks may name; None: the locks' own.
+
+    :raises DeclareError: where the variable is no list
+    """
+    return _names(settings.get("conda_envs_channels", settings.get("lockstep_channels")), "lockstep_channels") or None
+
+
+def _names(value: Any, name: str = "lockstep_envs") -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(item, str) for item in value):
+        raise DeclareError(f"{name} is {value!r}, and should be a list of names")
+    return [str(item) for item in value]
+
+
+def _wheels(value: Any) -> dict[str, str]:
+    if value is None:
+        return {}
+    try:
+        return {str(platform): str(wheel["sha256"]).lower() for platform, wheel in value.items()}
+    except (AttributeError, KeyError, TypeError):
+        raise DeclareError("conda_envs_engine_wheels should map each platform to {file, sha256}") from None
+
+
+def flat_floor(value: Any, source: str) -> dict[str, str]:
+    """A floor by the names of conda's virtual packages; `archspec/<platform>` for a level of one platform.
+
+    :raises DeclareError: where it is no floor
+    """
+    try:
+        parsed = Floor.parse(value)
+    except FloorError as error:
+        raise DeclareError(f"{source}: {error}") from None
+    found = {"glibc": parsed.glibc, "linux": parsed.linux, "osx": parsed.osx}
+    if parsed.cuda:
+        found["cuda"] = parsed.cuda
+    return found | {f"archspec/{platform}": name for platform, name in parsed.microarch.items()}
+
+
+def _shell_line(settings: Mapping[str, Any], prefix: str) -> str:
+    asked = _bool(settings.get("miniconda_shell_line", False), "miniconda_shell_line")
+    return f". {prefix}/etc/profile.d/conda.sh" if asked else ""
+
+
+def _condarc(settings: Mapping[str, Any], root: str) -> str | None:
+    if settings.get("condarc_channels") is None or settings.get("condarc_channel_alias") is None:
+        return None
+    return condarc.render(
+        _string(settings, "condarc_root", root),
+        _names(settings["condarc_channels"], "condarc_channels"),
+        str(settings["condarc_channel_alias"]),
+        _bool(settings.get("condarc_users_may_add_channels", False), "condarc_users_may_add_channels"),
+    )
+
+
+def _bool(value: Any, name: str) -> bool:
+    """What Ansible's `bool` filter makes of a variable, which may come from a command line as text."""
+    if isinstance(value, bool):
+        return value
+    text = str(value).lower()
+    if text in ("yes", "on", "1", "true", "no", "off", "0", "false", ""):
+        return text in ("yes", "on", "1", "true")
+    raise DeclareError(f"{name} is {value!r}, and should be true or false")
+
+
+def _clean(settings: Mapping[str, Any], root: str, host: str) -> Clean | None:
+    if settings.get("conda_clean_weekday") is None:
+        return None
+    where = _string(settings, "conda_clean_root", root)
+    try:
+        day = str(settings["conda_clean_weekday"])
+        hour, minute, jitter = (int(settings[f"conda_clean_{key}"]) for key in ("hour", "minute", "jitter_minutes"))
+        units = clean_schedule.units(where, day, hour, minute, jitter)
+        entry = clean_schedule.cron(where, day, hour, minute, jitter, host)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DeclareError(f"conda_clean: {error}") from None
+    line = f"{entry['minute']} {entry['hour']} * * {entry['weekday']} {entry['job']}"
+    scheduler = _string(settings, "conda_clean_scheduler", "auto")
+    return Clean({UNITS + name: text for name, text in units.items()}, clean_schedule.TIMER, line, scheduler)

@@ -1,0 +1,1 @@
+"""Locks rendered for other tools."""

@@ -1,0 +1,276 @@
+"""Render locks as files that tools other than Lockstep install from: `@EXPLICIT` lists (CEP 23) and, for wheels, pip's
+requirements with hashes.
+
+A lock stays the one source: an export is a rendering of it, made when somebody asks, the same bytes for the same lock
+in every tier and on every day. So nothing here keeps a second notion of what an environment is.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...module_utils.host import install_plan as plans
+from ..conda import channels as chan
+from ..conda.locked_package import Package
+from ..conda.lockfile import SUFFIX, Lock, LockError, plan
+from ..conda.system_requirements import Floor, FloorError
+from ..core import atomic_write
+
+EXPLICIT = ".explicit.txt"
+REQUIREMENTS = ".requirements.txt"
+
+_MARK = "# Rendered by Lockstep"  # what an export says of itself; a file without it is somebody else's
+_ADDRESS = re.compile(r"(https?|file)://[^\s@#?%\\\"'`$]+\Z")
+
+
+class ExportError(ValueError):
+    """An export that cannot be made; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to export, to where; None stands for everything there is."""
+
+    locks_dir: Path
+    dest: Path
+    tiers: tuple[str, ...]
+    envs: tuple[str, ...] | None = None
+    platforms: tuple[str, ...] | None = None
+    channels: tuple[str, ...] | None = None
+    channel_alias: str = chan.PUBLISHED_ALIAS
+    pip_index: str = ""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of an export: its text, None if there should be none, and what is there now."""
+
+    path: Path
+    text: str | None
+    old: str | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the file on disk is another."""
+        return self.text != self.old
+
+
+@dataclass
+class Outcome:
+    """All files, the changed ones among them, one line for each environment, and what somebody should look at."""
+
+    files: list[File] = field(default_factory=list)
+    summary: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything on disk is not as rendered."""
+        return any(file.changed for file in self.files)
+
+
+def run(settings: Settings, write: bool) -> Outcome:
+    """Render what is asked for, and `write` what differs; raises ExportError before anything is written, or OSError."""
+    alias = _address("the channel alias", settings.channel_alias)
+    index = _address("the pip index", settings.pip_index) if settings.pip_index else ""
+    outcome = Outcome()
+    seen_platforms: set[str] = set()
+    for tier, name, lock in _locks(settings):
+        rendered: set[str] = set()
+        for platform in sorted(lock.platforms):
+            if settings.platforms is not None and platform not in settings.platforms:
+                continue
+            seen_platforms.add(platform)
+            texts = render(lock, name, platform, alias, index, settings.channels)
+            outcome.files += [_file(settings.dest / tier / file, text) for file, text in texts.items()]
+            rendered |= texts.keys()
+            count = len(lock.of(platform))
+            outcome.summary.append(
+                f"{tier}/{name:<12} {platform:<14} {count:>4} packages  digest {_digest(lock, name, platform)}"
+            )
+        if settings.platforms is None:
+            outcome.warnings += _left_over(settings.dest / tier, name, rendered)
+    if missing := sorted(set(settings.platforms or ()) - seen_platforms):
+        raise ExportError(f"no lock has packages for {', '.join(missing)}; see lockstep_platforms")
+    if write:
+        for file in outcome.files:
+            if file.changed and file.text is not None:
+                atomic_write.write(file.path, file.text)
+            elif file.changed:
+                file.path.unlink(missing_ok=True)
+    return outcome
+
+
+def render(
+    lock: Lock,
+    name: str,
+    platform: str,
+    alias: str = chan.PUBLISHED_ALIAS,
+    index: str = "",
+    channels: Sequence[str] | None = None,
+) -> dict[str, str | None]:
+    """Return file names and texts for one environment on one platform; None: there should be no such file.
+
+    Raises ExportError for a lock that no host would be given either (see `lockfile.plan`).
+    """
+    stem = f"{name}.{platform}"
+    try:
+        digest = _digest(lock, name, platform, channels)
+        wheels = [package for package in lock.of(platform) if package.manager == "pip"]
+        return {
+            stem + EXPLICIT: _explicit(lock, name, platform, alias, digest),
+            stem + REQUIREMENTS: _requirements(lock, name, platform, index, digest) if wheels else None,
+        }
+    except (LockError, FloorError) as error:
+        raise ExportError(str(error)) from None
+
+
+def _explicit(lock: Lock, name: str, platform: str, alias: str, digest: str) -> str:
+    packages = [package for package in lock.of(platform) if package.manager == "conda"]
+    wheels = len(lock.of(platform)) - len(packages)
+    file = f"{name}.{platform}{EXPLICIT}"
+    lines = [
+        f"{_MARK} from the lock of {name}: {platform}, digest {digest}, {len(packages)} packages.",
+        "# Do not edit: change the environment's spec, lock, and export again.",
+        "#",
+        f"#   conda create --name {name} --file {file}          (conda 24.9 or newer, mamba)",
+        f"#   micromamba create --name {name} --file {file}",
+        "#",
+        "# Each address ends with the sha256 that the archive must have. Nothing is solved, and nothing checks what",
+        f"# the machine offers: this is for {_assumed(lock, platform)}.",
+    ]
+    if lock.variables:
+        assignments = " ".join(shlex.quote(f"{key}={value}") for key, value in sorted(lock.variables.items()))
+        lines += [
+            "# Such a list cannot hold the environment's variables. Set them once it is there:",
+            f"#   conda env config vars set --name {name} {assignments}",
+        ]
+    if wheels:
+        lines += [
+            f"# Such a list cannot hold the {wheels} wheel{'s' if wheels > 1 else ''} of the environment: see "
+            f"{name}.{platform}{REQUIREMENTS}."
+        ]
+    lines.append("@EXPLICIT")
+    lines += [f"{chan.rewrite(package.url, alias)}#sha256:{package.sha256}" for package in in_order(packages)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _requirements(lock: Lock, name: str, platform: str, index: str, digest: str) -> str:
+    packages = lock.of(platform)
+    has_pip = any(package.manager == "conda" and package.name == "pip" for package in packages)
+    file = f"{name}.{platform}{REQUIREMENTS}"
+    pip = f"conda run --name {name} python -m pip" if has_pip else f"pip --python <prefix of {name}>/bin/python"
+    lines = [
+        f"{_MARK} from the lock of {name}: {platform}, digest {digest}, the wheels over its conda packages.",
+        f"# Create the environment from {name}.{platform}{EXPLICIT}, then:",
+        "#",
+        f"#   {pip} install --no-deps --requirement {file}",
+        "#",
+        "# Without --no-deps, pip would look for what conda has under another name, and put its own over it.",
+        "--require-hashes",
+        "--only-binary :all:",
+    ]
+    lines += [f"--index-url {index}"] if index else []
+    lines += [f"{p.name}=={p.version} --hash=sha256:{p.sha256}" for p in packages if p.manager == "pip"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def in_order(packages: Iterable[Package]) -> list[Package]:
+    """Return packages so that each comes after what it depends on, else by name.
+
+    Tools link in the order of the list, and some need python to be there before what is compiled for it. Where packages
+    depend on each other in a circle, the first by name begins.
+    """
+    waiting = {package.name: package for package in sorted(packages)}
+    needs = {name: {d for d, _ in p.dependencies if d in waiting and d != name} for name, p in waiting.items()}
+    ordered: list[Package] = []
+    while waiting:
+        ready = [name for name in waiting if not needs[name] & waiting.keys()] or [next(iter(waiting))]
+        ordered += [waiting.pop(name) for name in ready]
+    return ordered
+
+
+def _assumed(lock: Lock, platform: str) -> str:
+    """Return what the lock says that a machine must have, as conda's virtual packages."""
+    recorded = lock.value("floor", {})
+    if not isinstance(recorded, dict) or not recorded:
+        return "machines that the lock does not describe"
+    floor = Floor.parse(recorded)
+    return ", ".join(
+        f"{name} {build if name == '__archspec' else version}"
+        for name, version, build in floor.virtual_packages(platform)
+        if name != "__unix"
+    )
+
+
+def _digest(lock: Lock, name: str, platform: str, channels: Sequence[str] | None = None) -> str:
+    return plans.short(str(plan(lock, name, platform, channels=channels)["digest"]))
+
+
+def _locks(settings: Settings) -> list[tuple[str, str, Lock]]:
+    """Return (tier, environment, lock), sorted; raises ExportError where one is missing or no lock."""
+    found = []
+    wanted = set(settings.envs or ())
+    for tier in settings.tiers:
+        folder = settings.locks_dir / tier
+        present = {path.name.removesuffix(SUFFIX): path for path in folder.glob(f"*{SUFFIX}") if path.is_file()}
+        if settings.envs is not None:
+            present = {name: path for name, path in present.items() if name in settings.envs}
+        for name, path in sorted(present.items()):
+            if not plans.NAME.match(name):
+                raise ExportError(f"{path}: an environment cannot be called {name[:80]!r}; rename the lock")
+            try:
+                found.append((tier, name, Lock.loads(path.read_text(encoding="utf-8"), str(path), settings.channels)))
+            except (OSError, UnicodeDecodeError) as error:
+                raise ExportError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+            except LockError as error:
+                raise ExportError(str(error)) from None
+        wanted -= present.keys()
+    tiers = ", ".join(settings.tiers)
+    if wanted:
+        raise ExportError(f"no lock of {', '.join(sorted(wanted))} in {settings.locks_dir} for {tiers}")
+    if not found:
+        raise ExportError(
+            f"no locks in {settings.locks_dir} for {tiers}; playbooks/lock.yml makes those of the first tier, "
+            "playbooks/promote.yml the others"
+        )
+    return found
+
+
+def _file(path: Path, text: str | None) -> File:
+    """Compare with what is there; raises ExportError where that is somebody else's."""
+    try:
+        old = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        old = None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExportError(f"{path}: {getattr(error, 'strerror', None) or error}; export to another folder") from None
+    if old is not None and not old.startswith(_MARK):
+        if text is None:
+            return File(path, None, None)
+        raise ExportError(f"{path} is there and was not made by an export; move it away, or export to another folder")
+    return File(path, text, old)
+
+
+def _left_over(folder: Path, name: str, rendered: set[str]) -> list[str]:
+    """Return warnings about exports for platforms that the lock no longer has."""
+    return [
+        f"{path} is of an older lock, which had that platform: remove it"
+        for path in sorted(folder.glob(f"{name}.*.txt"))
+        if path.name.endswith((EXPLICIT, REQUIREMENTS))
+        and path.name.rsplit(".", 3)[0] == name
+        and path.name not in rendered
+    ]
+
+
+def _address(what: str, url: str) -> str:
+    """Return an address without a slash at its end; raises ExportError for what must not or cannot be in a file."""
+    if "@" in url or "/t/" in url:
+        raise ExportError(f"{what} holds credentials or a token, which must not get into a file; see ~/.netrc")
+    if not _ADDRESS.match(url):
+        raise ExportError(f"{what} {url[:80]!r} is not an address (https://..., http://... or file://...)")
+    return url if what == "the pip index" else url.rstrip("/")

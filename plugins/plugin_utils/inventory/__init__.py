@@ -1,0 +1,1 @@
+"""The inventory that a Pulumi stack's output describes."""

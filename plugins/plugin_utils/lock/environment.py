@@ -1,0 +1,91 @@
+"""One environment: from its spec and the lock that is there to the new lock's text."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..conda import lock_diff
+from ..conda.locked_package import LockError, Package
+from ..conda.lockfile import Lock
+from ..spec.environment_spec import Spec
+from . import pip, solving, summary
+from .draft import Draft
+from .questions import name_unknown, platforms_of
+from .reading import read_old_lock, read_smoke_tests, read_spec
+
+
+async def lock(draft: Draft) -> None:
+    """Make one lock; what comes of it is the draft's outcome, without a new text where there are errors."""
+    wanted = read_spec(draft)
+    if wanted is None:
+        return
+    old = read_old_lock(draft)
+    read_smoke_tests(draft)
+    draft.known = {d.match.name for d in wanted.dependencies} | {r.name for r in wanted.pip}
+    draft.known |= {p.name for p in (old.packages if old else ())}
+    platforms = platforms_of(draft, wanted)
+    if not draft.failed:
+        await name_unknown(draft, wanted, platforms)
+    if draft.failed:
+        return
+    packages = await solving.solve(draft, wanted, platforms, old)
+    if draft.failed:
+        return
+    if wanted.pip:
+        packages += await pip.solve(draft, wanted, platforms, packages, old)
+        if draft.failed:
+            return
+    _finish(draft, _new_lock(draft, wanted, platforms, packages), old)
+
+
+def _new_lock(draft: Draft, wanted: Spec, platforms: Sequence[str], packages: Sequence[Package]) -> Lock:
+    return Lock(
+        tuple(packages),
+        tuple(platforms),
+        tuple(wanted.channels),
+        (_spec_seen_from_lock(draft),),
+        _custom(draft, wanted, platforms),
+    )
+
+
+def _spec_seen_from_lock(draft: Draft) -> str:
+    """Return the spec's path as seen from the lock, the same in every checkout and tier; its name alone if they lie
+    apart.
+    """
+    if draft.settings.locks_dir.resolve().is_relative_to(draft.settings.envs_dir.resolve()):
+        return Path(os.path.relpath(draft.file, draft.outcome.path.parent)).as_posix()
+    return draft.file.name
+
+
+def _custom(draft: Draft, wanted: Spec, platforms: Sequence[str]) -> dict[str, str]:
+    """Return the lock's own metadata: what it was made for, each value as JSON."""
+    found: dict[str, Any] = {
+        "floor": draft.floor.recorded(list(platforms)),
+        "download_bytes": {platform: draft.sizes[platform] for platform in platforms},
+    }
+    if wanted.variables:
+        found["variables"] = wanted.variables
+    if draft.cutoff:
+        found["exclude_newer"] = f"{draft.cutoff:%Y-%m-%dT%H:%M:%SZ}"
+    return {key: json.dumps(value, sort_keys=True, separators=(",", ":")) for key, value in found.items()}
+
+
+def _finish(draft: Draft, new: Lock, old: Lock | None) -> None:
+    """Put the lock's text into the outcome if it can be read again, and how it differs from the one that is there."""
+    outcome = draft.outcome
+    try:
+        outcome.new_text = new.dumps()
+        if outcome.lock_changed:  # what is written can be read
+            Lock.loads(outcome.new_text, str(outcome.path), draft.settings.channels)
+    except LockError as error:
+        outcome.new_text = None
+        draft.find("unusable-lock", str(error), "this is the channel's fault, or Lockstep's: please report it")
+        return
+    outcome.difference = lock_diff.diff(old, new) if outcome.lock_changed else []
+    if outcome.old_smoke != outcome.new_smoke:
+        outcome.difference.append(lock_diff.smoke(outcome.old_smoke, outcome.new_smoke))
+    outcome.platforms = [summary.of_platform(new, platform, draft.sizes[platform]) for platform in new.platforms]

@@ -1,0 +1,62 @@
+"""What is there before a lock is made: the spec, the old lock, the smoke tests. Whatever is wrong is a finding."""
+
+from __future__ import annotations
+
+from ..conda.locked_package import LockError
+from ..conda.lockfile import SMOKE, Lock
+from ..core.findings import WARNING
+from ..lock_store import provenance
+from ..spec import environment_spec
+from .draft import Draft
+
+
+def read_spec(draft: Draft) -> environment_spec.Spec | None:
+    """Return the spec, None where it is no text."""
+    try:
+        text = draft.file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        utf16 = error.object[:2] in (b"\xff\xfe", b"\xfe\xff")
+        message = "it is UTF-16, as PowerShell's `>` writes" if utf16 else f"it is not UTF-8 (byte {error.start + 1})"
+        draft.find("unreadable", message, "save it as UTF-8")
+        return None
+    except OSError as error:
+        draft.find("unreadable", str(error.strerror), "make it a readable file")
+        return None
+    wanted, draft.outcome.findings = environment_spec.read(
+        text, draft.source, draft.outcome.name, draft.settings.channels
+    )
+    return wanted
+
+
+def read_old_lock(draft: Draft) -> Lock | None:
+    """Return the lock that is there, if it is sound."""
+    outcome = draft.outcome
+    try:
+        outcome.old = outcome.path.read_bytes()
+        outcome.old_text = outcome.old.decode().replace("\r\n", "\n")  # as git may check it out
+        return Lock.loads(outcome.old_text, str(outcome.path))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, LockError) as error:
+        draft.find(
+            "old-lock",
+            f"the lock that is there cannot be used: {str(error).splitlines()[0].split('; make it again')[0]}",
+            "it is made anew, and nothing is kept of it",
+            WARNING,
+        )
+        return None
+
+
+def read_smoke_tests(draft: Draft) -> None:
+    """Read the smoke test that was written with the spec, and the one that goes with the lock that is there."""
+    outcome, settings = draft.outcome, draft.settings
+    file = draft.file.with_name(outcome.name + SMOKE)
+    try:
+        outcome.new_smoke = file.read_bytes() if file.exists() else None
+        (outcome.new_smoke or b"").decode()
+        outcome.old_smoke = provenance.read(settings.locks_dir, provenance.smoke_path(settings.tier, outcome.name))
+    except UnicodeDecodeError as error:
+        message = f"its smoke test {file.name} is not UTF-8 (byte {error.start + 1})"
+        draft.find("unreadable", message, "save it as UTF-8")
+    except OSError as error:
+        draft.find("unreadable", f"its smoke test {error.filename}: {error.strerror}", "make it a readable file")

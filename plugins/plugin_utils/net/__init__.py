@@ -1,0 +1,1 @@
+"""Downloads: requests, retries, credentials, and the cache of wheels."""

@@ -1,0 +1,65 @@
+"""Try a download until it works, as long as it comes further."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from ...module_utils.host.errors import Problem
+from ...module_utils.host.install_plan import redact
+from .errors import Stopped
+
+TRIES = 6  # in a row without any progress
+LONGEST = 30.0  # seconds between two tries
+
+
+class Passing(Exception):
+    """A failure that another try may not meet; `after`: seconds that the server asked for."""
+
+    def __init__(self, text: str, after: float = 0.0) -> None:
+        super().__init__(text)
+        self.after = after
+
+
+class Wrong(Exception):
+    """All bytes arrived, and they are others."""
+
+
+def until_it_works(
+    source: str, once: Callable[[], None], reached: Callable[[], int], stop: threading.Event, pause: float
+) -> None:
+    """Try until it works, as long as each few tries bring the download further than it ever was.
+
+    :param reached: how far it is, in bytes
+    :param pause: seconds before the second try; doubled for each further one
+    :raises Problem: where it does not work
+    :raises Stopped: where the run is to end
+    """
+    furthest, failures, wrong = -1, 0, 0
+    while True:
+        if stop.is_set():
+            raise Stopped
+        try:
+            return once()
+        except Wrong as error:
+            # bytes of an earlier run or a broken proxy may be among them: once more from the start
+            wrong += 1
+            if wrong > 1:
+                raise Problem(
+                    f"{redact(source)} is not the file that is locked",
+                    str(error),
+                    "if the channel replaced it, lock again; if a proxy or mirror damages it, mend that",
+                ) from None
+        except Passing as error:
+            if reached() > furthest:
+                furthest, failures = reached(), 0
+            failures += 1
+            if failures >= TRIES:
+                raise Problem(
+                    f"{redact(source)} cannot be downloaded",
+                    f"{error} ({failures} tries)",
+                    "check network and proxy (HTTPS_PROXY), then run again: what has arrived is kept",
+                ) from None
+            wait = max(min(pause * 2 ** (failures - 1), LONGEST), min(error.after, 2 * LONGEST))
+            if stop.wait(wait):
+                raise Stopped from None

@@ -1,0 +1,281 @@
+"""Bring locks from one tier to the next, the same bytes, where an audit proves that the former tier holds them."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...module_utils.host import install_plan as plans
+from ..conda import lock_diff
+from ..conda.lockfile import Lock, LockError
+from ..core.text import plain
+from ..lock_store import provenance, transaction
+from . import audit_gate
+from .audit_gate import Refusal
+
+
+@dataclass(frozen=True)
+class HostOf:
+    """What the inventory says of a host: its tier, and the environments that it should hold."""
+
+    tier: str
+    envs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is to be promoted, and what a proof must be."""
+
+    locks_dir: Path
+    tiers: tuple[str, ...]
+    former: str
+    latter: str
+    report: Path
+    hosts: Mapping[str, HostOf]
+    envs: tuple[str, ...] | None = None  # None: all that hosts of the former tier hold
+    channels: tuple[str, ...] | None = None
+    max_age: datetime.timedelta = datetime.timedelta(hours=24)
+    depth: str = audit_gate.DEPTHS[0]
+
+
+@dataclass
+class Outcome:
+    """What came of one environment: its lock's bytes and digests, the smoke test that goes with it, and the packages
+    that change in the latter tier.
+    """
+
+    env: str
+    data: bytes = b""
+    digests: dict[str, str] = field(default_factory=dict)
+    old: bytes | None = None
+    smoke: bytes | None = None
+    difference: list[str] = field(default_factory=list)
+    proven: dict[str, int] = field(default_factory=dict)
+    changes: list[transaction.Change] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        """Whether the latter tier's lock, or the evidence for it, is another one after this."""
+        return bool(self.changes)
+
+
+@dataclass
+class Result:
+    """What came of it all; with refusals nothing was written."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def order(settings: Settings) -> list[Refusal]:
+    """Say what is wrong with the two tiers: a change goes from a tier to the next one."""
+    tiers, former, latter = list(settings.tiers), settings.former, settings.latter
+    way = " -> ".join(tiers)
+    found = [
+        Refusal(name or "a tier", "it is no tier of this fleet" if name else "it is not named",
+                f"name two of {way} (-e from=... -e to=...)")
+        for name in (former, latter) if name not in tiers
+    ]  # fmt: skip
+    if not found and tiers.index(latter) != tiers.index(former) + 1:
+        after = tiers[tiers.index(former) + 1 :]
+        found.append(
+            Refusal(f"{former} to {latter}", f"a lock goes from a tier to the next one: {way}",
+                    f"promote to {after[0]} first" if after else f"{former} is the last tier")
+        )  # fmt: skip
+    return found
+
+
+def promote(settings: Settings, now: datetime.datetime, write: bool) -> Result:
+    """Judge, and where nothing is against it and `write` is set, hand all locks over.
+
+    :raises handover.HandoverError: where another run is at work, or files changed meanwhile
+    :raises OSError: where a file cannot be read or written
+    """
+    result = Result(refusals=order(settings))
+    if result.refusals:
+        return result
+    with transaction.alone(settings.locks_dir):
+        left = transaction.finish(settings.locks_dir, write)
+        if left:
+            when = "was" if write else "will first be"
+            result.warnings.append(f"a run that was killed {when} completed: {transaction.say(left)}")
+        names = _names(settings, result)
+        for env in names:
+            outcome = _outcome(settings, env, result)
+            if outcome:
+                result.outcomes.append(outcome)
+        todo = [outcome for outcome in result.outcomes if not _settled(settings, outcome)]
+        if todo:
+            _prove(settings, todo, now, result)
+        if result.refusals:
+            result.refusals = sorted(dict.fromkeys(result.refusals), key=lambda r: (r.subject != "the report", r))
+            return result
+        changes = [change for outcome in todo for change in outcome.changes]
+        if write and changes:
+            about = {"what": "promotion", "from": settings.former, "to": settings.latter,
+                     "envs": [outcome.env for outcome in todo]}  # fmt: skip
+            transaction.apply(settings.locks_dir, changes, about)
+    return result
+
+
+def _names(settings: Settings, result: Result) -> list[str]:
+    held = {env for host in settings.hosts.values() if host.tier == settings.former for env in host.envs}
+    waiting = {env for host in settings.hosts.values() if host.tier == settings.latter for env in host.envs}
+    if settings.envs is not None:
+        names = list(dict.fromkeys(settings.envs))
+    else:
+        names = sorted(held)
+        if not names:
+            result.refusals.append(
+                Refusal(settings.former, "no host of this tier is declared to hold an environment",
+                        "set lockstep_tier and lockstep_envs in group_vars, or give another inventory (-i)")
+            )  # fmt: skip
+        for env in sorted(waiting - held):
+            result.warnings.append(f"{env} is declared for {settings.latter}, and no host of {settings.former} holds "
+                                   "it: it is not promoted")  # fmt: skip
+    for env in names:
+        if not plans.NAME.match(env):
+            result.refusals.append(
+                Refusal(env[:80] or "-e env=", "no environment can be called so", "name those of envs/, with commas")
+            )
+    return [env for env in names if plans.NAME.match(env)]
+
+
+def _outcome(settings: Settings, env: str, result: Result) -> Outcome | None:
+    """Read the locks of both tiers; what is wrong with the former's is a refusal."""
+    name = provenance.lock_path(settings.former, env)
+    data = provenance.read(settings.locks_dir, name)
+    if data is None:
+        remedy = (
+            "make it with playbooks/lock.yml"
+            if settings.former == settings.tiers[0]
+            else f"promote it to {settings.former} first"
+        )
+        result.refusals.append(Refusal(env, f"{settings.former} has no lock of it ({name})", remedy))
+        return None
+    try:
+        lock = Lock.loads(data.decode(), str(settings.locks_dir / name), settings.channels)
+        digests = provenance.digests(lock, env)
+    except (LockError, UnicodeDecodeError) as error:
+        lines = str(error).strip().splitlines()
+        result.refusals.append(
+            Refusal(env, f"the lock of {settings.former} is not acceptable: {'; '.join(lines[:3])[:400]}",
+                    "make it again, or restore it from version control")
+        )  # fmt: skip
+        return None
+    old = provenance.read(settings.locks_dir, provenance.lock_path(settings.latter, env))
+    smoke = provenance.read(settings.locks_dir, provenance.smoke_path(settings.former, env))
+    outcome = Outcome(env, data, digests, old, smoke)
+    known = provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.latter, env)), old)
+    if known and provenance.demoted(known) and known["rollback"]["left"].get("sha256") == provenance.sha256(data):
+        back = known["rollback"]
+        why = f": {plain(str(back['reason']), 120)}" if back.get("reason") else ""
+        result.refusals.append(
+            Refusal(env, f"{settings.latter} was rolled back from this very lock on {plain(back['at'])[:10]}{why}",
+                    "lock a better one; or return to it: playbooks/rollback.yml "
+                    f"-e env={env} -e tier={settings.latter}")
+        )  # fmt: skip
+    if old != data:
+        outcome.difference = lock_diff.diff(sound(old), lock) or ["the same packages, written otherwise"]
+    was = provenance.read(settings.locks_dir, provenance.smoke_path(settings.latter, env))
+    if was != smoke:
+        outcome.difference.append(lock_diff.smoke(was, smoke))
+    return outcome
+
+
+def sound(data: bytes | None) -> Lock | None:
+    """A lock that is there, None where there is none that can be read: it is only compared with."""
+    try:
+        return Lock.loads(data.decode(), "lock") if data is not None else None
+    except (LockError, UnicodeDecodeError):
+        return None
+
+
+def _settled(settings: Settings, outcome: Outcome) -> bool:
+    """Whether the latter tier has that lock and evidence for it: then there is nothing to prove again."""
+    smoke = provenance.read(settings.locks_dir, provenance.smoke_path(settings.latter, outcome.env))
+    if outcome.old != outcome.data or smoke != outcome.smoke:
+        return False
+    known = provenance.loads(
+        provenance.read(settings.locks_dir, provenance.path(settings.latter, outcome.env)), outcome.data
+    )
+    return bool(known and known.get("promotion"))
+
+
+def _prove(settings: Settings, todo: Sequence[Outcome], now: datetime.datetime, result: Result) -> None:
+    """Have the report prove all that is to be promoted, and say which files change."""
+    try:
+        report = audit_gate.read(settings.report)
+    except audit_gate.ProofError as error:
+        result.refusals.append(error.refusal)
+        return
+    hosts = {name: host.envs for name, host in settings.hosts.items() if host.tier == settings.former}
+    locks = {outcome.env: outcome.digests for outcome in todo}
+    found = audit_gate.judge(
+        report, audit_gate.Asked(settings.former, hosts, locks, settings.max_age, settings.depth), now
+    )
+    result.refusals += found.refusals
+    if result.refusals:
+        return
+    about = {"sha256": report.sha256, "run": report.run, "at": report.at.isoformat(), "depth": report.depth}
+    for outcome in todo:
+        outcome.proven = dict(sorted(found.held[outcome.env].items()))
+        _warn(settings, outcome, report, result)
+        facts = {"from": settings.former, "report": about, "hosts": outcome.proven,
+                 "maintenance": found.away.get(outcome.env, 0)}  # fmt: skip
+        made = provenance.promotion(outcome.env, settings.latter, outcome.data, outcome.digests, facts)
+        outcome.changes = replace(settings.locks_dir, settings.latter, outcome.env, outcome.data, made, outcome.smoke)
+
+
+def replace(
+    locks: Path, tier: str, env: str, data: bytes, made: bytes, smoke: bytes | None
+) -> list[transaction.Change]:
+    """The files that change when a tier gets another lock: what it had before is kept beside it.
+
+    :param data: the lock's bytes
+    :param made: the evidence's
+    :param smoke: the smoke test's; None: there is none
+    """
+    places = (provenance.lock_path, provenance.path, provenance.smoke_path)
+    new = dict(zip((place(tier, env) for place in places), (data, made, smoke), strict=True))
+    wanted: dict[str, bytes | None] = {}
+    old = provenance.read(locks, provenance.lock_path(tier, env))
+    if old is not None and old != data:
+        wanted = {place(tier, env, True): provenance.read(locks, place(tier, env)) for place in places}
+    wanted |= new
+    changes = [transaction.Change(name, provenance.read(locks, name), new) for name, new in wanted.items()]
+    return [change for change in changes if change.old != change.new]
+
+
+def _warn(settings: Settings, outcome: Outcome, report: audit_gate.Report, result: Result) -> None:
+    """Name platforms that hosts of the latter tier have and none of the former tier."""
+    for name, host in sorted(settings.hosts.items()):
+        if host.tier != settings.latter or outcome.env not in host.envs:
+            continue
+        platform = str(report.results[name]["platform"]) if name in report.results else ""
+        if platform and platform not in outcome.proven:
+            line = (f"{outcome.env}: {name} is {platform}, and no host of {settings.former} is: its packages come from "
+                    "the same lock, and nothing proves them")  # fmt: skip
+            if not any(f"{outcome.env}: " in known and f" is {platform}, " in known for known in result.warnings):
+                result.warnings.append(line)
+
+
+def lines(settings: Settings, outcome: Outcome) -> list[str]:
+    """What to print of an outcome, a line for each platform."""
+    state = "changed" if outcome.changed else "as it was"
+    found = []
+    for platform, digest in outcome.digests.items():
+        count = outcome.proven.get(platform, 0)
+        held = f"held by {count} host{'s' * (count != 1)} of {settings.former}" if outcome.changed else "there already"
+        found.append(f"{outcome.env:<12} {platform:<14} {digest[:12]}  {held}  ({state})")
+    return found
+
+
+def refused(refusals: Sequence[Refusal], what: str, shown: int = 20) -> str:
+    """The message of a refusal."""
+    listed = [f"  {refusal}" for refusal in refusals[:shown]]
+    more = [f"  and {len(refusals) - shown} more"] if len(refusals) > shown else []
+    return "\n".join([f"{what} refused, nothing was changed:", *listed, *more])

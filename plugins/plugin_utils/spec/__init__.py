@@ -1,0 +1,1 @@
+"""Environment specs: reading envs/<name>.yml, platform selectors, pip sections, and their lint rules."""

@@ -1,0 +1,105 @@
+"""The order of playbooks/site.yml, and who is left out of it: its plays and keywords as they are, the roles stubs."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.paths import CHECKOUT
+
+HOSTS = ("a", "b", "c", "d", "agrees", "away")
+LOOK = {"agrees": "parity", "away": "maintenance"}
+
+
+def stub(task: dict[str, Any], play: str) -> dict[str, Any]:
+    """The same task, where it calls a role or looks at a host: what stands for that here says who got how far."""
+    made = copy.deepcopy(task)
+    if "lockstep.fleet.observe" in made:
+        del made["lockstep.fleet.observe"]
+        made.pop("register", None)
+        verdict = "{{ looks[inventory_hostname] | default('drift') }}"
+        if "fail_on_drift" not in str(task):
+            made["ansible.builtin.set_fact"] = {"lockstep_look": {"verdict": verdict}}
+            return made
+    elif "ansible.builtin.import_role" not in made:
+        return made
+    else:
+        del made["ansible.builtin.import_role"]
+    if "Stage" in play:
+        made["ansible.builtin.raw"] = "test {{ inventory_hostname }} != {{ broken }}"
+    else:
+        made["ansible.builtin.debug"] = {"msg": f"{play.split(',')[0]}: {{{{ inventory_hostname }}}}"}
+    return made
+
+
+class Run:
+    """One run with stubs; who was activated and proven, and what else was said."""
+
+    def __init__(self, folder: Path, *arguments: str, broken: str = "nobody") -> None:
+        plays = yaml.safe_load((CHECKOUT / "playbooks" / "site.yml").read_text())
+        for play in plays:
+            play["tasks"] = [stub(task, play["name"]) for task in play["tasks"]]
+        (folder / "site.yml").write_text(yaml.safe_dump(plays, sort_keys=False))
+        hosts = {name: {"ansible_connection": "local"} for name in HOSTS}
+        hosts["c"] = {"ansible_host": "127.0.0.1", "ansible_port": 9} if broken == "unreachable" else hosts["c"]
+        variables = {"looks": LOOK, "broken": broken}
+        (folder / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": variables}}))
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(folder / "hosts.yml"),
+                   str(folder / "site.yml"), *arguments]  # fmt: skip
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        self.code, self.output = done.returncode, done.stdout + done.stderr
+        self.words = " ".join(self.output.split())
+        assert "Traceback" not in self.output
+        self.activated = [name for name in HOSTS if f"Activate: {name}" in self.output]
+        self.proven = [name for name in HOSTS if f"Prove it: {name}" in self.output]
+
+
+@pytest.mark.parametrize("wave", [(), ("-e", "lockstep_wave=2")], ids=["at once", "waves"])
+@pytest.mark.parametrize("broken", ["b", "unreachable"])
+def test_a_host_that_cannot_build_keeps_no_other_back(tmp_path: Path, broken: str, wave: tuple[str, ...]) -> None:
+    run = Run(tmp_path, *wave, broken=broken)
+    rest = [name for name in "abcd" if name != {"unreachable": "c"}.get(broken, broken)]
+    assert run.code != 0 and run.activated == run.proven == rest, run.output
+    assert f"brought to what is declared: 3 ({', '.join(rest)}) failed, as is said above: 1 (" in run.words
+
+
+@pytest.mark.parametrize("broken", ["b", "unreachable"])
+def test_all_or_none(tmp_path: Path, broken: str) -> None:
+    run = Run(tmp_path, "-e", "lockstep_all_or_none=true", "-e", "lockstep_wave=2", broken=broken)
+    name = {"unreachable": "c"}.get(broken, broken)
+    assert run.code != 0 and run.activated == run.proven == []
+    assert f"lockstep_all_or_none is set and 1 hosts are not ready: {name}." in " ".join(run.output.split())
+
+
+def test_all_or_none_of_hosts_that_are_ready(tmp_path: Path) -> None:
+    run = Run(tmp_path, "-e", "lockstep_all_or_none=true", "--limit", "a:c:agrees:away", broken="b")
+    assert run.code == 0 and run.activated == run.proven == ["a", "c"]
+    said = (
+        "agreed, and left alone: 1 of 4 hosts in maintenance, and left alone: 1 brought to what is declared: 2 (a, c)"
+    )
+    assert said in run.words and "failed, as" not in run.words
+
+
+def test_what_would_be_done_is_summed_up_too(tmp_path: Path) -> None:
+    run = Run(tmp_path, "--check", "--limit", "a:b:agrees")
+    assert "left alone: 1 of 3 hosts to be brought to what is declared: 2 (a, b)" in run.words
+    assert "in maintenance, and" not in run.words
+
+
+def test_no_keyword_is_a_template_that_ansible_does_not_read() -> None:
+    for path in (CHECKOUT / "playbooks").glob("*.yml"):
+        for play in yaml.safe_load(path.read_text()):
+            assert not isinstance(play.get("any_errors_fatal"), str), path
+
+
+def test_a_wave_that_fails_as_a_whole_is_the_last(tmp_path: Path) -> None:
+    run = Run(tmp_path, "-e", "lockstep_wave=1", broken="a")
+    assert run.code != 0 and run.activated == [] and "Know who is ready" not in run.output

@@ -1,0 +1,293 @@
+"""The comparison by itself: what a host says is never trusted, and what is said of it is fit to be read."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.reading import redact
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.answer import LIMIT, read_answer
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.compare import compare
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.drift import (
+    DRIFT,
+    NOTE,
+    UNKNOWN,
+    Drift,
+    in_sync,
+)
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.kinds import ABOUT, Kind
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.packages import package_changes, split_name
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.text import plain
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import (
+    WHEEL,
+    Clean,
+    Declared,
+    DeclaredEnv,
+    Locked,
+)
+
+from tests.support.paths import CHECKOUT
+
+DOCS = CHECKOUT / "docs/audit.md"
+ROLES = CHECKOUT / "roles"
+DIGEST = "a1" * 32
+
+
+def declared(**more: Any) -> Declared:
+    env = DeclaredEnv("locks/prod/train.conda-lock.yml", {"linux-64": Locked(DIGEST, (("numpy", "2.1.0", "0"),))})
+    return Declared(**{"root": "/opt/lockstep", "tier": "prod", "envs": {"train": env}, **more})
+
+
+def seen(**more: Any) -> dict[str, Any]:
+    env = {"link": "ok", "generation": DIGEST[:12], "digest": DIGEST, "content": "c", "manifest": "ok"}
+    whole = {"schema": 1, "root": "/opt/lockstep", "errors": [], "host": {"platform": "linux-64", "gpu": {}},
+             "disk": {"type": "ext4"}, "folders": {}, "envs": {"train": env}}  # fmt: skip
+    return {**whole, **more}
+
+
+def test_what_agrees_agrees() -> None:
+    assert compare(declared(), seen()) == []
+
+
+def test_every_kind_is_explained_and_documented() -> None:
+    assert set(ABOUT) == set(Kind)
+    text = DOCS.read_text()
+    for kind, about in ABOUT.items():
+        assert re.search(rf"^\| `{kind.value}` \| {re.escape(about.sentence)} \|", text, re.M), kind
+        assert about.sentence.endswith(".")
+        assert about.remedy.endswith(".")
+        assert not about.role or (ROLES / about.role).is_dir(), about.role
+        assert bool(about.role) == ("site.yml" in about.remedy.split(";")[0] and about.remedy.startswith("Run ")), kind
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, [], "x", 7, {}, {"schema": 2}, {"schema": "1"}, {"schema": 1}, {"schema": 1, "errors": 7},
+     {"schema": 1, "errors": [], "host": 7, "root": "/opt/lockstep"}, {"schema": 1, "errors": [{}]}],
+)  # fmt: skip
+def test_an_observation_of_another_form_is_unknown(value: Any) -> None:
+    drifts = compare(declared(), value)
+    assert not in_sync(drifts)
+    assert any(drift.severity == UNKNOWN for drift in drifts)
+
+
+@pytest.mark.parametrize("section", ["host", "disk", "folders", "envs", "errors", "root"])
+@pytest.mark.parametrize("value", [None, 7, "x", [], [7]])
+def test_a_section_that_is_missing_or_odd_is_never_ok(section: str, value: Any) -> None:
+    no_error_at_all = section == "errors" and value == []
+    assert in_sync(compare(declared(), seen(**{section: value}))) is no_error_at_all
+
+
+@pytest.mark.parametrize(
+    "section",
+    ["base", "condarc", "engine", "files", "clean"],
+)
+def test_a_declared_part_that_was_not_looked_at_is_unknown(section: str) -> None:
+    whole = declared(base_version="1", condarc_sha256="x", engine="0.28.0", files={"bin/x": ("y", 0o755)},
+                     clean=Clean({}, "t", "c"))  # fmt: skip
+    parts = {"base": {"state": "present", "version": "1"}, "condarc": {"sha256": "x"}, "files": {"": ""},
+             "engine": {"versions": {"rattler-0.28.0": "w"}}, "clean": {"enabled": True, "linger": True}}  # fmt: skip
+    parts.pop(section)
+    drifts = compare(whole, seen(**parts))
+    assert [d for d in drifts if d.severity == UNKNOWN and section in d.detail]
+
+
+@pytest.mark.parametrize("env", [None, {}, {"error": "Permission denied"}, {"link": "ok"}, {"link": "ok", "digest": 7}])
+def test_an_environment_that_was_not_seen_is_never_ok(env: Any) -> None:
+    assert not in_sync(compare(declared(), seen(envs={"train": env})))
+    assert not in_sync(compare(declared(), seen(envs={})))
+
+
+def test_no_lock_and_no_platform_are_drift() -> None:
+    gone = declared(envs={"train": DeclaredEnv("l", error="l cannot be read")})
+    assert [d.kind for d in compare(gone, seen())] == [Kind.NOT_LOCKED]
+    arm = seen(host={"platform": "linux-aarch64"})
+    assert [d.kind for d in compare(declared(), arm)] == [Kind.NOT_LOCKED]
+    assert "locked for linux-64, and this host is linux-aarch64" in compare(declared(), arm)[0].detail
+
+
+@pytest.mark.parametrize(
+    ("floor", "host", "ok"),
+    [
+        ({"cuda": "12.8"}, {"gpu": {"cuda": "12.8"}}, True),
+        ({"cuda": "12.8"}, {"gpu": {"cuda": "12.10"}}, True),
+        ({"cuda": "12.8"}, {"gpu": {"cuda": "12.4"}}, False),
+        ({"cuda": "12.8"}, {"gpu": {}}, False),
+        ({"glibc": "2.35"}, {"glibc": "2.4"}, False),
+        ({"glibc": "2.35"}, {"glibc": "2.36"}, True),
+        ({"glibc": "2.35"}, {"glibc": None}, False),
+        ({"linux": "5"}, {"kernel": "5.0.0"}, True),
+        ({"archspec/linux-64": "x86_64_v3"}, {"archspec": "x86_64_v4"}, True),
+        ({"archspec/linux-64": "x86_64_v3"}, {"archspec": "x86_64_v2"}, False),
+        ({"archspec/linux-aarch64": "neoverse_n1"}, {"archspec": "x86_64"}, True),
+        ({"osx": "13.0"}, {}, True),
+    ],
+)
+def test_floors(floor: dict[str, str], host: dict[str, Any], ok: bool) -> None:
+    whole = seen(host={"platform": "linux-64", **host})
+    drifts = compare(declared(floor=floor), whole)
+    assert in_sync(drifts) is ok
+    assert [d.kind for d in drifts] == ([] if ok else [Kind.FLOOR])
+
+
+def test_what_a_lock_promises_is_a_floor_for_its_hosts_alone() -> None:
+    env = DeclaredEnv("l", {"linux-64": Locked(DIGEST, (), {"cuda": "12.8"})})
+    drifts = compare(declared(envs={"train": env}), seen())
+    assert [d.kind for d in drifts] == [Kind.FLOOR]
+    assert "the lock of train promises 12.8" in drifts[0].detail
+
+
+def test_simulated_gpus_are_called_so() -> None:
+    whole = seen(host={"platform": "linux-64", "gpu": {"cuda": "12.4", "simulated": True}})
+    assert "12.4 (simulated)" in compare(declared(floor={"cuda": "12.8"}), whole)[0].detail
+
+
+def test_a_gpu_that_cannot_be_asked_matters_only_where_it_is_declared() -> None:
+    whole = seen(errors=[{"what": "cuda", "why": "did not answer"}])
+    assert [d.severity for d in compare(declared(), whole)] == [NOTE]
+    assert {d.severity for d in compare(declared(floor={"cuda": "12"}), whole)} == {UNKNOWN, DRIFT}
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "found", "severity"),
+    [
+        ("auto", {"enabled": True, "linger": True, "units": {}}, None),
+        ("auto", {"enabled": False, "linger": False, "cron": ["5 3 * * 0  /opt/lockstep/bin/lockstep-clean"]}, None),
+        ("auto", {"enabled": False, "linger": False, "cron": ["5 4 * * 0 /opt/lockstep/bin/lockstep-clean"]}, DRIFT),
+        ("auto", {"enabled": False, "linger": False, "cron": []}, DRIFT),
+        ("auto", {"enabled": True, "linger": False}, UNKNOWN),
+        ("auto", {"enabled": True, "linger": True, "units": {"x/lockstep-clean.timer": "missing"}}, DRIFT),
+        ("timer", {"enabled": False, "linger": True, "cron": ["5 3 * * 0 /opt/lockstep/bin/lockstep-clean"]}, DRIFT),
+        ("cron", {"enabled": True, "linger": True, "units": {}}, DRIFT),
+    ],
+)  # fmt: skip
+def test_schedules(scheduler: str, found: dict[str, Any], severity: str | None) -> None:
+    clean = Clean({}, "lockstep-clean.timer", "5 3 * * 0 /opt/lockstep/bin/lockstep-clean", scheduler)
+    drifts = compare(declared(clean=clean), seen(clean=found))
+    assert [d.severity for d in drifts] == ([severity] if severity else [])
+
+
+def test_a_root_that_looks_like_a_secret_is_scheduled_all_the_same() -> None:
+    """The observer takes channel tokens (`/t/...`) out of all that it sends."""
+    job = "7 3 * * 0 /data/t/ml/lockstep/bin/lockstep-clean"
+    found = {"cron": [redact(job)], "enabled": False, "linger": False}
+    clean = Clean({}, "lockstep-clean.timer", job)
+    assert not compare(declared(clean=clean), seen(clean=found))
+    found["cron"] = [redact(job.replace("lockstep/bin", "other/bin"))]
+    assert compare(declared(clean=clean), seen(clean=found))
+
+
+def test_other_tools_on_a_host_are_one_line() -> None:
+    names = [f"engine/tools-0123456789ab/lockstep_host/m{number}.py" for number in range(9)]
+    whole = declared(files={**dict.fromkeys(names, ("x", 420)), "bin/lockstep-run": ("y", 0o755)})
+    files = {**dict.fromkeys(names, "missing"), "bin/lockstep-run": "0" * 64}
+    lines = [str(d) for d in compare(whole, seen(files=files, engine={"tools": ["tools-ffffffffffff"]}))]
+    assert lines == [
+        "engine: engine/tools-0123456789ab: 9 files are missing or altered; the host has tools-ffffffffffff",
+        "engine: bin/lockstep-run is altered",
+    ]
+
+
+def test_a_failed_clean_is_a_note() -> None:
+    clean = {"enabled": True, "linger": True, "last": {"ok": False, "message": "no room"}}
+    drifts = compare(declared(clean=Clean({}, "t", "c")), seen(clean=clean))
+    assert [(d.kind, d.severity) for d in drifts] == [(Kind.CLEAN_FAILED, NOTE)]
+
+
+@pytest.mark.parametrize(
+    "disk",
+    [{"type": "nfs4"}, {"type": "nfs"}, {"type": "lustre"}, {"type": "cifs"}, {"type": "ext4", "readonly": True}],
+)
+def test_file_systems_that_cannot_hold_environments(disk: dict[str, Any]) -> None:
+    assert [d.kind for d in compare(declared(), seen(disk=disk))] == [Kind.ROOT_FILESYSTEM]
+
+
+def test_an_adopted_base_may_hold_more() -> None:
+    base = {"state": "present", "version": "1", "extra": ["tmux-3.5-0"], "adopted": True}
+    drifts = compare(declared(base_version="1"), seen(base=base))
+    assert [(d.kind, d.severity) for d in drifts] == [(Kind.BASE_PACKAGES, NOTE)]
+
+
+def test_drift_comes_before_what_is_unknown_and_before_notes() -> None:
+    whole = seen(
+        errors=[{"what": "x", "why": "y"}], undeclared={"old": "link"}, folders={".": "others may write to it"}
+    )
+    assert [d.severity for d in compare(declared(), whole)] == [DRIFT, UNKNOWN, NOTE]
+
+
+def test_a_flood_of_differences_is_counted_and_hides_no_other() -> None:
+    errors = [{"what": f"env x{i}", "why": "odd"} for i in range(100_000)]
+    errors.append({"what": "env train", "why": "locked"})
+    found = compare(declared(), seen(errors=errors, undeclared={f"e{i}": "link" for i in range(5000)}))
+    assert len(found) < 300
+    assert {d.subject for d in found if d.severity == UNKNOWN} == {"host", "train"}
+    assert any(d.detail == "and 99801 more differences, which are not listed" for d in found)
+
+
+def test_what_is_known_before_an_answer_breaks_off_is_told() -> None:
+    found = compare(declared(), {"schema": 1, "errors": [{"what": "observer", "why": "MemoryError"}]})
+    assert "observer: MemoryError" in [d.detail for d in found]
+    assert not in_sync(found)
+
+
+@pytest.mark.parametrize(
+    ("printed", "words"),
+    [
+        ('{"disk": NaN}', "NaN is no number"),
+        ('{"at": 1e999}', "1e999 is too large a number"),
+        ('{"at": 1', "is no JSON"),
+        ('{"at": ' + "[" * 100_000, "nested too deeply"),
+        ("{" + " " * LIMIT, "no observation has more than 48 MB"),
+    ],
+)
+def test_an_answer_that_is_no_observation_is_refused(printed: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        read_answer(printed)
+
+
+def test_an_answer_is_found_behind_a_greeting() -> None:
+    assert read_answer('Welcome!\n{"hint": 1}\n{"schema": 1}\nbye\n') == {"schema": 1}
+    assert read_answer("Welcome!\n") is None
+
+
+def test_control_characters_and_lone_surrogates_do_not_reach_a_terminal() -> None:
+    env = dict(seen()["envs"]["train"])
+    bad = "lib/\x1b[2J\u202ex\udce9\n.py" + "y" * 2000
+    env["problems"] = {"by": {"extra": 1}, "shown": [{"what": "extra", "path": bad}]}
+    (drift,) = compare(declared(), seen(envs={"train": env}))
+    assert drift.detail.isprintable()
+    assert len(drift.detail) <= 600
+    drift.detail.encode("utf-8")
+    assert plain("a\tb") == "a\ufffdb"
+
+
+def test_package_changes_are_words() -> None:
+    want = (("a", "1", "0"), ("b", "1", "0"), ("c", "1", "h1_0"))
+    have = (("b", "2", "0"), ("c", "1", "h2_1"), ("d", "1", "0"))
+    assert package_changes(want, have) == [
+        "a 1 is missing", "b 2 instead of 1", "c 1 h2_1 instead of h1_0", "d 1 is extra",
+    ]  # fmt: skip
+    assert split_name("python-dateutil-2.9.0-pyh_0") == ("python-dateutil", "2.9.0", "pyh_0")
+    assert split_name("odd") == ("odd", "", "")
+
+
+def test_wheels_are_not_missed_among_condas_records() -> None:
+    locked = Locked(DIGEST, (("numpy", "2.1.0", "0"), ("einops", "0.8.1", WHEEL)))
+    mine = declared(envs={"train": DeclaredEnv("l", {"linux-64": locked})})
+    env = seen()["envs"]["train"] | {"digest": "b2" * 32, "generation": "b2" * 6, "names": ["numpy-2.1.0-0"]}
+    (drift,) = compare(mine, seen(envs={"train": env}))
+    assert "the same conda packages; wheels, variables or layout differ" in drift.detail
+    (drift,) = compare(mine, seen(envs={"train": env | {"wheels": [["einops", "0.8.0"], ["safetensors", "0.5"]]}}))
+    assert "einops 0.8.0 instead of 0.8.1, safetensors 0.5 is extra" in drift.detail
+    (drift,) = compare(mine, seen(envs={"train": env | {"wheels": [["einops", "0.8.1"]]}}))
+    assert "the same packages; variables, a wheel's file or the layout differ" in drift.detail
+    (drift,) = compare(mine, seen(envs={"train": env | {"wheels": [3]}}))
+    assert drift.severity == UNKNOWN
+
+
+def test_drift_survives_its_json() -> None:
+    drift = Drift(Kind.FLOOR, "host", "x", "12.8", "12.4", UNKNOWN)
+    assert Drift.from_json(drift.to_json()) == drift
+    with pytest.raises(ValueError, match="nonsense"):
+        Drift.from_json({**drift.to_json(), "kind": "nonsense"})

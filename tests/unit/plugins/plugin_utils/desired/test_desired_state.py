@@ -1,0 +1,204 @@
+"""What a host should hold, from variables and locks; locks are read once for all processes."""
+
+from __future__ import annotations
+
+import os
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import condarc, desired_state, settings
+
+from tests.support.lock_samples import lock
+
+
+def given(folder: Path, **more: Any) -> dict[str, Any]:
+    return {
+        "lockstep_root": "/opt/lockstep", "lockstep_tier": "dev", "lockstep_envs": ["train"],
+        "lockstep_locks_dir": str(folder), "lockstep_channels": ["conda-forge"], **more,
+    }  # fmt: skip
+
+
+def put_lock(folder: Path, **more: Any) -> Path:
+    path = folder / "dev" / ("train" + lockfile.SUFFIX)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(lock(**more).dumps())
+    return path
+
+
+def test_a_host_should_hold_what_the_lock_plans(tmp_path: Path) -> None:
+    path = put_lock(tmp_path)
+    made = desired_state.declare(given(tmp_path), "h", None)
+    found = made.envs["train"].platforms["linux-64"]
+    plan = lockfile.plan(lockfile.Lock.loads(path.read_text(), "x"), "train", "linux-64")
+    assert found.digest == plan["digest"] == plans.digest(plan)
+    assert found.packages == tuple((p["name"], p["version"], p["build"]) for p in plan["packages"])
+
+
+def test_a_lock_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, cache = put_lock(tmp_path / "locks"), tmp_path / "reports"
+    reads: list[str] = []
+    real = desired_state._read_lock
+
+    def count(path: Path, name: str, channels: Any) -> Any:
+        reads.append(name)
+        return real(path, name, channels)
+
+    monkeypatch.setattr(desired_state, "_read_lock", count)
+    values = given(tmp_path / "locks")
+    one = desired_state.declare(values, "h1", cache)
+    two = desired_state.declare(values, "h2", cache)
+    assert one.envs == two.envs
+    assert len(reads) == 1
+    status = path.stat()
+    path.write_text(path.read_text() + "# x\n")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # a change that hides its time is a change too
+    desired_state.declare(values, "h1", cache)
+    assert len(reads) == 2
+
+
+@pytest.mark.parametrize("name", ["condarc_prefix", "condarc_root", "conda_clean_root", "conda_envs_root"])
+def test_roles_that_look_at_different_places_are_refused(tmp_path: Path, name: str) -> None:
+    """The comparison looks at one place: what a role did at another would be missed, or missed for ever."""
+    put_lock(tmp_path)
+    same = {"condarc_prefix": "/opt/lockstep/miniconda/", "miniconda_prefix": "/opt/lockstep/miniconda"}
+    same.update(dict.fromkeys(("condarc_root", "conda_clean_root", "conda_envs_root"), "/opt/lockstep"))
+    desired_state.declare(given(tmp_path, **same), "h", None)
+    with pytest.raises(desired_state.DeclareError, match="a host has one base and one root"):
+        desired_state.declare(given(tmp_path, **{**same, name: "/data/elsewhere"}), "h", None)
+
+
+def test_a_cache_that_cannot_be_written_is_no_missing_lock(tmp_path: Path) -> None:
+    put_lock(tmp_path / "locks")
+    (tmp_path / "reports").write_text("a file where the folder should be")
+    made = desired_state.declare(given(tmp_path / "locks"), "h", tmp_path / "reports")
+    assert made.envs["train"].platforms and not made.envs["train"].error
+
+
+def _child(values: dict[str, Any], cache: Path, log: Path) -> None:
+    real = desired_state._read_lock
+
+    def count(path: Path, name: str, channels: Any) -> Any:
+        with log.open("a") as file:
+            file.write("x")
+        return real(path, name, channels)
+
+    desired_state._read_lock = count  # type: ignore[assignment]
+    desired_state.declare(values, "h", cache)
+
+
+def test_processes_at_the_same_time_read_a_lock_once(tmp_path: Path) -> None:
+    put_lock(tmp_path / "locks")
+    log = tmp_path / "log"
+    context = get_context("fork")
+    children = [
+        context.Process(target=_child, args=(given(tmp_path / "locks"), tmp_path / "reports", log)) for _ in range(6)
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    assert [child.exitcode for child in children] == [0] * 6
+    assert log.read_text() == "x"
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"key": []}', "[]", '{"key": 1, "platforms": {}}'])
+def test_a_damaged_cache_is_read_anew(tmp_path: Path, damage: str) -> None:
+    put_lock(tmp_path / "locks")
+    values = given(tmp_path / "locks")
+    good = desired_state.declare(values, "h", tmp_path / "reports")
+    (cached,) = (tmp_path / "reports/declared").glob("*.json")
+    cached.write_text(damage)
+    assert desired_state.declare(values, "h", tmp_path / "reports") == good
+
+
+def test_what_is_wrong_with_a_lock_is_said_of_its_environment(tmp_path: Path) -> None:
+    made = desired_state.declare(given(tmp_path), "h", None)
+    assert "cannot be read" in made.envs["train"].error
+    put_lock(tmp_path).write_text("version: 1\n")
+    assert "train.conda-lock.yml" in desired_state.declare(given(tmp_path), "h", None).envs["train"].error
+    put_lock(tmp_path)
+    other = given(tmp_path, lockstep_channels=["our-channel"])
+    assert desired_state.declare(other, "h", None).envs["train"].error
+    evil = desired_state.declare(given(tmp_path, lockstep_envs=["../x"]), "h", None)
+    assert "cannot be the name" in evil.envs["../x"].error
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"lockstep_tier": ""}, "lockstep_tier is not set"),
+        ({"lockstep_tier": 7}, "lockstep_tier is 7"),
+        ({"lockstep_envs": "train"}, "should be a list of names"),
+        ({"lockstep_envs": None}, "lockstep_envs is not set"),
+        ({"lockstep_locks_dir": None}, "lockstep_locks_dir is not set"),
+        ({"lockstep_floor": {"cuda": 12.8}}, "needs quotes"),
+        ({"lockstep_floor": {"gpu": "1"}}, "unknown key gpu"),
+        ({"conda_clean_weekday": "someday", "conda_clean_hour": 1, "conda_clean_minute": 1,
+          "conda_clean_jitter_minutes": 1}, "someday"),
+        ({"conda_envs_engine_wheels": {"linux-64": "x"}}, "conda_envs_engine_wheels"),
+        ({"condarc_channels": ["x"], "condarc_channel_alias": "u", "condarc_users_may_add_channels": "perhaps"},
+         "condarc_users_may_add_channels"),
+    ],
+)  # fmt: skip
+def test_variables_that_say_nothing_are_named(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    put_lock(tmp_path)
+    values = {key: value for key, value in given(tmp_path, **change).items() if value is not None}
+    with pytest.raises(desired_state.DeclareError, match=words):
+        desired_state.declare(values, "h", None)
+
+
+def test_a_base_alone_can_be_declared(tmp_path: Path) -> None:
+    assert desired_state.declare(given(tmp_path, lockstep_envs=[]), "h", None).envs == {}
+
+
+def test_role_variables_come_before_the_fleets(tmp_path: Path) -> None:
+    put_lock(tmp_path)
+    values = given("/nowhere", conda_envs_locks_dir=str(tmp_path), conda_envs_root="/srv/x", conda_envs_names=["train"])  # type: ignore[arg-type]
+    made = desired_state.declare(values, "h", None)
+    assert made.root == "/srv/x"
+    assert made.envs["train"].platforms
+
+
+def test_the_roles_defaults_are_the_ones_declared(tmp_path: Path) -> None:
+    """Every setting that a role decides is in its defaults under the name that is read here."""
+    defaults: dict[str, Any] = settings.role_defaults(lambda path: yaml.safe_load(Path(path).read_text()))
+    mine = [name for name in desired_state.SETTINGS if name.startswith(desired_state.ROLES)]
+    assert [name for name in mine if name not in defaults] == []
+    values = {name: defaults[name] for name in mine if "{{" not in str(defaults[name])}
+    made = desired_state.declare({**given(tmp_path, lockstep_envs=[]), **values}, "h", None)
+    assert made.base_version == defaults["miniconda_version"]
+    assert made.engine == defaults["conda_envs_engine_version"]
+    assert set(made.engine_wheels) == set(defaults["conda_envs_engine_wheels"])
+    assert made.clean is not None
+    assert "lockstep-clean" in made.clean.cron
+
+
+def test_the_condarc_is_the_one_that_the_role_writes(tmp_path: Path) -> None:
+    made = desired_state.declare(
+        given(tmp_path, lockstep_envs=[], condarc_channels=["conda-forge"], condarc_channel_alias="https://m"),
+        "h",
+        None,
+    )
+    assert made.condarc == condarc.render("/opt/lockstep", ["conda-forge"], "https://m")
+
+
+def test_only_environments_that_need_a_driver_ask_for_one() -> None:
+    plan = {"packages": [{"name": "numpy", "depends": ["python >=3.12"]}]}
+    assert not desired_state._asks_for("cuda", plan)
+    assert desired_state._asks_for("cuda", {"packages": [{"name": "torch", "depends": ["__cuda >=12"]}]})
+    assert desired_state._asks_for("cuda", {"packages": [{"name": "cuda-version", "depends": []}]})
+
+
+def test_files_are_written_whole_and_for_their_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b.json"
+    desired_state.write(path, "one")
+    desired_state.write(path, "two \udce9")
+    assert path.read_text() == "two \\udce9"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert [p.name for p in path.parent.iterdir()] == ["b.json"]

@@ -1,0 +1,362 @@
+"""Rollback: to what is kept and back again, from what hosts wrote down, after kills; and what a report says of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
+from ansible_collections.lockstep.fleet.plugins.modules.env_record import find
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import report
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, Package
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance, transaction
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote import rollback
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.promotion import HostOf, promote
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.rollback import RollbackError, look, rebuild
+
+from tests.support.lock_samples import lock, package
+from tests.support.promotion_samples import NOW, P, Site, digest, text
+from tests.unit.plugins.plugin_utils.promote.test_promotion import Killed, altered, kill_at
+
+MIRROR = "https://mirror.example/conda"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A site whose test tier was promoted from old to new."""
+    made = Site(tmp_path)
+    assert not promote(made.settings(), NOW, write=True).refusals
+    return made
+
+
+def settings(site: Site, **other: Any) -> rollback.Settings:
+    values: dict[str, Any] = {
+        "locks_dir": site.locks, "tiers": ("dev", "test", "prod"), "tier": "test", "env": "train",
+        "hosts": site.hosts, "channels": ("conda-forge",), "reason": "loss diverges",
+    }  # fmt: skip
+    return rollback.Settings(**values | other)
+
+
+def back(site: Site, write: bool = True, records: Any = None, **other: Any) -> rollback.Declared:
+    asked = settings(site, **other)
+    looked = look(asked)
+    target, rebuilt = looked.target, looked.source == "hosts"
+    if rebuilt:
+        target, _ = rebuild(asked, looked, records or {})
+    assert target is not None
+    return rollback.declare(asked, looked, target, rebuilt, NOW, write)
+
+
+def record(data: str, platform: str = P, alias: str = "https://conda.anaconda.org", **changes: Any) -> dict[str, Any]:
+    """What module env_record returns of a host that was given this lock."""
+    made = lockfile.plan(Lock.loads(data, "x"), "train", platform, channel_alias=alias) | changes
+    packed = base64.b64encode(zlib.compress(json.dumps(made).encode())).decode()
+    return {"platform": platform, "generation": made["digest"][:12], "plan": packed}
+
+
+# --- to what is kept, and back ----------------------------------------------------------------------------------------
+
+
+def test_back_and_forth(site: Site) -> None:
+    first = back(site)
+    assert first.changed and not first.returns and site.has("test") == site.old
+    assert site.has("test", previous=True) == site.new and "  ~ zlib 1.4 -> 1.3" in first.difference
+    known = site.evidence("test")
+    assert known and provenance.demoted(known) and known["promotion"] is None
+    assert known["rollback"]["reason"] == "loss diverges" and known["rollback"]["at"].startswith("2026-05-04T12:00")
+    assert known["rollback"]["left"]["digests"] == {P: digest(site.new)}
+
+    second = back(site, reason="it was the data")
+    assert second.returns and site.has("test") == site.new and site.has("test", previous=True) == site.old
+    known = site.evidence("test")
+    assert known and not provenance.demoted(known) and known["promotion"]["from"] == "dev", "its proof is not lost"
+
+    third = back(site)
+    assert not third.returns and site.has("test") == site.old and provenance.demoted(site.evidence("test"))
+
+
+def test_the_smoke_test_goes_back_with_its_lock(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.test("dev", "import new\n")
+    site.test("test", "import old\n")
+    assert not promote(site.settings(), NOW, write=True).refusals
+    back(site)
+    assert (site.has_test("test"), site.has_test("test", previous=True)) == ("import old\n", "import new\n")
+    back(site)
+    assert (site.has_test("test"), site.has_test("test", previous=True)) == ("import new\n", "import old\n")
+
+
+def test_no_host_decides_what_others_run(site: Site) -> None:
+    """A smoke test is a program, so one that a host's record holds is not declared for all hosts of the tier."""
+    (site.locks / provenance.lock_path("test", "train", True)).unlink()
+    site.test("test", "import new\n")
+    asked = settings(site, env="train")
+    looked = look(asked)
+    target, lost = rebuild(asked, looked, {"test-1": record(site.old, smoke="import evil")})
+    assert any("the smoke test that its builds ran is not taken from hosts" in line for line in lost)
+    rollback.declare(asked, looked, target, True, NOW, True)
+    assert site.has_test("test") is None and site.has_test("test", previous=True) == "import new\n"
+
+
+def test_check_mode_writes_nothing(site: Site) -> None:
+    before = site.files()
+    assert back(site, write=False).difference and site.files() == before
+
+
+def test_other_environments_and_tiers_stay(site: Site) -> None:
+    before = site.files()
+    back(site)
+    changed = {name for name, data in site.files().items() if before.get(name) != data}
+    assert changed <= {f"test/{folder}train{end}" for folder in ("", "previous/")
+                       for end in (".conda-lock.yml", ".evidence.json")}  # fmt: skip
+
+
+def test_the_lock_that_was_left_is_not_promoted_again(site: Site) -> None:
+    back(site)
+    before = site.files()
+    made = promote(site.settings(), NOW, write=True)
+    assert site.files() == before and [str(refusal) for refusal in made.refusals] == [
+        "train: test was rolled back from this very lock on 2026-05-04: loss diverges -> lock a better one; or return "
+        "to it: playbooks/rollback.yml -e env=train -e tier=test"
+    ]
+
+
+def test_a_better_lock_is_promoted_after_a_rollback(site: Site) -> None:
+    back(site)
+    better = text("1.5")
+    site.put("dev", "train", better)
+    site.write(site.audit())
+    assert not promote(site.settings(), NOW, write=True).refusals
+    assert site.has("test") == better and site.has("test", previous=True) == site.old
+    known = site.evidence("test")
+    assert known and known["rollback"] is None and known["promotion"]["from"] == "dev"
+
+
+def test_with_a_digest_it_is_idempotent(site: Site) -> None:
+    to = (digest(site.old)[:12],)
+    assert back(site, to=to).changed
+    after = site.files()
+    assert not back(site, to=to).changed and site.files() == after
+
+
+# --- from the hosts' records ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alias", ["https://conda.anaconda.org", MIRROR])
+def test_a_lock_is_made_again_from_the_plans_of_hosts(site: Site, alias: str) -> None:
+    asked = settings(site, tier="dev", channel_alias=alias)
+    looked = look(asked)
+    assert looked.source == "hosts" and looked.hosts == ["dev-1", "dev-2"]
+    records = {host: record(site.old, alias=alias) for host in looked.hosts}
+    made = back(site, tier="dev", channel_alias=alias, records=records)
+    assert site.has("dev") == site.old, "even the same bytes, here"
+    assert made.digests == {P: digest(site.old)} and site.has("dev", previous=True) == site.new
+    known = site.evidence("dev")
+    assert known and known["rollback"]["rebuilt"]
+    assert back(site, tier="dev").returns and site.has("dev") == site.new
+
+
+def test_in_the_first_tier_a_lock_that_was_left_is_not_what_a_newer_one_replaced(site: Site) -> None:
+    """The bad one is left for the old one, then a better one is locked: before that, hosts know, was the old one."""
+    asked = settings(site, tier="dev")
+    back(site, tier="dev", records={host: record(site.old) for host in ("dev-1", "dev-2")})
+    assert site.has("dev", previous=True) == site.new and look(asked).source == "kept"
+    site.put("dev", "train", text("1.5"))
+    looked = look(asked)
+    assert looked.source == "hosts" and looked.why == "the lock was made anew since the one that is kept was left"
+    back(site, tier="dev", records={host: record(site.old) for host in ("dev-1", "dev-2")})
+    assert site.has("dev") == site.old and site.has("dev", previous=True) == text("1.5")
+    site.put("dev", "train", text("1.6"))
+    named = look(settings(site, tier="dev", to=(digest(text("1.5"))[:12],)))
+    assert named.source == "kept" and named.target == text("1.5").encode(), "unless it is the one that is meant"
+
+
+def test_several_platforms(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    data = text("1.2", (P, "linux-aarch64"))
+    records = {"dev-1": record(data), "dev-2": record(data, "linux-aarch64")}
+    back(site, tier="dev", records=records)
+    assert site.has("dev") == data
+
+
+def test_what_the_records_do_not_tell_is_said(site: Site) -> None:
+    site.put("dev", "train", text("1.4", (P, "osx-arm64")))
+    asked = settings(site, tier="dev")
+    _, lost = rebuild(asked, look(asked), {"dev-1": record(site.old)})
+    assert any("no longer locked for osx-arm64" in line for line in lost)
+    assert any("1 hosts did not answer (dev-2)" in line for line in lost)
+
+
+def test_what_the_records_do_not_hold_is_the_current_locks(site: Site) -> None:
+    custom = {"exclude_newer": '"2026-03-01T00:00:00Z"', "floor": '{"glibc":"2.28"}'}
+    site.put("dev", "train", replace(Lock.loads(text("1.4"), "x"), custom=custom).dumps())
+    asked = settings(site, tier="dev")
+    data, lost = rebuild(asked, look(asked), {host: record(site.old) for host in ("dev-1", "dev-2")})
+    made = Lock.loads(data.decode(), "x")
+    assert made.value("exclude_newer") == "2026-03-01T00:00:00Z" and made.value("floor") == {"glibc": "2.28"}
+    assert [line.split(" is not in")[0] for line in lost] == [
+        "the floor that it was solved for",
+        "the date that it was solved up to (exclude_newer)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [
+        ({}, "there is nothing to go back to: no previous lock is kept beside the tier's, and no host has a record of "
+             "another generation (2 of 2 hosts did not answer); restore the lock from version control"),
+        ({"dev-1": {"platform": P, "plan": ""}, "dev-2": {"platform": P, "plan": ""}}, "(2 hosts were asked)"),
+        ({"dev-1": {"platform": P, "plan": "AAAA"}}, "there is nothing to go back to"),
+        ({"dev-1": ["x"], "dev-2": {"plan": 3}}, "there is nothing to go back to"),
+        ({"dev-1": record(text("1.2")), "dev-2": record(text("1.1"))}, "held different train before"),
+        ({"dev-1": record(text("1.2")), "dev-2": {"platform": "linux-aarch64", "plan": ""}},
+         "no linux-aarch64 host of dev has a record of another train (dev-2)"),
+        ({"dev-1": record(text("1.2"), digest="0" * 64)}, "there is nothing to go back to"),
+        ({"dev-1": record(text("1.2"), name="serve")}, "there is nothing to go back to"),
+    ],
+)  # fmt: skip
+def test_records_that_tell_nothing_or_too_much(site: Site, records: Any, words: str) -> None:
+    asked, before = settings(site, tier="dev"), site.files()
+    with pytest.raises(RollbackError) as caught:
+        rebuild(asked, look(asked), records)
+    assert words in str(caught.value) and site.files() == before
+
+
+def test_hosts_that_disagree_name_the_remedy(site: Site) -> None:
+    one, two = text("1.2"), text("1.1")
+    asked = settings(site, tier="dev")
+    with pytest.raises(RollbackError, match=r"-e to=[0-9a-f]{12}"):
+        rebuild(asked, look(asked), {"dev-1": record(one), "dev-2": record(two)})
+    back(site, tier="dev", to=(digest(one)[:12],), records={"dev-1": record(one), "dev-2": record(one)})
+    assert site.has("dev") == one
+
+
+def test_a_record_with_wheels_becomes_a_lock_with_them(site: Site) -> None:
+    wheel = Package("pip", "x", P, "1", "", "https://pip.example/x-1-py3-none-any.whl", "", "ab" * 32)
+    old = Lock.loads(site.old, "x")
+    python = package("python", "3.12.1", "h1_0_cp312", P)
+    with_wheel = replace(old, packages=(*old.packages, python, wheel)).dumps()
+    asked = settings(site, tier="dev")
+    made, _ = rebuild(asked, look(asked), {"dev-1": record(with_wheel)})
+    assert wheel in Lock.loads(made.decode(), "made").packages
+
+
+def test_a_record_of_a_channel_that_is_not_allowed(site: Site) -> None:
+    other = lock(package(url="https://conda.anaconda.org/bioconda/linux-64/zlib-1.3-h1_0.conda"),
+                 channels=("bioconda",)).dumps()  # fmt: skip
+    asked = settings(site, tier="dev")
+    with pytest.raises(RollbackError, match="is not one of the allowed ones"):
+        rebuild(asked, look(asked), {"dev-1": record(other)})
+
+
+def test_a_host_finds_the_generation_that_was_live_before(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    (tmp_path / "state").mkdir()
+    names = [character * 12 for character in "abcd"]
+    for name in names[:3]:
+        store.write_state(f"locks/train/{name}.json", {"name": name})
+    history = [*names, names[2]]
+    store.write_state("train.json", [[name, 1.0 * at] for at, name in enumerate(history)])
+    assert find(store, "train", names[2], []) == names[1], "d is newer, and its plan is not kept"
+    assert find(store, "train", "", []) == names[2]
+    assert find(store, "train", names[2], [names[0] * 5]) == find(store, "train", names[2], ["aaaaaaaa"]) == names[0]
+    assert find(store, "train", names[2], ["ffffffff"]) == find(store, "serve", "", []) == ""
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"tier": "staging"}, "staging is no tier: name one of dev, test, prod"),
+        ({"tier": ""}, "nothing is no tier"),
+        ({"env": ""}, "name one environment to roll back"),
+        ({"env": "../train"}, "name one environment to roll back"),
+        ({"to": ("xyz",)}, "first 8 or more digits"),
+        ({"env": "notebook"}, "no host of test is declared to hold notebook"),
+    ],
+)
+def test_wrong_words(site: Site, wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(RollbackError, match=words.replace("(", r"\(")):
+        look(settings(site, **wrong))
+
+
+def test_a_kept_lock_that_was_altered_is_not_used(site: Site) -> None:
+    kept = site.locks / provenance.lock_path("test", "train", True)
+    kept.write_text(kept.read_text().replace("zlib", "zlab"))
+    looked = look(settings(site))
+    assert looked.source == "hosts" and "not acceptable" in looked.why
+
+
+def test_a_change_between_look_and_declaration(site: Site) -> None:
+    asked = settings(site)
+    looked = look(asked)
+    site.put("test", "train", text("1.9"))
+    assert looked.target
+    with pytest.raises(transaction.HandoverError, match="was changed while this ran"):
+        rollback.declare(asked, looked, looked.target, False, NOW, True)
+
+
+def test_killed_at_every_step_and_run_again_it_is_rolled_back_once(tmp_path: Path) -> None:
+    begun = 0
+    for moment in range(1, 20):
+        site = Site(tmp_path / str(moment))
+        promote(site.settings(), NOW, write=True)
+        with pytest.MonkeyPatch.context() as patch:
+            kill_at(patch, moment)
+            try:
+                back(site)
+                break
+            except Killed:
+                pass
+        begun += (site.locks / transaction.JOURNAL).exists()
+        back(site)
+        assert site.has("test") == site.old and site.has("test", previous=True) == site.new, moment
+        assert provenance.demoted(site.evidence("test"))
+    assert begun >= 4 and moment < 19
+
+
+# --- a report says it -------------------------------------------------------------------------------------------------
+
+
+def test_reports_name_a_tier_that_was_rolled_back(site: Site) -> None:
+    assert provenance.rollbacks(site.locks, ["dev", "test", "prod"], ["train", "serve"]) == []
+    back(site)
+    found = provenance.rollbacks(site.locks, ["dev", "test", "prod"], ["train", "serve"])
+    assert [(item["tier"], item["env"], item["reason"]) for item in found] == [("test", "train", "loss diverges")]
+    run = report.Run("r", NOW.isoformat(), "stats", ["dev", "test", "prod"], {}, rollbacks=found)
+    made = report.build([], run)
+    assert made["rollbacks"] == found
+    to, left = digest(site.old)[:12], digest(site.new)[:12]
+    line = f"rolled back: train in test, 2026-05-04, to {to} from {left}: loss diverges"
+    assert line in report.terminal(made) and "loss diverges" in report.render_html(made)
+    site.put("test", "train", text("3.0"))
+    assert provenance.rollbacks(site.locks, ["test"], ["train"]) == [], "another lock came since"
+
+
+@pytest.mark.parametrize("odd", [None, "", "x", 3, True, [], ["x"], {}, {"x": 1}, "\x1b[31m\n"], ids=repr)
+def test_no_value_of_evidence_is_trusted(site: Site, odd: Any) -> None:
+    """Evidence is a file in a repository: merged by hand, it must not keep an audit from its report."""
+    back(site)
+    path = site.locks / provenance.path("test", "train")
+    for wrong in altered(json.loads(path.read_text()), odd):
+        path.write_text(json.dumps(wrong))
+        for item in provenance.rollbacks(site.locks, ["test"], ["train"]):
+            assert "\x1b" not in report.rolled_back(item)
+        made = promote(site.settings(), NOW, write=False)
+        assert made.refusals or made.outcomes
+        looked = look(settings(site))
+        if looked.target:
+            rollback.declare(settings(site), looked, looked.target, False, NOW, write=False)
+
+
+def test_hosts_of_other_tiers_are_not_touched(site: Site) -> None:
+    site.hosts["test-2"] = HostOf("test", ("serve",))
+    assert look(settings(site)).hosts == ["test-1"]
