@@ -16,8 +16,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar, trust_as_template
 
-from ..module_utils.observe.main import DEPTHS
-from ..module_utils.observe.reading import redact
+from ..module_utils.host.reading import redact
+from ..module_utils.prefix.inspection import DEPTHS
 from ..plugin_utils.audit import observer_bundle
 from ..plugin_utils.audit.compare.answer import read_answer
 from ..plugin_utils.audit.compare.compare import compare
