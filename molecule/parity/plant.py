@@ -20,7 +20,7 @@ print("late imports and a child, all from", child.strip(), numpy.fft.__file__)
 
 @pytest.fixture(scope="module", autouse=True)
 def damaged(fleet: Fleet) -> None:
-    """A process of `train` on each host, then the damage; `test_mended.py` asks later what became of the processes."""
+    """A process of `train` on each host, then the damage; `test_repaired.py` looks at the processes later."""
     for host in HOSTS:
         fleet.run(host, f"rm -f /tmp/late-*; cat > /tmp/late.py <<'END'\n{LATE}END")
         job = f"{ROOT}/bin/lockstep-run train python /tmp/late.py"

@@ -59,7 +59,7 @@ def lock(tier: str, folder: str = "") -> bytes:
 
 
 def evidence(tier: str) -> Any:
-    return json.loads((LOCKS / tier / "train.evidence.json").read_text())
+    return json.loads((LOCKS / tier / "train.provenance.json").read_text())
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from ..plugin_utils.desired import desired_state
 from ..plugin_utils.desired.settings import data_of, reports_dir
 from ..plugin_utils.lock_store import transaction
 from ..plugin_utils.promote import audit_gate, promotion
-from .observe import settings_of
+from .host_info import settings_of
 
 _LONGEST = 366 * 24  # hours
 

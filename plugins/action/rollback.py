@@ -16,7 +16,7 @@ from ..plugin_utils.core.text import plain
 from ..plugin_utils.desired.settings import data_of
 from ..plugin_utils.lock_store import provenance, transaction
 from ..plugin_utils.promote import rollback
-from .observe import settings_of
+from .host_info import settings_of
 from .promote import channels_of, hosts_of, locks_of
 
 

@@ -48,8 +48,8 @@ options:
     description: Where hosts fetch packages from, in place of the published address (a mirror).
     type: str
     default: https://conda.anaconda.org
-  engine_version:
-    description: Version of the engine that M(lockstep.fleet.engine) has installed.
+  rattler_version:
+    description: Version of the rattler runtime that M(lockstep.fleet.rattler) has installed.
     type: str
     required: true
   verify:
@@ -115,7 +115,7 @@ EXAMPLES = r"""
     name: train
     root: /opt/lockstep
     lock: envs/locks/prod/train.conda-lock.yml
-    engine_version: 0.28.0
+    rattler_version: 0.28.0
     state: staged
 
 - name: Swap it in
@@ -123,7 +123,7 @@ EXAMPLES = r"""
     name: train
     root: /opt/lockstep
     lock: envs/locks/prod/train.conda-lock.yml
-    engine_version: 0.28.0
+    rattler_version: 0.28.0
 """
 
 RETURN = r"""
@@ -282,7 +282,7 @@ def main() -> None:
             "smoke": {"type": "str"},
             "channels": {"type": "list", "elements": "str"},
             "channel_alias": {"type": "str", "default": "https://conda.anaconda.org"},
-            "engine_version": {"type": "str", "required": True},
+            "rattler_version": {"type": "str", "required": True},
             "verify": {"type": "str", "choices": ["marks", "stats", "hashes"], "default": "stats"},
             "pip_check": {"type": "bool", "default": True},
             "pip_index": {"type": "str", "default": ""},
@@ -303,11 +303,11 @@ def main() -> None:
         wheels.check_index(p["pip_index"])
         if not install_plan.NAME.match(p["name"]):
             raise Problem(f"an environment cannot be called {p['name']!r}", remedy="use a-z, 0-9, '.', '_', '-'")
-        engine = os.path.join(p["root"], "engine")
+        rattler = os.path.join(p["root"], "rattler")
         store = Store(
             p["root"],
-            tools=os.path.join(engine, p["tools"]) if p["tools"] else None,
-            engine=os.path.join(engine, "rattler-" + p["engine_version"]),
+            tools=os.path.join(rattler, p["tools"]) if p["tools"] else None,
+            rattler=os.path.join(rattler, p["rattler_version"]),
             lock_timeout=p["lock_timeout"],
         )
         if p["state"] == "absent":

@@ -55,7 +55,7 @@ options:
     description: Where channels' metadata is read from, as for M(lockstep.fleet.lock).
     type: str
     default: https://conda.anaconda.org
-  floor:
+  system requirements:
     description: The least that every host offers, as for M(lockstep.fleet.lock).
     type: raw
   platforms:

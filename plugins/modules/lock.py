@@ -11,14 +11,15 @@ description:
   - Reads C(<envs_dir>/<name>.yml) (environment.yml, CEP 24), solves it for every platform on the controller,
     and writes C(<locks_dir>/<tier>/<name>.conda-lock.yml) (conda-lock version 1, CEP 37) with url, md5 and sha256 of
     every package.
-  - Hosts are not asked. What they offer is declared in O(floor), and the solver is told that instead of what the
+  - Hosts are not asked. What they offer is declared in O(system requirements), and the solver is told that instead
+    of what the
     controller has.
   - What an existing lock holds stays as long as it satisfies the spec; see O(update) and O(upgrade).
   - A spec's smoke test (C(<envs_dir>/<env>.smoke.py)) is copied beside the lock, and goes with it from then on.
   - All specs are judged before anything is written, and locks are written only if none of them has an error. They
     change as one. A killed run leaves all of them as they were, or C(<locks_dir>/.unfinished.json), which the next
     lock, promotion or rollback completes.
-  - The same specs, floor, locks and channel metadata give the same bytes.
+  - The same specs, system requirements, locks and channel metadata give the same bytes.
   - Runs on the controller, with the Python that runs Ansible, which needs py-rattler and, for C(pip) sections, uv
     (C(requirements/controller.txt)).
 options:
@@ -51,7 +52,7 @@ options:
         without internet can lock from a copy of the metadata.
     type: str
     default: https://conda.anaconda.org
-  floor:
+  system requirements:
     description:
       - The least that every host offers, a mapping. V(cuda) is the driver's CUDA version (Linux only; leave it out
         where hosts have no GPU), V(glibc), V(linux) (kernel), V(osx), and V(microarch), a mapping of platforms to
@@ -105,7 +106,7 @@ EXAMPLES = r"""
     envs_dir: envs
     locks_dir: envs/locks
     platforms: [linux-64, linux-aarch64]
-    floor:
+    system requirements:
       cuda: "12.8"
       glibc: "2.35"
 

@@ -9,7 +9,8 @@ short_description: Make a mirror of exactly what locks name, for sites without i
 version_added: 0.1.0
 description:
   - Brings the packages of tiers' locks (the current ones and those that a rollback would declare), the installers of
-    Miniconda, the engine's wheels and pip's wheels into a folder, laid out as a channel that conda, micromamba and
+    Miniconda, the rattler runtime's wheels and pip's wheels into a folder, laid out as a channel that conda,
+    micromamba and
     py-rattler use as it is, served by any static web server or as C(file://).
   - Every file is checked by its sha256 before it gets its name. Indexes are written last and in one step each, so that
     a mirror that is being served never lists a file that is not there.
@@ -69,12 +70,12 @@ options:
     description: The sha256 of each installer by its file name.
     type: dict
     default: {}
-  engine_source:
-    description: Address or folder of the engine's wheels. Empty for the package index of the controller's pip.
+  rattler_source:
+    description: Address or folder of the rattler runtime's wheels. Empty for the package index of the controller's pip.
     type: str
     default: ""
-  engine_wheels:
-    description: Tables of the engine's wheels, as C(conda_envs_engine_wheels).
+  rattler_wheels:
+    description: Tables of the rattler runtime's wheels, as C(conda_envs_rattler_wheels).
     type: list
     elements: dict
     default: []
@@ -127,7 +128,7 @@ summary:
   returned: success
   type: list
   elements: str
-  sample: ["/srv/mirror: 231 packages, 1 installers, 1 engine wheels, 4.2 GB"]
+  sample: ["/srv/mirror: 231 packages, 1 installers, 1 rattler wheel, 4.2 GB"]
 fetched:
   description: The files that were fetched (in check mode would be), below O(dest).
   returned: success

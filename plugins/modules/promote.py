@@ -8,7 +8,8 @@ module: promote
 short_description: Bring locks to the next tier, where an audit proves them on the former one
 version_added: 0.1.0
 description:
-  - Copies C(<former>/<env>.conda-lock.yml) to C(<latter>/), the same bytes, and writes C(<latter>/<env>.evidence.json)
+  - Copies C(<former>/<env>.conda-lock.yml) to C(<latter>/), the same bytes, and writes
+    C(<latter>/<env>.provenance.json)
     beside it. What the tier had before is kept in C(<latter>/previous/).
   - Refuses unless the report of an audit proves that every host of the former tier that is not in declared maintenance
     holds exactly that lock. Every reason is named with its host and its remedy.

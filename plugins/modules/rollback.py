@@ -9,8 +9,8 @@ short_description: Declare a tier's previous lock of an environment again
 version_added: 0.1.0
 description:
   - Puts C(<tier>/previous/<env>.conda-lock.yml) in the place of the tier's lock, and the tier's lock in its place, so
-    that a second rollback returns. C(<tier>/<env>.evidence.json) says when, why and from what.
-  - Where no previous lock is kept, it is made again from what hosts wrote down (M(lockstep.fleet.env_record)).
+    that a second rollback returns. C(<tier>/<env>.provenance.json) says when, why and from what.
+  - Where no previous lock is kept, it is made again from what hosts wrote down (M(lockstep.fleet.env_info)).
   - It declares; the role C(conda_envs) then swaps on the hosts.
   - Runs on the controller. Use it with C(run_once) and C(delegate_to=localhost), in a play of all hosts.
 options:
@@ -44,7 +44,7 @@ options:
     elements: str
     default: []
   records:
-    description: What M(lockstep.fleet.env_record) returned, by host; needed where O(state=looked) said V(hosts).
+    description: What M(lockstep.fleet.env_info) returned, by host; needed where O(state=looked) said V(hosts).
     type: dict
     default: {}
 attributes:

@@ -54,8 +54,8 @@ def make_host(work: Path, locks: Path) -> FakeRoot:
         plan = lockfile.plan(lock, env, made.platform)
         made.build(env, [(p["name"], p["version"], p["build"]) for p in plan["packages"]], plan=plan)
     role = load_yaml(str(CHECKOUT / "roles/conda_envs/defaults/main.yml"))
-    wheel = role["conda_envs_engine_wheels"][made.platform]["sha256"]
-    made.engine(role["conda_envs_engine_version"], wheel)
+    wheel = role["conda_envs_rattler_wheels"][made.platform]["sha256"]
+    made.rattler(role["conda_envs_rattler_version"], wheel)
     for path, file in host_files.host_files().items():
         put(made.root / path, file.text, file.mode)
     return made
@@ -67,7 +67,7 @@ def variables(made: FakeRoot, work: Path, locks: Path) -> dict[str, Any]:
         "ansible_connection": "canned", "lockstep_root": str(made.root), "lockstep_envs": list(ENVS),
         "lockstep_tiers": list(TIERS), "lockstep_locks_dir": str(locks), "lockstep_reports_dir": str(work / "reports"),
         "lockstep_channels": ["conda-forge"], "lockstep_channel_alias": "https://conda.anaconda.org",
-        "lockstep_floor": {"glibc": "2.28"}, "conda_clean_root": str(made.root),
+        "lockstep_system_requirements": {"glibc": "2.28"}, "conda_clean_root": str(made.root),
     }  # fmt: skip
 
 

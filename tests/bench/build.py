@@ -101,12 +101,12 @@ def timed(*arguments: str) -> dict[str, Any]:
 def step(what: str, plan_file: str, root: str, target: str) -> None:
     """One measured thing, in a process of its own."""
     plan = json.loads(Path(plan_file).read_text())
-    store = tiny.Store(root, tools=f"{root}/engine/tools-test", engine=f"{root}/engine/rattler-test")
+    store = tiny.Store(root, tools=f"{root}/rattler/tools-test", rattler=f"{root}/rattler/0.test")
     if what == "stage":
         print(json.dumps(build.stage(store, plan, build.Options(pip_check=False))["seconds"]))
     elif what == "rattler":
         request = {
-            "engine": store.engine, "packages": plan["packages"], "channel": plan["channel"], "staging": target,
+            "rattler": store.rattler, "packages": plan["packages"], "channel": plan["channel"], "staging": target,
             "final": target, "pkgs": store.pkgs, "full": False,
         }  # fmt: skip
         program = f"{store.tools}/lockstep_host/install_child.py"

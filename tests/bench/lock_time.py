@@ -41,25 +41,25 @@ CASES = [
     # of 2.12 there is no CUDA build for linux-aarch64 in that copy, and the CPU build would be refused
     ("PyTorch and notebook", ["python 3.12.*", "pytorch <2.12", *NOTEBOOK[1:]], ALL),
 ]
-FLOOR = {"cuda": "12.9", "glibc": "2.28"}
+SYSTEM_REQUIREMENTS = {"cuda": "12.9", "glibc": "2.28"}
 
 
 def bare(metadata: Path, dependencies: list[str], platforms: list[str]) -> dict[str, float]:
     """Solve with py-rattler alone."""
-    from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.system_requirements import Floor
+    from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.system_requirements import SystemRequirements
     from rattler import BuildString, Gateway, GenericVirtualPackage, MatchSpec, PackageName, Version, solve
 
-    floor = Floor.parse(FLOOR)
+    system_requirements = SystemRequirements.parse(SYSTEM_REQUIREMENTS)
 
     async def run() -> int:
         gateway, count = Gateway(), 0
         for platform in platforms:
             virtual = [GenericVirtualPackage(PackageName(n), Version(v), BuildString(b))
-                       for n, v, b in floor.virtual_packages(platform)]  # fmt: skip
+                       for n, v, b in system_requirements.virtual_packages(platform)]  # fmt: skip
             count += len(await solve(
                 [(metadata / "conda-forge").as_uri()], [MatchSpec(text) for text in dependencies], gateway=gateway,
                 platforms=[platform, "noarch"], virtual_packages=virtual,
-                constraints=[MatchSpec(text) for text in floor.constraints(platform)]))  # fmt: skip
+                constraints=[MatchSpec(text) for text in system_requirements.constraints(platform)]))  # fmt: skip
         return count
 
     started = time.perf_counter()
@@ -76,7 +76,8 @@ def lock(metadata: Path, dependencies: list[str], platforms: list[str], again: b
         envs = Path(folder) / "envs"
         envs.mkdir()
         (envs / "x.yml").write_text("dependencies:\n" + "".join(f"  - {text}\n" for text in dependencies))
-        settings = Settings(envs, envs / "locks", "dev", repodata_alias=str(metadata), floor=FLOOR,
+        settings = Settings(envs, envs / "locks", "dev", repodata_alias=str(metadata),
+                            system_requirements=SYSTEM_REQUIREMENTS,
                             platforms=tuple(platforms), cache=envs / "cache")  # fmt: skip
         if again:
             run(settings, write=True)

@@ -55,8 +55,8 @@ def half_written(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_store(root: str) -> Store:
-    engine = Path(root, "engine")
-    return Store(root, tools=str(engine / "tools-test"), engine=str(engine / "rattler-test"), lock_timeout=60)
+    rattler = Path(root, "rattler")
+    return Store(root, tools=str(rattler / "tools-test"), rattler=str(rattler / "0.test"), lock_timeout=60)
 
 
 def main() -> None:

@@ -187,12 +187,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     (folder / "locks/dev").mkdir(parents=True)
     (folder / "locks/dev/tools.conda-lock.yml").write_text(lock.dumps())
     facts = json.loads((channel / "summary.json").read_text())
-    engine = next((channel / "engine").iterdir())
+    rattler = next((channel / "rattler").iterdir())
     extras = Extras(
         (facts["version"],), {facts["installer"]: facts["sha256"]},
-        ({"linux-64": {"file": engine.name, "sha256": wheel_cache.sha256_of(engine)}},),
+        ({"linux-64": {"file": rattler.name, "sha256": wheel_cache.sha256_of(rattler)}},),
     )  # fmt: skip
-    sources = Sources(str(channel), str(channel / "miniconda"), str(channel / "engine"))
+    sources = Sources(str(channel), str(channel / "miniconda"), str(channel / "rattler"))
     settings = Settings(folder / "m", folder / "locks", Choice(("dev",)), extras=extras, sources=sources)
     made = run(settings, True)
     assert len(made.fetched) == len(packages) + 2

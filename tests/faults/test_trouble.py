@@ -271,7 +271,7 @@ def spoil_with_its_list(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [spoil_same_size, spoil_truncated, spoil_missing, spoil_index, spoil_with_its_list])
-def test_a_damaged_cache_is_mended(channel: Channel, store: Store, spoil: Callable[[Path], None]) -> None:
+def test_a_damaged_cache_is_repaired(channel: Channel, store: Store, spoil: Callable[[Path], None]) -> None:
     first = channel.plan("serve", "python", "alpha", "beta")
     build.build(store, first, FAST)
     cache = Path(store.pkgs, "beta-1.0-htiny_0")
@@ -335,7 +335,7 @@ def test_a_busy_environment_is_said_with_its_holder(channel: Channel, store: Sto
     )
 
 
-def test_leases_race_the_collector(channel: Channel, store: Store) -> None:
+def test_in_use_lock_race_the_collector(channel: Channel, store: Store) -> None:
     """Jobs start all the time while generations are published, retired and collected: none may lose its files."""
     old, new = (channel.plan("train", "python", f"alpha={version}") for version in ("1.0", "2.0"))
     build.stage(store, new, FAST)
@@ -370,7 +370,7 @@ def test_leases_race_the_collector(channel: Channel, store: Store) -> None:
                 build.stage(store, plan, FAST)
                 store.activate("train", name)
                 found = store.collect("train", keep_previous=0, min_age=0)
-                removed, kept = removed + len(found["removed"]), kept + len(found["leased"])
+                removed, kept = removed + len(found["removed"]), kept + len(found["in_use"])
     finally:
         over.set()
         for worker in workers:

@@ -27,7 +27,7 @@ MORE = """
 - hosts: all
   gather_facts: false
   tasks:
-    - lockstep.fleet.observe:
+    - lockstep.fleet.host_info:
       register: look
     - ansible.builtin.copy: {dest: "{{ out }}", content: "{{ look | to_json }}", mode: "0600"}
       delegate_to: localhost
@@ -48,15 +48,15 @@ class Fleet:
         plan = lockfile.plan(lockfile.Lock.loads(text, "x"), "train", platform)
         self.made.build("train", [(p["name"], p["version"], p["build"]) for p in plan["packages"]], plan=plan)
         defaults = settings.role_defaults(lambda path: yaml.safe_load(Path(path).read_text()))
-        wheel = defaults["conda_envs_engine_wheels"][platform]["sha256"]
-        self.made.engine(defaults["conda_envs_engine_version"], wheel)
+        wheel = defaults["conda_envs_rattler_wheels"][platform]["sha256"]
+        self.made.rattler(defaults["conda_envs_rattler_version"], wheel)
         files = host_files.host_files()
         for path, file in files.items():
             put(self.made.root / path, file.text, file.mode)
         self.vars: dict[str, Any] = {
             "ansible_connection": "canned", "lockstep_root": str(self.made.root), "lockstep_envs": ["train"],
             "lockstep_tiers": ["dev", "prod"], "lockstep_locks_dir": str(self.locks),
-            "lockstep_floor": {"glibc": "2.17"},
+            "lockstep_system_requirements": {"glibc": "2.17"},
             "lockstep_reports_dir": str(self.reports), "lockstep_channels": ["conda-forge"],
         }  # fmt: skip
         base = f"{self.made.root}/miniconda"
@@ -188,14 +188,14 @@ MEANWHILE = """
 - hosts: all
   gather_facts: false
   tasks:
-    - lockstep.fleet.observe: {on_unknown: record}
+    - lockstep.fleet.host_info: {on_unknown: record}
     - ansible.builtin.replace:
         path: "{{ lockstep_reports_dir }}/observations/{{ inventory_hostname }}.json"
         regexp: '"run":"[^"]*"'
         replace: '"run":"another"'
       delegate_to: localhost
       connection: local
-    - lockstep.fleet.report:
+    - lockstep.fleet.audit_report:
       run_once: true
       delegate_to: localhost
 """
@@ -233,11 +233,14 @@ def test_templated_variables_reach_the_comparison(fleet: Fleet) -> None:
     assert "serve.conda-lock.yml cannot be read" in text
 
 
-def test_site_looks_as_deep_as_it_mends() -> None:
+def test_site_looks_as_deep_as_it_repairs() -> None:
     """Else what only the deepest look shows would stay for ever: a host without drift is not touched."""
     plays = yaml.safe_load((CHECKOUT / "playbooks/site.yml").read_text())
     looks = [
-        task["lockstep.fleet.observe"] for play in plays for task in play["tasks"] if "lockstep.fleet.observe" in task
+        task["lockstep.fleet.host_info"]
+        for play in plays
+        for task in play["tasks"]
+        if "lockstep.fleet.host_info" in task
     ]
     assert len(looks) == 2
     for look in looks:
@@ -265,7 +268,7 @@ def test_interpreters_are_run_as_ansible_runs_them(fleet: Fleet, monkeypatch: py
 
 
 def test_site_is_told_what_to_do(fleet: Fleet) -> None:
-    """The same action as site.yml uses it: unknown fails, drift says which roles mend it, results are small."""
+    """The same action as site.yml uses it: unknown fails, drift says which roles repair it, results are small."""
     playbook = fleet.work / "look.yml"
     playbook.write_text(MORE)
     out = fleet.work / "out.json"

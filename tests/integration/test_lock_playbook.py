@@ -25,7 +25,7 @@ def play(tmp_path):
     (inventory / "group_vars" / "all.yml").write_text(
         f"lockstep_envs: [train]\nlockstep_envs_dir: {tmp_path}/envs\nlockstep_locks_dir: {tmp_path}/envs/locks\n"
         "lockstep_tiers: [first, second]\nlockstep_platforms: [linux-64, osx-arm64]\n"
-        f"lockstep_floor: {{cuda: '12.8'}}\n"
+        f"lockstep_system_requirements: {{cuda: '12.8'}}\n"
         f"lockstep_channel_alias: http://127.0.0.1:9\nlockstep_repodata_alias: {tmp_path}/channels\n"
     )
     for name in ("train", "serve", "spare"):
@@ -63,7 +63,8 @@ def test_the_way_of_a_lock(play):
     code, output = play("--check", "--diff", "-e", "env=train")
     assert code == 2 and "~ numpy 2.0 -> 1.26" in output and "no lock yet" not in output
     assert re.search(
-        r"Stale: \S+train.conda-lock.yml. The spec, its smoke test, the floor or a variable of the", output
+        r"Stale: \S+train.conda-lock.yml. The spec, its smoke test, the system requirements or a variable of the",
+        output,
     )
     assert play("--check", "-e", "env=serve")[0] == 0
 

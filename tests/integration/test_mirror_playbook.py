@@ -20,7 +20,7 @@ Play = Callable[..., tuple[int, str]]
 def site(tmp_path: Path) -> Site:
     made = Site(tmp_path / "site")
     made.usual()
-    installer, wheel = next(iter(made.extras.installers.items())), made.extras.engine_wheels[0]
+    installer, wheel = next(iter(made.extras.installers.items())), made.extras.rattler_wheels[0]
     inventory = made.folder / "inventory"
     (inventory / "group_vars").mkdir(parents=True)
     # prod declares a Miniconda of its own, which is wanted too
@@ -34,7 +34,7 @@ def site(tmp_path: Path) -> Site:
         "lockstep_tiers: [dev, prod]\nlockstep_channels: [forge]\nlockstep_locks_dir: '{{ inventory_dir }}/../locks'\n"
         "lockstep_channel_alias: http://127.0.0.1:9\nminiconda_base_url: http://127.0.0.1:9/miniconda\n"
         f"miniconda_version: py312_26.5.3-1\nminiconda_installers: {{{installer[0]}: {installer[1]}}}\n"
-        f"conda_envs_engine_wheels: {dict(wheel)}\n"
+        f"conda_envs_rattler_wheels: {dict(wheel)}\n"
     )
     return made
 
@@ -60,7 +60,10 @@ def words(**variables: object) -> list[str]:
 
 def places(base: str) -> dict[str, str]:
     """Where installers and wheels come from."""
-    return {"lockstep_mirror_miniconda_source": f"{base}/miniconda", "lockstep_mirror_engine_source": f"{base}/engine"}
+    return {
+        "lockstep_mirror_miniconda_source": f"{base}/miniconda",
+        "lockstep_mirror_rattler_source": f"{base}/rattler",
+    }
 
 
 def test_the_way_of_a_mirror(site: Site, play: Play) -> None:
@@ -72,7 +75,7 @@ def test_the_way_of_a_mirror(site: Site, play: Play) -> None:
         assert not dest.exists()
         code, output = play(*sources)
         assert code == 0 and "mirror: fetching 8 files" in output
-        assert "5 packages, 2 installers, 1 engine wheel, " in output
+        assert "5 packages, 2 installers, 1 rattler wheel, " in output
         assert whole(dest) and (dest / "miniconda/Miniconda3-py311_25.1.1-0-Linux-x86_64.sh").exists(), "prod's own"
         code, output = play(*sources, "-e", "verify=true")
         assert code == 0 and "changed=0" in output

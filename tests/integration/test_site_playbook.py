@@ -21,8 +21,8 @@ LOOK = {"agrees": "parity", "away": "maintenance"}
 def stub(task: dict[str, Any], play: str) -> dict[str, Any]:
     """The same task, where it calls a role or looks at a host: what stands for that here says who got how far."""
     made = copy.deepcopy(task)
-    if "lockstep.fleet.observe" in made:
-        del made["lockstep.fleet.observe"]
+    if "lockstep.fleet.host_info" in made:
+        del made["lockstep.fleet.host_info"]
         made.pop("register", None)
         verdict = "{{ looks[inventory_hostname] | default('drift') }}"
         if "fail_on_drift" not in str(task):

@@ -25,7 +25,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared im
 )
 
 PACKAGES = [("numpy", "2.1.0", "py312_0"), ("python", "3.12.4", "h1_0"), ("six", "1.16.0", "pyh_0")]
-ENGINE, WHEEL = "0.28.0", "e" * 64
+RATTLER, WHEEL = "0.28.0", "e" * 64
 SITE = "lib/python3.12/site-packages"
 
 
@@ -128,7 +128,7 @@ class FakeRoot:
         put(tree / "conda-meta/frozen", "{}\n")
         put(tree / "lib/python3.12/EXTERNALLY-MANAGED", "[externally-managed]\n")
         seal(tree, env, plan, content)
-        put(tree.parent / f".{short}.lease", "", 0o444)
+        put(tree.parent / f".{short}.inuse", "", 0o444)
         put(self.root / "state/locks" / env / f"{short}.json", json.dumps(plan))
         if publish:
             self.plans[env] = plan
@@ -161,12 +161,12 @@ class FakeRoot:
         self.condarc = condarc.render(str(self.root), ["conda-forge"], "https://conda.anaconda.org")
         put(base / ".condarc", self.condarc)
 
-    def engine(self, version: str, wheel: str) -> None:
+    def rattler(self, version: str, wheel: str) -> None:
         for name, text in ((".complete", wheel + "\n"), ("rattler/__init__.py", ""), ("rattler/rattler.abi3.so", "")):
-            put(self.root / f"engine/rattler-{version}" / name, text)
+            put(self.root / f"rattler/{version}" / name, text)
 
     def rest(self) -> None:
-        self.engine(ENGINE, WHEEL)
+        self.rattler(RATTLER, WHEEL)
         put(self.root / "bin/lockstep-run", "#!/bin/sh\n", 0o755)
         units = clean_schedule.units(str(self.root), "sun", 3, 0, 120)
         self.units = {f".config/systemd/user/{name}": text for name, text in units.items()}
@@ -187,8 +187,8 @@ class FakeRoot:
         whole = Declared(
             root=str(self.root), tier="prod", envs=envs, base_prefix=f"{self.root}/miniconda",
             base_version="py312_26.5.3-1", frozen={"frozen": sha(install.FROZEN), "EXTERNALLY-MANAGED": sha(install.MANAGED)},
-            condarc=self.condarc, condarc_sha256=sha(self.condarc), engine=ENGINE, engine_wheels={self.platform: WHEEL},
+            condarc=self.condarc, condarc_sha256=sha(self.condarc), rattler=RATTLER, rattler_wheels={self.platform: WHEEL},
             files={"bin/lockstep-run": (sha("#!/bin/sh\n"), 0o755)},
-            clean=Clean(self.units, clean_schedule.TIMER, "0 3 * * 0 lockstep-clean"), floor={"glibc": "2.17"},
+            clean=Clean(self.units, clean_schedule.TIMER, "0 3 * * 0 lockstep-clean"), system_requirements={"glibc": "2.17"},
         )  # fmt: skip
         return Declared(**{**whole.__dict__, **changes})

@@ -131,7 +131,9 @@ def source(folder: Path) -> Iterator[Source]:
 
 
 class Site:
-    """`upstream/` (two channels, an installer, an engine's wheel), `locks/`, and mirrors made of them in `m*`."""
+    """`upstream/` (two channels, an installer, a rattler runtime's wheel), `locks/`, and mirrors made of them in
+    `m*`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.upstream, self.locks = folder, folder / "upstream", folder / "locks"
@@ -143,7 +145,7 @@ class Site:
         self.extras = Extras(
             ("py312_26.5.3-1",),
             {installer: self.plain(f"miniconda/{installer}")},
-            ({"linux-64": {"file": wheel, "sha256": self.plain(f"engine/{wheel}")}},),
+            ({"linux-64": {"file": wheel, "sha256": self.plain(f"rattler/{wheel}")}},),
         )
 
     def add_old(self, name: str) -> Package:
@@ -199,7 +201,7 @@ class Site:
         choice = {key: more.pop(key) for key in ("chosen", "envs", "platforms", "channels") if key in more}
         bare = alias.partition("/t/")[0]
         values = {"extras": self.extras,
-                  "sources": Sources(alias, f"{bare}/miniconda", f"{bare}/engine")} | more  # fmt: skip
+                  "sources": Sources(alias, f"{bare}/miniconda", f"{bare}/rattler")} | more  # fmt: skip
         return Settings(self.folder / name, self.locks, Choice(("dev", "test", "prod"), **choice), **values)
 
     def mirror(self, alias: str, name: str = "m", write: bool = True, **more: Any) -> Outcome:

@@ -21,7 +21,7 @@ def text(version: str = "1.3", platforms: tuple[str, ...] = (P,)) -> str:
     """A lock of one package, told apart by its version."""
     sha = f"{int(version.replace('.', '')):02x}" * 32
     packages = [package(version=version, platform=platform, sha256=sha[:64]) for platform in platforms]
-    return lock(*packages, custom={"floor": '{"glibc":"2.28"}'}).dumps()
+    return lock(*packages, custom={"system_requirements": '{"glibc":"2.28"}'}).dumps()
 
 
 def digest(data: str, platform: str = P, env: str = "train") -> str:

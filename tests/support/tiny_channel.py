@@ -196,21 +196,21 @@ def make_channel(base: Path) -> Channel:
 
 
 def make_store(root: Path, lock_timeout: float = 30) -> Store:
-    """A root with links to the running python and its py-rattler in the places of Miniconda and engine."""
+    """A root with links to the running python and its py-rattler in the places of Miniconda and rattler runtime."""
     base = root / "miniconda" / "bin"
     base.mkdir(parents=True)
     (base / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')  # a link would lose the venv
     (base / "python").chmod(0o755)
-    engine = root / "engine" / "rattler-test"
-    engine.mkdir(parents=True)
-    (engine / "rattler").symlink_to(Path(rattler.__file__).parent)
-    tools = root / "engine" / "tools-test"
+    runtime = root / "rattler" / "0.test"
+    runtime.mkdir(parents=True)
+    (runtime / "rattler").symlink_to(Path(rattler.__file__).parent)
+    tools = root / "rattler" / "tools-test"
     (tools / "lockstep_host").mkdir(parents=True)
     shutil.copytree(MODULE_UTILS / "build", tools / "lockstep_host/build")
     shutil.copytree(FILES / "hooks", tools / "hooks")
     (root / "bin").mkdir()
     shutil.copy(FILES / "lockstep-run", root / "bin")
-    return Store(str(root), tools=str(tools), engine=str(engine), lock_timeout=lock_timeout)
+    return Store(str(root), tools=str(tools), rattler=str(runtime), lock_timeout=lock_timeout)
 
 
 class Snapshot:

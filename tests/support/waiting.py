@@ -25,9 +25,9 @@ def until(found: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
 
 
 @contextmanager
-def held(lease: str | Path, how: str) -> Iterator[None]:
+def held(in_use_lock: str | Path, how: str) -> Iterator[None]:
     """Another process holds a lock file, shared (`-s`) or alone (`-x`), from now to the end of the block."""
-    command = ["flock", how, "--no-fork", str(lease), "sh", "-c", "echo held; exec sleep 3600"]
+    command = ["flock", how, "--no-fork", str(in_use_lock), "sh", "-c", "echo held; exec sleep 3600"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout and holder.stdout.readline() == "held\n"
@@ -36,7 +36,9 @@ def held(lease: str | Path, how: str) -> Iterator[None]:
             holder.kill()
 
 
-def freed(lease: str | Path) -> None:
-    """Wait until nobody holds a lock file any more: the kernel ends a lease a moment after its holder's death."""
-    done = subprocess.run(["flock", "-x", "-w", f"{PATIENCE:.0f}", str(lease), "true"], check=False)
-    assert done.returncode == 0, f"{lease} is still held after {PATIENCE:.0f} s"
+def freed(in_use_lock: str | Path) -> None:
+    """Wait until nobody holds a lock file any more: the kernel ends an in-use lock a moment after its holder's
+    death.
+    """
+    done = subprocess.run(["flock", "-x", "-w", f"{PATIENCE:.0f}", str(in_use_lock), "true"], check=False)
+    assert done.returncode == 0, f"{in_use_lock} is still held after {PATIENCE:.0f} s"

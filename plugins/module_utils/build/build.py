@@ -31,7 +31,9 @@ from .rattler_errors import explain
 from .smoke_test import accepted
 
 THRIFTY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
-"""For the engine: glibc's malloc then gives large buffers back at once, which halves the peak and costs no time."""
+"""For the rattler runtime: glibc's malloc then gives large buffers back at once, which halves the peak and costs no
+time.
+"""
 
 
 class Options(NamedTuple):
@@ -57,7 +59,8 @@ def look(store: Store, plan: dict[str, Any], depth: str = "stats") -> dict[str, 
     """Say what is there, without locks and without changing anything.
 
     Return `name`, `state` ("absent", "unfinished", "damaged", "complete"), `damage` (list of sentences), `beside`
-    (what is missing beside a complete tree: "lease", "plan"), `published` (name or None) and `active` (whether the
+    (what is missing beside a complete tree: "in-use lock", "plan"), `published` (name or None) and `active` (whether
+    the
     link publishes it).
     """
     name = plans.short(plan["digest"])
@@ -72,8 +75,8 @@ def look(store: Store, plan: dict[str, Any], depth: str = "stats") -> dict[str, 
     else:
         damage = tree.damage(final, depth)
         state = "damaged" if damage else "complete"
-        if not store.lease_usable(plan["name"], name):
-            beside.append("lease")
+        if not store.in_use_lock_usable(plan["name"], name):
+            beside.append("in-use lock")
         kept = store.kept_plan(plan["name"], name)
         if not kept or plans.check(kept) or kept["digest"] != plan["digest"]:
             beside.append("plan")
@@ -134,7 +137,7 @@ def checked(plan: dict[str, Any]) -> None:
 
 
 def _make_under_lock(
-    store: Store, plan: dict[str, Any], options: Options, mend: bool, forced: bool = False
+    store: Store, plan: dict[str, Any], options: Options, repair: bool, forced: bool = False
 ) -> dict[str, Any]:
     """Take the locks, look again, check the room, and make the generation."""
     env, name = plan["name"], plans.short(plan["digest"])
@@ -149,9 +152,9 @@ def _make_under_lock(
                 with reported(f"generation {name} of environment {env} cannot be kept"):
                     store.keep(plan, name)
                 return _result(plan, clock.laps, changed=bool(found["beside"]))
-            _need_engine(store)
+            _need_rattler(store)
             disk_space.need_room(store.root, plan, store.pkgs, options.reserve)
-            return _Making(store, plan, options, fds, clock).run(mend or forced, found["damage"])
+            return _Making(store, plan, options, fds, clock).run(repair or forced, found["damage"])
     finally:
         os.umask(old_mask)
 
@@ -166,17 +169,17 @@ def _result(plan: dict[str, Any], seconds: dict[str, float], **more: Any) -> dic
     }  # fmt: skip
 
 
-def _need_engine(store: Store) -> None:
-    """Check that Miniconda, engine and tools are there.
+def _need_rattler(store: Store) -> None:
+    """Check that Miniconda, rattler runtime and tools are there.
 
     :raises Problem: naming the role that brings what is missing
     """
-    needed = ((store.python, "lockstep.fleet.miniconda"), (store.engine, "lockstep.fleet.conda_envs"),
+    needed = ((store.python, "lockstep.fleet.miniconda"), (store.rattler, "lockstep.fleet.conda_envs"),
               (store.tools, "lockstep.fleet.conda_envs"))  # fmt: skip
     for path, role in needed:
         if not path or not os.path.exists(path):
             raise Problem(
-                f"{path or 'the engine'} is not there", "environments are built with it", f"run the role {role} first"
+                f"{path or 'the rattler'} is not there", "environments are built with it", f"run the role {role} first"
             )
 
 
@@ -209,12 +212,12 @@ class _Making:
         self.notes: list[str] = []
         self.failed_scripts: list[str] = []  # names of packages
 
-    def run(self, mend: bool, damage: list[str]) -> dict[str, Any]:
+    def run(self, repair: bool, damage: list[str]) -> dict[str, Any]:
         """Build aside, put in place, test, mark."""
         there = os.path.isdir(self.final)
         try:
             with reported(f"environment {self.env} cannot be built; what was live before still is"):
-                count, content = self._build(mend)
+                count, content = self._build(repair)
                 if there and tree.read_mark(self.final) is None and self.store.published(self.env) != self.name:
                     os.rename(self.final, self.trash)  # a killed run's, which nobody has been given
                     tree.remove(self.trash)
@@ -264,10 +267,10 @@ class _Making:
                 raise
         os.rename(self.new, self.trash)
 
-    def _build(self, mend: bool) -> tuple[int, str]:
-        """Install aside, verified; where that cannot be believed a second time, with the package cache mended."""
+    def _build(self, repair: bool) -> tuple[int, str]:
+        """Install aside, verified; where that cannot be believed a second time, with the package cache repaired."""
         refetched: frozenset[str] = frozenset()
-        for full in (mend, True):
+        for full in (repair, True):
             tree.remove(self.new)
             problem = self._install(full)
             try:
@@ -278,7 +281,7 @@ class _Making:
                     raise self._mistrusted(why) from None
                 refetched = self._distrust(why.stems)
                 last: Exception = self._mistrusted(why)
-                self.notes.append(f"built again, mending the package cache: {why}")
+                self.notes.append(f"built again, repairing the package cache: {why}")
             else:
                 last = problem
                 self.notes.append(f"built again: {problem}")
@@ -313,7 +316,7 @@ class _Making:
         :raises Problem: for a failure that it will not
         """
         request = {
-            "engine": self.store.engine, "packages": self.plan["packages"], "channel": self.plan["channel"],
+            "rattler": self.store.rattler, "packages": self.plan["packages"], "channel": self.plan["channel"],
             "staging": self.new, "final": self.final, "pkgs": self.store.pkgs, "full": full, "lock": self.fds[0],
         }  # fmt: skip
         program = os.path.join(str(self.store.tools), "lockstep_host", "build", "install_child.py")
@@ -328,7 +331,7 @@ class _Making:
             last = (child.stderr.decode(errors="replace").strip().splitlines() or [""])[-1][-600:]
             if child.returncode > 0:  # it answers every failure of its own
                 raise Problem(
-                    f"environment {self.env}: {self.store.python} cannot run the engine",
+                    f"environment {self.env}: {self.store.python} cannot run the rattler runtime",
                     last or f"it ended with {child.returncode}, and said nothing",
                     "move that Miniconda away and run the role lockstep.fleet.miniconda, which installs it anew",
                 ) from None
@@ -338,14 +341,16 @@ class _Making:
         self.failed_scripts = answer.get("failed", [])
         if child.returncode == 0 or (child.returncode == -signal.SIGSEGV and not answer["error"]):
             return None  # what was linked is verified in any case
-        if child.returncode == -signal.SIGBUS or str(self.store.engine) in answer["error"]:
+        if child.returncode == -signal.SIGBUS or str(self.store.rattler) in answer["error"]:
             raise Problem(
-                f"environment {self.env}: the engine in {self.store.engine} cannot be used",
+                f"environment {self.env}: the rattler runtime in {self.store.rattler} cannot be used",
                 answer["error"].strip()[-600:] or "it was ended by signal 7: one of its files is cut off",
                 "remove that folder and run again: it is unpacked anew",
             )
         if child.returncode < 0:
-            answer["error"] += f" (the engine was ended by signal {-child.returncode}; -9 is often a lack of memory)"
+            answer["error"] += (
+                f" (the rattler runtime was ended by signal {-child.returncode}; -9 is often a lack of memory)"
+            )
         problem, understood = explain(answer["error"], answer["package"], self.plan)
         if understood:
             raise problem

@@ -1,6 +1,7 @@
 """The child that downloads and links one environment with py-rattler; a program of its own (Python 3.10 or newer).
 
-Reads one JSON request from standard input: {"engine", "packages", "channel", "staging", "final", "pkgs", "full",
+Reads one JSON request from standard input: {"rattler runtime", "packages", "channel", "staging", "final", "pkgs",
+"full",
 "lock": descriptor of the environment's lock, whose file it keeps up to date with how far it is}; writes one JSON
 answer to standard output: {"error": text or "", "package": stem or "", "downloaded": [names], "bytes": n, "failed":
 [names of packages whose post-link script failed]}. It ends in `os._exit`, since an interpreter's ordinary exit
@@ -21,7 +22,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 RETRIES = 3  # of a request that the channel refuses for the moment
-PATIENCE = 300.0  # seconds without a byte of any download: the engine itself would wait for ever
+PATIENCE = 300.0  # seconds without a byte of any download: the rattler runtime itself would wait for ever
 
 
 class Reporter:
@@ -101,7 +102,7 @@ class Reporter:
         return len(self.scripts) - 1
 
     def on_post_link_complete(self, index: int, success: bool) -> None:
-        """Note a script that failed, which the engine takes for no failure."""
+        """Note a script that failed, which the rattler runtime takes for no failure."""
         if not success:
             self.failed.append(self.scripts[index])
 
@@ -187,7 +188,7 @@ async def watched(work: Coroutine[Any, Any, None], reporter: Reporter) -> None:
 def main() -> int:
     """Serve one request; return the exit code."""
     request = json.load(sys.stdin)
-    sys.path.insert(0, request["engine"])
+    sys.path.insert(0, request["rattler"])
     reporter, error, culprit, missing = Reporter(len(request["packages"]), request["lock"]), "", "", []
     for package in request["packages"]:
         stem = "{name}-{version}-{build}".format(**package)

@@ -1,4 +1,4 @@
-"""What the engine's errors mean to a person: package, url, cause, remedy. Python 3.9, standard library."""
+"""What the rattler runtime's errors mean to a person: package, url, cause, remedy. Python 3.9, standard library."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ DISK = (
     (r"No space left on device|Disk quota exceeded",
      "the disk is full", "make room: bin/lockstep-clean removes retired generations and unused packages"),
     (r"Permission denied", "a file or folder is not ours to write", "give it to the user that Ansible connects as"),
-    (r"Input/output error|Read-only file system", "the disk fails", "look at `dmesg`, and have the disk mended"),
+    (r"Input/output error|Read-only file system", "the disk fails", "look at `dmesg`, and have the disk repaired"),
     (r"Too many open files", "this user may open too few files at once",
      "raise its limit (`ulimit -n`; nofile in /etc/security/limits.conf) to 4096 or more"),
 )  # fmt: skip
 CHANNEL = (
     (r"hash mismatch|Invalid checksum",
      "what the channel delivers is not the file that was locked",
-     "if the channel's file was replaced, lock again; if a mirror or proxy damages it, mend that"),
+     "if the channel's file was replaced, lock again; if a mirror or proxy damages it, repair that"),
     (r"404 |410 |cannot read .*: No such file|No such file or directory",
      "the channel does not have it",
      "if it was withdrawn, lock again; if this is a mirror, complete it with playbooks/mirror.yml"),
@@ -44,7 +44,8 @@ LINKING = re.compile(r"failed to link \S+\.(?:conda|tar\.bz2)")
 
 
 def explain(text: str, package: str, plan: dict[str, Any]) -> tuple[Problem, bool]:
-    """Turn the engine's words into a Problem; also return whether they were understood (else a second try may help).
+    """Turn the rattler runtime's words into a Problem; also return whether they were understood (else a second try
+    may help).
 
     :param package: stem of the package concerned, where the caller knows it, else ""
     """
@@ -62,5 +63,5 @@ def explain(text: str, package: str, plan: dict[str, Any]) -> tuple[Problem, boo
         if re.search(pattern, bare):
             return Problem(what, f"{meaning}: {cause}", remedy), True
     return Problem(
-        what, cause or "the engine ended without a word", "run again; if it stays, report it with this text"
+        what, cause or "the rattler runtime ended without a word", "run again; if it stays, report it with this text"
     ), False

@@ -1,7 +1,7 @@
-"""The engine (py-rattler's unpacked wheel) and Lockstep's own files on a host. Python 3.9, standard library.
+"""The rattler runtime (py-rattler's unpacked wheel) and Lockstep's own files on a host. Python 3.9, standard library.
 
-<root>/engine/rattler-<version>/    the wheel, and `.complete`, which holds its sha256
-<root>/engine/tools-<digest12>/     lockstep_host/, hooks/
+<root>/rattler/<version>/            the wheel, and `.complete`, which holds its sha256
+<root>/rattler/tools-<digest12>/     lockstep_host/, hooks/
 <root>/bin/lockstep-run, <root>/bin/lockstep-clean
 """
 
@@ -23,11 +23,13 @@ from ..prefix import tree
 from ..store.store import Store
 
 PLATFORMS = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}
-SUPERSEDED = re.compile(r"(rattler|tools)-|\.(rattler|tools)-.*\.(new|trash)\Z")
+SUPERSEDED = re.compile(r"[0-9]|tools-|\.([0-9]|tools-).*\.(new|trash)\Z")
 
 
 class Wanted(NamedTuple):
-    """What should be there: the engine's version, its wheel's sha256, and our files (path to sha256 and mode)."""
+    """What should be there: the rattler runtime's version, its wheel's sha256, and our files (path to sha256 and
+    mode).
+    """
 
     root: str
     version: str
@@ -35,14 +37,14 @@ class Wanted(NamedTuple):
     files: dict[str, tuple[str, int]]
 
     @property
-    def engine(self) -> str:
-        """Name of the engine's folder."""
-        return f"rattler-{self.version}"
+    def rattler(self) -> str:
+        """Name of the rattler runtime's folder."""
+        return self.version
 
     @property
     def tools(self) -> str:
         """Name of the tools' folder, as the paths of the files say."""
-        return next((path.split("/")[1] for path in self.files if path.startswith("engine/")), "")
+        return next((path.split("/")[1] for path in self.files if path.startswith("rattler/")), "")
 
 
 def platform_of(machine: str) -> str:
@@ -51,11 +53,11 @@ def platform_of(machine: str) -> str:
     :raises Problem: for one that py-rattler has no wheel for
     """
     if machine not in PLATFORMS:
-        raise Problem(f"no engine for machine type {machine}", f"known are {', '.join(PLATFORMS)}")
+        raise Problem(f"no rattler runtime for machine type {machine}", f"known are {', '.join(PLATFORMS)}")
     return PLATFORMS[machine]
 
 
-def engine_complete(folder: str, sha256: str) -> bool:
+def rattler_complete(folder: str, sha256: str) -> bool:
     """Return whether an unpacked wheel is whole, as far as its mark and the sizes of its files tell."""
     try:
         marked = tree.read_file(os.path.join(folder, ".complete")).strip()
@@ -82,8 +84,10 @@ def _sizes_right(folder: str) -> bool:
 
 
 def look(wanted: Wanted) -> dict[str, Any]:
-    """Say what is missing, without changing anything: `engine` (bool), `files` (paths), `superseded` (paths)."""
-    folder = os.path.join(wanted.root, "engine")
+    """Say what is missing, without changing anything: `rattler runtime` (bool), `files` (paths), `superseded`
+    (paths).
+    """
+    folder = os.path.join(wanted.root, "rattler")
     differing = []
     for path, (sha256, mode) in wanted.files.items():
         full = os.path.join(wanted.root, path)
@@ -94,15 +98,15 @@ def look(wanted: Wanted) -> dict[str, Any]:
             same = False
         if not same:
             differing.append(path)
-    keep = {wanted.engine, wanted.tools}
+    keep = {wanted.rattler, wanted.tools}
     try:
         there = sorted(name for name in os.listdir(folder) if SUPERSEDED.match(name) and name not in keep)
     except OSError:
         there = []
     return {
-        "engine": not engine_complete(os.path.join(folder, wanted.engine), wanted.sha256),
+        "rattler": not rattler_complete(os.path.join(folder, wanted.rattler), wanted.sha256),
         "files": differing,
-        "superseded": [f"engine/{name}" for name in there],
+        "superseded": [f"rattler/{name}" for name in there],
     }
 
 
@@ -114,13 +118,13 @@ def install_wheel(wanted: Wanted, wheel: str) -> None:
     found = tree.sha256_file(wheel)
     if found != wanted.sha256:
         raise Problem(
-            f"the engine's wheel on this host is not the declared one: {os.path.basename(wheel)}",
+            f"the rattler runtime's wheel on this host is not the declared one: {os.path.basename(wheel)}",
             f"its sha256 is {found}, declared is {wanted.sha256}",
-            "remove it from the controller's cache and run again; mend conda_envs_engine_wheels if that is wrong",
+            "remove it from the controller's cache and run again; repair conda_envs_rattler_wheels if that is wrong",
         )
-    folder = os.path.join(wanted.root, "engine")
-    final, new = os.path.join(folder, wanted.engine), os.path.join(folder, f".{wanted.engine}.new")
-    with reported(f"the engine cannot be unpacked to {final}"):
+    folder = os.path.join(wanted.root, "rattler")
+    final, new = os.path.join(folder, wanted.rattler), os.path.join(folder, f".{wanted.rattler}.new")
+    with reported(f"the rattler runtime cannot be unpacked to {final}"):
         os.makedirs(folder, 0o755, exist_ok=True)
         tree.remove(new)
         os.mkdir(new, 0o755)
@@ -150,10 +154,10 @@ def install_files(wanted: Wanted, texts: dict[str, str]) -> None:
         if hashlib.sha256(texts.get(path, "").encode()).hexdigest() != sha256:
             raise Problem(f"{path} did not arrive whole")
     with reported(f"Lockstep's own files cannot be written below {wanted.root}"):
-        folder = os.path.join(wanted.root, "engine")
+        folder = os.path.join(wanted.root, "rattler")
         final, new = os.path.join(folder, wanted.tools), os.path.join(folder, f".{wanted.tools}.new")
         tree.remove(new)
-        prefix = f"engine/{wanted.tools}/"
+        prefix = f"rattler/{wanted.tools}/"
         for path, (_, mode) in wanted.files.items():
             if path.startswith(prefix):
                 full = os.path.join(new, path[len(prefix) :])
@@ -181,9 +185,9 @@ def _put(new: str, final: str) -> None:
 
 
 def apply(wanted: Wanted, wheel: str, texts: dict[str, str]) -> None:
-    """Bring the host to `wanted`: engine, files, and what they supersede removed unless a build still uses it.
+    """Bring the host to `wanted`: rattler runtime, files, and what they supersede removed unless a build still uses it.
 
-    :param wheel: path of the wheel on this host; "" where the engine is there already
+    :param wheel: path of the wheel on this host; "" where the rattler runtime is there already
     :param texts: as in `install_files`; empty where the files are there already
     :raises Problem: with what could not be done, why, and what to do
     """
@@ -192,15 +196,15 @@ def apply(wanted: Wanted, wheel: str, texts: dict[str, str]) -> None:
         need_root_folder(wanted.root)
         store = Store(wanted.root, lock_timeout=300)
         store.prepare()
-        with store.alone("engine.lock", "the engine", "install"):
+        with store.alone("rattler.lock", "the rattler runtime", "install"):
             if wheel:
                 install_wheel(wanted, wheel)
             if texts:
                 install_files(wanted, texts)
             superseded = look(wanted)["superseded"]
             if superseded:
-                with contextlib.suppress(Problem), store.pkgs_alone("remove the old engine", timeout=0):
-                    for path in superseded:  # a build at work keeps its engine; a later run removes it
+                with contextlib.suppress(Problem), store.pkgs_alone("remove the old rattler runtime", timeout=0):
+                    for path in superseded:  # a build at work keeps its rattler runtime; a later run removes it
                         with reported(f"{path} cannot be removed"):
                             tree.remove(os.path.join(wanted.root, path))
     finally:

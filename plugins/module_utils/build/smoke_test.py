@@ -92,7 +92,7 @@ def _judged(env: str, one: _Running, seconds: float, notes: list[str]) -> Proble
     return Problem(
         f"environment {env}: the {test.label} failed; what was live before still is",
         f"{why}: {told}" if told else f"{why}, and said nothing",
-        "mend the spec or the test, and lock again"
+        "repair the spec or the test, and lock again"
         if test.label == "smoke test"
         else "add what is missing to the spec and lock again, or set conda_envs_pip_check to false",
     )

@@ -35,7 +35,7 @@ KINDS = (
      "the disk is full", "make room: bin/lockstep-clean removes retired generations and unused packages"),
     (r"DO NOT MATCH THE HASHES|THESE PACKAGES DO NOT MATCH",
      "what the index delivers is not the file that was locked",
-     "if the index rebuilt the file, lock again; if a mirror or proxy damages it, mend that"),
+     "if the index rebuilt the file, lock again; if a mirror or proxy damages it, repair that"),
     (r"ConnectionError|NewConnectionError|Connection refused|timed out|Temporary failure|Connection broken|"
      r"IncompleteRead|Connection aborted|Connection reset",
      "the package index cannot be reached, or breaks off",

@@ -111,7 +111,7 @@ def clean(store: Store, keep_previous: int, min_age: float, dry_run: bool = Fals
                 continue
             found = store.collect(env, keep_previous, min_age)
             removed += [f"{env}/{name}" for name in found["removed"]]
-            notes += [f"{env}/{name} is in use" for name in found["leased"]]
+            notes += [f"{env}/{name} is in use" for name in found["in_use"]]
         except (Problem, OSError) as problem:
             failures.append(str(problem))
     if not dry_run:
@@ -146,7 +146,7 @@ def _clean_cache(store: Store, notes: list[str]) -> list[str]:
         else:
             conda(store, ["clean", "--packages", "--yes"])
         gone = before - cached(store)
-        for stem in gone:  # the engine's note of what it had extracted
+        for stem in gone:  # the rattler runtime's note of what it had extracted
             lock = os.path.join(store.pkgs, stem + ".lock")
             if os.path.exists(lock):
                 os.unlink(lock)

@@ -15,7 +15,7 @@ PROVISION = (
 
 
 def refuse_root(uid: int | None = None) -> None:
-    """Stop a run as root: everything belongs to an ordinary user, and root would leave files that user cannot mend.
+    """Stop a run as root: everything belongs to an ordinary user, and root would leave files that user cannot repair.
 
     :raises Problem: where the effective uid is 0
     """
@@ -28,7 +28,7 @@ def refuse_root(uid: int | None = None) -> None:
 
 
 def refuse_stranger(root: str, command: str) -> None:
-    """Stop whoever does not own the root, root itself included: what they leave there the owner could not mend.
+    """Stop whoever does not own the root, root itself included: what they leave there the owner could not repair.
 
     :param command: what was called, for the remedy
     :raises Problem: where the folder belongs to somebody else, or is not there
@@ -81,7 +81,7 @@ def need_root_folder(root: str) -> None:
         raise Problem(
             f"{root} is on a file system that is mounted read-only",
             "somebody mounted it so, or the kernel did after an error",
-            "look at `dmesg`, have the disk mended and mounted for writing, then run again",
+            "look at `dmesg`, have the disk repaired and mounted for writing, then run again",
         )
     if not os.access(root, os.W_OK | os.X_OK):
         owner = os.stat(root).st_uid

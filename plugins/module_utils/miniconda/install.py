@@ -406,7 +406,7 @@ def _run(installer: str, prefix: str, update: bool, work: str, lock: int) -> Non
         raise Problem(
             f"the installer {os.path.basename(installer)} ended with {done.returncode}",
             " | ".join(said.strip().splitlines()[-6:]),
-            "mend that and run again"
+            "repair that and run again"
             + ("; until then the base is half-updated" if update else "; nothing of it is left"),
         )
     check = subprocess.run(

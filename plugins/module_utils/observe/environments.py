@@ -55,7 +55,7 @@ def see_env(root: str, env: str, declared: Optional[str], seen: Seen) -> Obs:
     folder = os.path.join(root, "generations", env)
     if os.path.isdir(folder):
         for entry in sorted(os.listdir(folder)):
-            if entry == name or entry.endswith(".lease"):
+            if entry == name or entry.endswith(".inuse"):
                 continue
             complete = not entry.startswith(".") and read_mark(os.path.join(folder, entry))[0] is not None
             (others if complete else unfinished).append(entry)

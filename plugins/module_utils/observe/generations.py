@@ -55,13 +55,15 @@ def see_generation(root: str, env: str, name: str, declared: Optional[str], seen
         result["mislabelled"] = "its mark is that of {}/{}".format(mark.get("env"), mark["digest"][:12])
     if mark.get("layout") != plans.LAYOUT:
         result["mislabelled"] = "its layout is {}, and this version knows {}".format(mark.get("layout"), plans.LAYOUT)
-    lease = os.path.join(root, "generations", env, f".{name}.lease")
+    in_use_lock = os.path.join(root, "generations", env, f".{name}.inuse")
     try:
-        mode = os.lstat(lease).st_mode
-        if mode & 0o170444 != 0o100444 or mode & 0o022:  # as Store.lease_usable has it
-            result["lease"] = f"mode {stat.S_IMODE(mode):04o}, not 0444" if stat.S_ISREG(mode) else "is no regular file"
+        mode = os.lstat(in_use_lock).st_mode
+        if mode & 0o170444 != 0o100444 or mode & 0o022:  # as Store.in_use_lock_usable has it
+            result["in-use lock"] = (
+                f"mode {stat.S_IMODE(mode):04o}, not 0444" if stat.S_ISREG(mode) else "is no regular file"
+            )
     except OSError as error:
-        result["lease"] = reason(error)
+        result["in-use lock"] = reason(error)
     if seen.depth != "names":
         try:
             if plans.check(kept_plan(root, env, mark["digest"])):

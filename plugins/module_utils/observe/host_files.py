@@ -1,4 +1,4 @@
-"""What the project itself put on a host: folders, the engine, programs and units."""
+"""What the project itself put on a host: folders, the rattler runtime, programs and units."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def see_folders(root: str) -> Obs:
     """Those of our own folders that somebody else owns, or that others may write to."""
     found = {}
     owner = os.stat(root).st_uid
-    names = ["", "bin", "engine", "envs", "generations", "miniconda", "pkgs", "state", "wheels"]
-    for folder in ("engine", "generations"):  # whoever may write to one of these can exchange what is in it
+    names = ["", "bin", "rattler", "envs", "generations", "miniconda", "pkgs", "state", "wheels"]
+    for folder in ("rattler", "generations"):  # whoever may write to one of these can exchange what is in it
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             names += [f"{folder}/{name}" for name in sorted(os.listdir(os.path.join(root, folder))) if name[0] != "."]
     for name in names:
@@ -57,8 +57,8 @@ def see_folders(root: str) -> Obs:
     return found
 
 
-def _engine_whole(package: str) -> bool:
-    """Whether an unpacked wheel has its two ends (as `engine.engine_complete` has it)."""
+def _rattler_whole(package: str) -> bool:
+    """Whether an unpacked wheel has its two ends (as `rattler runtime.rattler_complete` has it)."""
     try:
         inside = os.listdir(package)
     except (FileNotFoundError, NotADirectoryError):
@@ -66,17 +66,17 @@ def _engine_whole(package: str) -> bool:
     return "__init__.py" in inside and any(name.endswith(".so") for name in inside)
 
 
-def see_engine(root: str, seen: Seen) -> Obs:
-    """The installed versions of the engine (folder: text of its mark), and of the host's tools."""
+def see_rattler(root: str, seen: Seen) -> Obs:
+    """The installed versions of the rattler runtime (folder: text of its mark), and of the host's tools."""
     result: Obs = {"versions": {}, "tools": []}
-    folder = os.path.join(root, "engine")
+    folder = os.path.join(root, "rattler")
     if not os.path.isdir(folder):
         return result
     for name in sorted(os.listdir(folder))[:50]:
         if name.startswith("tools-"):
             result["tools"].append(name)
-        elif name.startswith("rattler-"):
+        elif name[:1].isdigit():
             mark = read_text(os.path.join(folder, name, ".complete"))
-            whole = mark is not None and _engine_whole(os.path.join(folder, name, "rattler"))
+            whole = mark is not None and _rattler_whole(os.path.join(folder, name, "rattler"))
             result["versions"][name] = str(mark).strip()[:100] if whole else ""
     return result

@@ -12,7 +12,7 @@ from typing import Any
 from .base import see_base, see_shell
 from .condarc import see_condarc, see_strays
 from .environments import see_envs, see_undeclared
-from .host_files import see_engine, see_files, see_folders
+from .host_files import see_files, see_folders, see_rattler
 from .machine import see_disk, see_host, see_machine, user_name
 from .reading import Obs, Odd, OutOfTime, Seen, reason, redact
 from .schedule import see_clean
@@ -62,7 +62,7 @@ def observe(request: Obs) -> Obs:
         if request.get("shell_line"):
             look("shell", see_shell, home, str(request["shell_line"]))
         look("condarc", see_condarc, base, request.get("condarc"), seen)
-        look("engine", see_engine, root, seen)
+        look("rattler", see_rattler, root, seen)
         look("files", see_files, root, request.get("files") or {})
         look("clean", see_clean, root, home, result["user"], request, seen)
         look("envs", see_envs, root, declared, platform, seen)

@@ -27,7 +27,7 @@ FROM_INDEX = (
     "timestamp",
     "track_features",
 )
-"""Keys of a package's own info/index.json that go into the record where the engine left them out."""
+"""Keys of a package's own info/index.json that go into the record where the rattler runtime left them out."""
 
 LISTS = ("files", "has_prefix", "index.json", "link.json", "no_link", "no_softlink", "paths.json")
 """Files of a package's `info` folder that steer how it is linked."""
@@ -39,9 +39,9 @@ class Recorded(NamedTuple):
     `files`: path to sha256 (None where a package gives none); `links`: path to sha256 of the link's text;
     `originals`: files of the cache (absolute path to sha256) that were copied with another prefix written into them:
     their
-    `sha256_in_prefix` is of whatever the engine found there, so the original has to be looked at as well;
+    `sha256_in_prefix` is of whatever the rattler runtime found there, so the original has to be looked at as well;
     `content`: one digest of it all; `scripts`: whether a package has a post-link script, which may make files of its
-    own; `aside`: files that the engine put aside since another package brings the same ("share/x of beta").
+    own; `aside`: files that the rattler runtime put aside since another package brings the same ("share/x of beta").
     """
 
     files: dict[str, Optional[str]]

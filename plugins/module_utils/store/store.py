@@ -2,7 +2,7 @@
 removed.
 
 Python 3.9, standard library. Names that begin with a dot below `generations/<env>/` are work in progress, and whoever
-holds the environment's lock may remove them; the `.lease` files apart, whose inodes are locks that shells and jobs
+holds the environment's lock may remove them; the `.inuse` files apart, whose inodes are locks that shells and jobs
 hold shared.
 """
 
@@ -25,7 +25,7 @@ from ..host.root import need_root_folder
 from ..prefix import tree
 
 HISTORY = 50  # publishes remembered for each environment
-LEASE_SECONDS = 2.0  # as long as activation waits for a lease
+IN_USE_SECONDS = 2.0  # as long as activation waits for an in-use lock
 
 
 class Store:
@@ -33,8 +33,8 @@ class Store:
 
     :param root: lockstep_root; absolute
     :param tools: folder with the project's files for hosts (`lockstep_host/`, `hooks/`); needed to build only
-    :param python: interpreter (3.10 or newer) that runs the engine; default the root's Miniconda
-    :param engine: folder of the unpacked engine; needed to build only
+    :param python: interpreter (3.10 or newer) that runs the rattler runtime; default the root's Miniconda
+    :param rattler runtime: folder of the unpacked rattler runtime; needed to build only
     :param lock_timeout: seconds to wait for another run before giving up
     """
 
@@ -43,7 +43,7 @@ class Store:
         root: str,
         tools: Optional[str] = None,
         python: Optional[str] = None,
-        engine: Optional[str] = None,
+        rattler: Optional[str] = None,
         lock_timeout: float = 1800,
     ) -> None:
         self.root = root
@@ -52,16 +52,18 @@ class Store:
         self.state, self.generations = os.path.join(root, "state"), os.path.join(root, "generations")
         self.tools = tools
         self.python = python or os.path.join(root, "miniconda", "bin", "python")
-        self.engine = engine
+        self.rattler = rattler
         self.lock_timeout = lock_timeout
 
     def path(self, env: str, name: str = "") -> str:
         """Return the path of an environment's generations, or of one of them."""
         return os.path.join(self.generations, env, name) if name else os.path.join(self.generations, env)
 
-    def lease(self, env: str, name: str) -> str:
-        """Return the path of a generation's lease: beside the generation, so that a repair does not swap it away."""
-        return self.path(env, f".{name}.lease")
+    def in_use_lock(self, env: str, name: str) -> str:
+        """Return the path of a generation's in-use lock: beside the generation, so that a repair does not swap it
+        away.
+        """
+        return self.path(env, f".{name}.inuse")
 
     def plan_file(self, env: str, name: str) -> str:
         """Return where the plan is kept that a generation was made from."""
@@ -207,28 +209,29 @@ class Store:
 
         Return whether it is there, complete and noted; where not, whoever holds the environment's lock may look again.
         """
-        with self._leased(env, name) as leased, contextlib.suppress(OSError):
-            if not leased or tree.read_mark(self.path(env, name)) is None:
+        with self._holding_in_use_lock(env, name) as in_use, contextlib.suppress(OSError):
+            if not in_use or tree.read_mark(self.path(env, name)) is None:
                 return False
-            os.utime(self.lease(env, name))
+            os.utime(self.in_use_lock(env, name))
             return True
         return False
 
     @contextlib.contextmanager
-    def _leased(self, env: str, name: str) -> Iterator[bool]:
-        """Hold a generation's lease shared; yield whether that was possible.
+    def _holding_in_use_lock(self, env: str, name: str) -> Iterator[bool]:
+        """Hold a generation's in-use lock shared; yield whether that was possible.
 
-        The collector has a lease to itself for moments. Anybody else who may read it may keep it for ever, so nobody
+        The collector has an in-use lock to itself for moments. Anybody else who may read it may keep it for ever, so
+        nobody
         waits for long.
         """
         try:
-            handle = os.open(self.lease(env, name), os.O_RDONLY | os.O_CLOEXEC)
+            handle = os.open(self.in_use_lock(env, name), os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             yield False
             return
         try:
             try:
-                flock.wait(handle, True, "the lease", LEASE_SECONDS)
+                flock.wait(handle, True, "the in-use lock", IN_USE_SECONDS)
             except (Problem, OSError):
                 yield False
             else:
@@ -236,33 +239,37 @@ class Store:
         finally:
             os.close(handle)
 
-    def make_lease(self, env: str, name: str) -> None:
-        """Make a generation's lease: readable by all, which is enough for flock; never removed, since its inode is
+    def make_in_use_lock(self, env: str, name: str) -> None:
+        """Make a generation's in-use lock: readable by all, which is enough for flock; never removed, since its
+        inode is
         the lock.
 
         :raises OSError: where it cannot be made
         """
-        path = self.lease(env, name)
+        path = self.in_use_lock(env, name)
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
         os.chmod(path, 0o444)
         os.utime(path)
 
-    def lease_usable(self, env: str, name: str) -> bool:
-        """Return whether everybody can lease a generation and nobody but the owner can replace what they lease."""
+    def in_use_lock_usable(self, env: str, name: str) -> bool:
+        """Return whether every user can lock a generation and only the owner can replace the file that they
+        in-use lock.
+        """
         try:
-            status = os.lstat(self.lease(env, name))
+            status = os.lstat(self.in_use_lock(env, name))
         except OSError:
             return False
         return status.st_mode & 0o170444 == 0o100444 and not status.st_mode & 0o022
 
     def keep(self, plan: dict[str, Any], name: str) -> None:
-        """Write down a generation's plan and make its lease: before its mark, so that a complete one always has both.
+        """Write down a generation's plan and make its in-use lock: before its mark, so that a complete one always
+        has both.
 
         :raises OSError: where that cannot be done
         """
         self.write_state(os.path.join("locks", plan["name"], name + ".json"), plan)
-        self.make_lease(plan["name"], name)
+        self.make_in_use_lock(plan["name"], name)
 
     def activate(self, env: str, name: str) -> dict[str, Any]:
         """Publish a complete generation: one link is swapped. Return `changed` and `previous` (a name or None).
@@ -318,7 +325,7 @@ class Store:
     # -- collecting ----------------------------------------------------------------------------------------------
 
     def candidates(self, env: str, keep_previous: int, min_age: float, now: Optional[float] = None) -> list[str]:
-        """Return the generations that may be collected unless somebody leases them.
+        """Return the generations that may be collected unless they are in use.
 
         Kept are the published one, the `keep_previous` ones published before it, and all that were retired (or built,
         or staged again) less than `min_age` seconds ago. An unfinished tree that is not published has no age to
@@ -335,7 +342,7 @@ class Store:
                 continue
             path = self.path(env, name)
             times = [retired.get(name, 0.0)]
-            for item in (self.lease(env, name), path):
+            for item in (self.in_use_lock(env, name), path):
                 with contextlib.suppress(OSError):
                     times.append(os.lstat(item).st_mtime)
             if tree.read_mark(path) is None or now - max(times) >= min_age:
@@ -343,26 +350,26 @@ class Store:
         return found
 
     def collect(self, env: str, keep_previous: int = 1, min_age: float = 14 * 86400) -> dict[str, list[str]]:
-        """Remove what `candidates` names and nobody leases; return the names `removed` and `leased`.
+        """Remove what `candidates` names and is not in use; return the names `removed` and `in_use`.
 
         :param min_age: seconds; should be longer than the longest job, since a program started by a bare path has no
-            lease
+            in-use lock
         :raises Problem: where the lock cannot be had, or something cannot be removed
         """
-        removed, leased = [], []
+        removed, in_use = [], []
         with self.locked(env, "clean"), reported(f"generations of environment {env} cannot be collected"):
             for name in self.candidates(env, keep_previous, min_age):
-                self.make_missing_lease(env, name)
-                handle = os.open(self.lease(env, name), os.O_RDONLY | os.O_CLOEXEC)
+                self.make_missing_in_use_lock(env, name)
+                handle = os.open(self.in_use_lock(env, name), os.O_RDONLY | os.O_CLOEXEC)
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     if name not in self.candidates(env, keep_previous, min_age):
-                        continue  # staged again between the look and the lease
+                        continue  # staged again between the look and the in-use lock
                     trash = self.path(env, f".{name}.trash")
-                    # whoever waits for the lease finds nothing after this, and looks at the link again
+                    # whoever waits for the in-use lock finds nothing after this, and looks at the link again
                     os.rename(self.path(env, name), trash)
                 except BlockingIOError:
-                    leased.append(name)
+                    in_use.append(name)
                     continue
                 finally:
                     os.close(handle)
@@ -370,13 +377,13 @@ class Store:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.plan_file(env, name))
                 removed.append(name)
-        return {"removed": removed, "leased": leased}
+        return {"removed": removed, "in_use": in_use}
 
-    def make_missing_lease(self, env: str, name: str) -> None:
-        """Make a lease where there is none, without counting as wanted."""
+    def make_missing_in_use_lock(self, env: str, name: str) -> None:
+        """Make an in-use lock where there is none, without counting as wanted."""
         with contextlib.suppress(FileExistsError):
-            os.close(os.open(self.lease(env, name), os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
-            os.utime(self.lease(env, name), (0, 0))
+            os.close(os.open(self.in_use_lock(env, name), os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+            os.utime(self.in_use_lock(env, name), (0, 0))
 
     def withdraw(self, env: str) -> bool:
         """Remove an environment's link, so that nobody starts with it any more; generations go when they are collected.
@@ -393,7 +400,7 @@ class Store:
         with self._locked_alone(env, "withdraw"), reported(f"{link} cannot be removed"):
             name = self.published(env)
             with contextlib.suppress(FileNotFoundError):  # its age counts from now
-                os.utime(self.lease(env, name or ""))
+                os.utime(self.in_use_lock(env, name or ""))
             for path in (link, os.path.join(self.state, env + ".json")):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)

@@ -323,15 +323,15 @@ def _result(host: Host, depth: str) -> dict[str, Any]:
         "around": around.value,
         "drift": [drift.to_json() for drift in real],
         "notes": [drift.to_json() for drift in host.drifts if drift.severity == NOTE],
-        "mend": mend(host.name, real, depth),
+        "repair": repair(host.name, real, depth),
         "facts": host.facts,
     }
 
 
-def mend(host: str, drifts: Sequence[Drift], depth: str = "stats") -> list[str]:
-    """How to mend a host: one command for all that site.yml mends, a sentence for each other kind.
+def repair(host: str, drifts: Sequence[Drift], depth: str = "stats") -> list[str]:
+    """How to repair a host: one command for all that site.yml repairs, a sentence for each other kind.
 
-    :param depth: how deep was looked; site.yml has to look as deep, or it finds nothing to mend
+    :param depth: how deep was looked; site.yml has to look as deep, or it finds nothing to repair
     """
     lines = []
     if roles := {drift.role for drift in drifts} - {""}:

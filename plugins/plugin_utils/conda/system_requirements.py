@@ -1,6 +1,7 @@
-"""The floor: the least that every host of the fleet offers, given to the solver as virtual packages.
+"""The system requirements: the least that every host of the fleet offers, given to the solver as virtual packages.
 
-A lock is solved on a machine that need not have a GPU, for hosts that nobody asked: the floor is what they promise.
+A lock is solved on a machine that need not have a GPU, for hosts that nobody asked: the system requirements is what
+they promise.
 Installing from a lock checks none of it, so hosts are checked against it as well.
 """
 
@@ -15,7 +16,8 @@ _VERSION = re.compile(r"[0-9]+([.][0-9]+)*\Z")
 _MICROARCH = re.compile(r"[a-z0-9_.]+\Z")
 
 DEFAULTS = {"glibc": "2.28", "linux": "4.18", "osx": "13.0"}
-"""What is assumed where a floor is silent: enterprise distributions of 2019, and macOS of 2022. No CUDA unless
+"""What is assumed where system requirements is silent: enterprise distributions of 2019, and macOS of 2022. No CUDA
+unless
 declared.
 """
 
@@ -28,12 +30,12 @@ _MICROARCHS = {
 }
 
 
-class FloorError(ValueError):
-    """A floor that cannot be understood."""
+class SystemRequirementsError(ValueError):
+    """System requirements that cannot be understood."""
 
 
 @dataclass(frozen=True)
-class Floor:
+class SystemRequirements:
     """Versions as text; `cuda` is None where hosts need have no NVIDIA driver; `microarch` maps platforms to archspec's
     names.
     """
@@ -45,15 +47,18 @@ class Floor:
     microarch: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, data: Any) -> Floor:
-        """Read `lockstep_floor`; raises FloorError."""
+    def parse(cls, data: Any) -> SystemRequirements:
+        """Read `lockstep_system_requirements`; raises SystemRequirementsError."""
         if data is None:
             return cls()
         if not isinstance(data, Mapping):
-            raise FloorError('lockstep_floor is not a mapping; write e.g. {cuda: "12.8", glibc: "2.35"}')
+            raise SystemRequirementsError(
+                'lockstep_system_requirements is not a mapping; write e.g. {cuda: "12.8", glibc: "2.35"}'
+            )
         if unknown := sorted(set(map(str, data)) - {"cuda", "glibc", "linux", "osx", "microarch"}):
-            raise FloorError(
-                f"lockstep_floor: unknown key {', '.join(unknown)}; it has cuda, glibc, linux, osx, microarch"
+            raise SystemRequirementsError(
+                f"lockstep_system_requirements: unknown key {', '.join(unknown)}; "
+                "it has cuda, glibc, linux, osx, microarch"
             )
         values: dict[str, Any] = {}
         for key in ("cuda", "glibc", "linux", "osx"):
@@ -63,11 +68,13 @@ class Floor:
         if isinstance(micro, str):
             micro = {"linux-64": str(micro)}
         if not isinstance(micro, Mapping):
-            raise FloorError("lockstep_floor: microarch is not a mapping; write e.g. {linux-64: x86_64_v3}")
+            raise SystemRequirementsError(
+                "lockstep_system_requirements: microarch is not a mapping; write e.g. {linux-64: x86_64_v3}"
+            )
         for platform, name in micro.items():
             if platform not in _MICROARCHS or not _MICROARCH.match(str(name)):
-                raise FloorError(
-                    f"lockstep_floor: microarch {platform}: {name} is not understood; write e.g. "
+                raise SystemRequirementsError(
+                    f"lockstep_system_requirements: microarch {platform}: {name} is not understood; write e.g. "
                     "{linux-64: x86_64_v3}"
                 )
         return cls(**values, microarch={str(platform): str(name) for platform, name in micro.items()})
@@ -98,7 +105,7 @@ class Floor:
         return [f"cuda-version <={cuda}"] if cuda else []
 
     def recorded(self, platforms: list[str]) -> dict[str, Any]:
-        """Return what a lock for these platforms says about its floor: only what matters for them."""
+        """Return what a lock for these platforms says about its system requirements: only what matters for them."""
         found: dict[str, Any] = {}
         if any(platform.startswith("linux-") for platform in platforms):
             found |= {"glibc": self.glibc, "linux": self.linux} | ({"cuda": self.cuda} if self.cuda else {})
@@ -110,7 +117,11 @@ class Floor:
 
 def _version(key: str, value: Any) -> str:
     if isinstance(value, (float, bool)):
-        raise FloorError(f"lockstep_floor: {key} {value} needs quotes, for 12.10 without them is 12.1")
+        raise SystemRequirementsError(
+            f"lockstep_system_requirements: {key} {value} needs quotes, for 12.10 without them is 12.1"
+        )
     if not _VERSION.match(str(value)):
-        raise FloorError(f'lockstep_floor: {key} {str(value)[:40]!r} is not a version; write e.g. "12.8"')
+        raise SystemRequirementsError(
+            f'lockstep_system_requirements: {key} {str(value)[:40]!r} is not a version; write e.g. "12.8"'
+        )
     return str(value)

@@ -15,7 +15,7 @@ class Locked:
 
     digest: str
     packages: tuple[tuple[str, str, str], ...] = ()
-    floor: Mapping[str, str] = field(default_factory=dict)
+    system_requirements: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Declared:
     shell_line: str = ""
     condarc: str | None = None
     condarc_sha256: str | None = None
-    engine: str | None = None
-    engine_wheels: Mapping[str, str] = field(default_factory=dict)
+    rattler: str | None = None
+    rattler_wheels: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     clean: Clean | None = None
-    floor: Mapping[str, str] = field(default_factory=dict)
+    system_requirements: Mapping[str, str] = field(default_factory=dict)

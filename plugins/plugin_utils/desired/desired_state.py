@@ -18,17 +18,17 @@ from typing import Any
 from ...module_utils.host import install_plan
 from ...module_utils.miniconda import install
 from ..conda import lockfile
-from ..conda.system_requirements import Floor, FloorError
+from ..conda.system_requirements import SystemRequirements, SystemRequirementsError
 from . import clean_schedule, condarc
 from .declared import WHEEL, Clean, Declared, DeclaredEnv, Locked
 
 SETTINGS: tuple[str, ...] = (
-    "lockstep_root", "lockstep_tier", "lockstep_envs", "lockstep_locks_dir", "lockstep_channels", "lockstep_floor",
-    "lockstep_maintenance", "lockstep_reports_dir",
+    "lockstep_root", "lockstep_tier", "lockstep_envs", "lockstep_locks_dir", "lockstep_channels",
+    "lockstep_system_requirements", "lockstep_maintenance", "lockstep_reports_dir",
     "miniconda_prefix", "miniconda_version", "miniconda_shell_line",
     "condarc_root", "condarc_prefix", "condarc_channels", "condarc_channel_alias", "condarc_users_may_add_channels",
     "conda_envs_root", "conda_envs_names", "conda_envs_tier", "conda_envs_locks_dir", "conda_envs_channels",
-    "conda_envs_engine_version", "conda_envs_engine_wheels",
+    "conda_envs_rattler_version", "conda_envs_rattler_wheels",
     "conda_clean_root", "conda_clean_weekday", "conda_clean_hour", "conda_clean_minute", "conda_clean_jitter_minutes",
     "conda_clean_scheduler",
 )  # fmt: skip
@@ -83,7 +83,7 @@ def declare(
                 "share; set lockstep_root, and none of the roles' own"
             )
     text = _condarc(settings, root)
-    wheels = settings.get("conda_envs_engine_wheels")
+    wheels = settings.get("conda_envs_rattler_wheels")
     return Declared(
         root=root,
         tier=tier,
@@ -94,11 +94,11 @@ def declare(
         shell_line=_shell_line(settings, prefix),
         condarc=text,
         condarc_sha256=None if text is None else digest_of(text),
-        engine=str(settings["conda_envs_engine_version"]) if settings.get("conda_envs_engine_version") else None,
-        engine_wheels=_wheels(wheels),
+        rattler=str(settings["conda_envs_rattler_version"]) if settings.get("conda_envs_rattler_version") else None,
+        rattler_wheels=_wheels(wheels),
         files=dict(files or {}),
         clean=_clean(settings, root, host),
-        floor=flat_floor(settings.get("lockstep_floor"), "variables"),
+        system_requirements=flat_requirements(settings.get("lockstep_system_requirements"), "variables"),
     )
 
 
@@ -163,7 +163,9 @@ def _cached(cache: Path, path: Path, name: str, channels: Sequence[str] | None, 
             found = _load_cache(place, key)
             if found is None:
                 found = _read_lock(path, name, channels)
-                platforms = {p: [locked.digest, locked.packages, dict(locked.floor)] for p, locked in found.items()}
+                platforms = {
+                    p: [locked.digest, locked.packages, dict(locked.system_requirements)] for p, locked in found.items()
+                }
                 write(place, json.dumps({"key": key, "platforms": platforms}, separators=(",", ":")))
     return found
 
@@ -174,8 +176,8 @@ def _load_cache(place: Path, key: list[Any]) -> dict[str, Locked] | None:
         if data["key"] != key:
             return None
         return {
-            platform: Locked(digest, tuple((n, v, b) for n, v, b in packages), floor)
-            for platform, (digest, packages, floor) in data["platforms"].items()
+            platform: Locked(digest, tuple((n, v, b) for n, v, b in packages), system_requirements)
+            for platform, (digest, packages, system_requirements) in data["platforms"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -199,7 +201,7 @@ def write(path: Path, text: str) -> None:
 
 def _read_lock(path: Path, name: str, channels: Sequence[str] | None) -> dict[str, Locked]:
     lock = lockfile.Lock.loads(path.read_text(encoding="utf-8"), str(path))
-    least = flat_floor(lock.value("floor", {}), str(path))
+    least = flat_requirements(lock.value("system_requirements", {}), str(path))
     found = {}
     for platform in lock.platforms:
         made = lockfile.plan(lock, name, platform, channels=channels)
@@ -254,17 +256,17 @@ def _wheels(value: Any) -> dict[str, str]:
     try:
         return {str(platform): str(wheel["sha256"]).lower() for platform, wheel in value.items()}
     except (AttributeError, KeyError, TypeError):
-        raise DeclareError("conda_envs_engine_wheels should map each platform to {file, sha256}") from None
+        raise DeclareError("conda_envs_rattler_wheels should map each platform to {file, sha256}") from None
 
 
-def flat_floor(value: Any, source: str) -> dict[str, str]:
-    """A floor by the names of conda's virtual packages; `archspec/<platform>` for a level of one platform.
+def flat_requirements(value: Any, source: str) -> dict[str, str]:
+    """System requirements by the names of conda's virtual packages; `archspec/<platform>` for a level of one platform.
 
-    :raises DeclareError: where it is no floor
+    :raises DeclareError: where it is no system requirements
     """
     try:
-        parsed = Floor.parse(value)
-    except FloorError as error:
+        parsed = SystemRequirements.parse(value)
+    except SystemRequirementsError as error:
         raise DeclareError(f"{source}: {error}") from None
     found = {"glibc": parsed.glibc, "linux": parsed.linux, "osx": parsed.osx}
     if parsed.cuda:

@@ -66,14 +66,14 @@ def digest(files: dict[str, HostFile]) -> str:
 
 
 def folder() -> str:
-    """Return the name of the tools' folder below `<root>/engine`."""
+    """Return the name of the tools' folder below `<root>/rattler`."""
     return f"tools-{digest(tools())[:12]}"
 
 
 @cache
 def host_files() -> dict[str, HostFile]:
     """Return all that a host should hold of the project's own files, by path below the root."""
-    files = {f"engine/{folder()}/{path}": file for path, file in tools().items()}
+    files = {f"rattler/{folder()}/{path}": file for path, file in tools().items()}
     files["bin/lockstep-run"] = HostFile((FILES / "lockstep-run").read_text("utf-8"), 0o755)
     clean = (FILES / "lockstep-clean.in").read_text("utf-8").replace("@TOOLS@", folder())
     files["bin/lockstep-clean"] = HostFile(clean, 0o755)

@@ -17,7 +17,7 @@ from ...module_utils.host import install_plan as plans
 from ..conda import channels as chan
 from ..conda.locked_package import Package
 from ..conda.lockfile import SUFFIX, Lock, LockError, plan
-from ..conda.system_requirements import Floor, FloorError
+from ..conda.system_requirements import SystemRequirements, SystemRequirementsError
 from ..core import atomic_write
 
 EXPLICIT = ".explicit.txt"
@@ -125,7 +125,7 @@ def render(
             stem + EXPLICIT: _explicit(lock, name, platform, alias, digest),
             stem + REQUIREMENTS: _requirements(lock, name, platform, index, digest) if wheels else None,
         }
-    except (LockError, FloorError) as error:
+    except (LockError, SystemRequirementsError) as error:
         raise ExportError(str(error)) from None
 
 
@@ -196,13 +196,13 @@ def in_order(packages: Iterable[Package]) -> list[Package]:
 
 def _assumed(lock: Lock, platform: str) -> str:
     """Return what the lock says that a machine must have, as conda's virtual packages."""
-    recorded = lock.value("floor", {})
+    recorded = lock.value("system_requirements", {})
     if not isinstance(recorded, dict) or not recorded:
         return "machines that the lock does not describe"
-    floor = Floor.parse(recorded)
+    system_requirements = SystemRequirements.parse(recorded)
     return ", ".join(
         f"{name} {build if name == '__archspec' else version}"
-        for name, version, build in floor.virtual_packages(platform)
+        for name, version, build in system_requirements.virtual_packages(platform)
         if name != "__unix"
     )
 

@@ -1,4 +1,4 @@
-"""The channels that a site allows, asked under its floor and cut-off date."""
+"""The channels that a site allows, asked under its system requirements and cut-off date."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Channel:
     def __init__(self, names: Sequence[str], site: Site) -> None:
         """Read what the site declares; raises SettingsError."""
         self.all = tuple(names)
-        self._floor, self._cutoff = check(site)
+        self._system_requirements, self._cutoff = check(site)
         self._solver = Solver(site.repodata_alias, site.cache)
         self._loop = asyncio.Runner()
 
@@ -41,7 +41,10 @@ class Channel:
         return url.rsplit("/", 2)[0] in {chan.base_url(name, alias) for name in self.all for alias in aliases}
 
     def _question(self, platform: str) -> Question:
-        virtual, constraints = self._floor.virtual_packages(platform), self._floor.constraints(platform)
+        virtual, constraints = (
+            self._system_requirements.virtual_packages(platform),
+            self._system_requirements.constraints(platform),
+        )
         return Question(platform, (), self.all, tuple(virtual), tuple(constraints), self._cutoff)
 
     def names(self, platform: str) -> set[str]:

@@ -98,7 +98,7 @@ def _refusal(stack: str, said: str) -> str:
         )
     if "passphrase" in low:
         return "its secrets cannot be opened. Remedy: set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE."
-    return f"Pulumi refuses: {said[-1000:]}. Remedy: run `pulumi stack output -s {stack}` and mend what it says."
+    return f"Pulumi refuses: {said[-1000:]}. Remedy: run `pulumi stack output -s {stack}` and repair what it says."
 
 
 def _inventory(outputs: Any, source: str, make: str) -> dict[str, Any]:

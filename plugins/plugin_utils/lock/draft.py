@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..conda.system_requirements import Floor
+from ..conda.system_requirements import SystemRequirements
 from ..core.findings import ERROR, Finding, errors
 from ..solve.conda_solver import Solver
 from ..spec.environment_spec import Place
@@ -23,7 +23,7 @@ class Draft:
 
     settings: Settings
     solver: Solver
-    floor: Floor
+    system_requirements: SystemRequirements
     cutoff: dt.datetime | None
     outcome: Outcome
     sizes: dict[str, int] = field(default_factory=dict)

@@ -64,7 +64,7 @@ def _spec_seen_from_lock(draft: Draft) -> str:
 def _custom(draft: Draft, wanted: Spec, platforms: Sequence[str]) -> dict[str, str]:
     """Return the lock's own metadata: what it was made for, each value as JSON."""
     found: dict[str, Any] = {
-        "floor": draft.floor.recorded(list(platforms)),
+        "system_requirements": draft.system_requirements.recorded(list(platforms)),
         "download_bytes": {platform: draft.sizes[platform] for platform in platforms},
     }
     if wanted.variables:

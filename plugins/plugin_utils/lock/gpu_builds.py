@@ -1,4 +1,4 @@
-"""No CPU build by accident where the floor has CUDA and the channel has CUDA builds."""
+"""No CPU build by accident where the system requirements has CUDA and the channel has CUDA builds."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ async def refuse_silent_cpu(draft: Draft, wanted: Spec, question: Question, reco
         build = next(str(r.build) for r in suspects if r.name.normalized == name)
         draft.find(
             "cpu-build",
-            f"{name} would be a CPU build ({build}) on {question.platform}, although the floor has CUDA "
-            f"{draft.floor.cuda} and the channel has CUDA builds of it",
+            f"{name} would be a CPU build ({build}) on {question.platform}, although the system requirements has CUDA "
+            f"{draft.system_requirements.cuda} and the channel has CUDA builds of it",
             "found by trying:"
             + "".join(f"\n    {hint}" for hint in hints)
             + f"\n    if the CPU is meant, say so: `{name}=*=cpu*`",

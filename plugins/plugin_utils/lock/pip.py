@@ -44,8 +44,8 @@ async def _platform(
                 tuple(requirement.text for requirement in wanted.pip),
                 conda,
                 tuple(p for p in kept if p.manager == "pip" and p.name not in moving),
-                draft.floor.glibc,
-                draft.floor.osx,
+                draft.system_requirements.glibc,
+                draft.system_requirements.osx,
                 draft.cutoff,
                 settings.pip_index,
             )

@@ -46,8 +46,8 @@ def question_of(draft: Draft, wanted: Spec, platform: str) -> Question:
             for d in wanted.dependencies
         ),
         tuple(wanted.channels),
-        tuple(draft.floor.virtual_packages(platform)),
-        tuple(draft.floor.constraints(platform)),
+        tuple(draft.system_requirements.virtual_packages(platform)),
+        tuple(draft.system_requirements.constraints(platform)),
         draft.cutoff,
     )
 

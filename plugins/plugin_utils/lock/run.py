@@ -35,10 +35,10 @@ def run(settings: Settings, write: bool) -> list[Outcome]:
 
 
 async def _make(settings: Settings) -> list[Outcome]:
-    floor, cutoff = check(settings)
+    system_requirements, cutoff = check(settings)
     solver = Solver(settings.repodata_alias, settings.cache)
     outcomes = [Outcome(name, settings.locks_dir / settings.tier / f"{name}{SUFFIX}") for name in names(settings)]
-    drafts = [Draft(settings, solver, floor, cutoff, outcome) for outcome in outcomes]
+    drafts = [Draft(settings, solver, system_requirements, cutoff, outcome) for outcome in outcomes]
     await asyncio.gather(*(environment.lock(draft) for draft in drafts))
     _check_update(settings.update, set().union(*(draft.known for draft in drafts)))
     return outcomes

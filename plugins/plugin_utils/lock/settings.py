@@ -11,7 +11,7 @@ from ...module_utils.build import wheels
 from ...module_utils.host import install_plan as plans
 from ...module_utils.host.errors import Problem
 from ..conda import channels as chan
-from ..conda.system_requirements import Floor
+from ..conda.system_requirements import SystemRequirements
 from ..solve.conda_solver import parse_exclude_newer
 from ..spec import lint_rules
 
@@ -26,7 +26,7 @@ class Settings:
     envs: tuple[str, ...] | None = None  # None: every spec there is
     channels: tuple[str, ...] = ("conda-forge",)
     repodata_alias: str = chan.PUBLISHED_ALIAS
-    floor: Any = None
+    system_requirements: Any = None
     platforms: tuple[str, ...] = ("linux-64",)
     exclude_newer: Any = None
     update: tuple[str, ...] = ()
@@ -39,10 +39,12 @@ class SettingsError(ValueError):
     """The site's variables are wrong; the text says which and how to put them right."""
 
 
-def check(settings: Settings) -> tuple[Floor, dt.datetime | None]:
-    """Return the floor and the time up to which packages count; raises SettingsError for a variable that is wrong."""
+def check(settings: Settings) -> tuple[SystemRequirements, dt.datetime | None]:
+    """Return the system requirements and the time up to which packages count; raises SettingsError for a variable
+    that is wrong.
+    """
     try:
-        floor = Floor.parse(settings.floor)
+        system_requirements = SystemRequirements.parse(settings.system_requirements)
         cutoff = parse_exclude_newer(settings.exclude_newer)
         wheels.check_index(settings.pip_index)
         addresses = [chan.published(channel) for channel in settings.channels]
@@ -59,7 +61,7 @@ def check(settings: Settings) -> tuple[Floor, dt.datetime | None]:
         )
     if not settings.channels or not settings.platforms:
         raise SettingsError("lockstep_channels and lockstep_platforms must each name at least one")
-    return floor, cutoff
+    return system_requirements, cutoff
 
 
 def names(settings: Settings) -> list[str]:

@@ -35,7 +35,7 @@ async def _platform(draft: Draft, wanted: Spec, platform: str, old: Lock | None,
     try:
         kept = await kept_records(draft, wanted, question, old)
         records = await newest_records(draft, question, await solver.solve(question, kept), kept)
-        if draft.floor.cuda_on(platform):
+        if draft.system_requirements.cuda_on(platform):
             await refuse_silent_cpu(draft, wanted, question, records)
         draft.sizes[platform] = sum(record.size or 0 for record in records)
         return solver.packages(question, records)
@@ -55,7 +55,7 @@ async def _hints(solver: Solver, question: Question, failure: str) -> tuple[list
     try:
         hints, about = await explain_unsat.explain(solver, question, failure)
     except ChannelUnreadable as error:
-        hints = [f"not known how to mend: {error}"]
+        hints = [f"not known how to repair: {error}"]
     for channel, source in zip(question.channels, solver.sources(question), strict=True):
         hints = [hint.replace(source, channel) for hint in hints]
     return [plans.redact(hint) for hint in hints], about

@@ -1,6 +1,6 @@
 """Why a tier has the lock that it has: a small file beside each lock, made to be committed with it.
 
-`<locks_dir>/<tier>/<env>.evidence.json` says which audit proved the lock on the tier before, or that the tier was
+`<locks_dir>/<tier>/<env>.provenance.json` says which audit proved the lock on the tier before, or that the tier was
 rolled back, from what, when and why. It names the lock by its sha256: evidence beside another lock counts for nothing.
 It holds no name of a host, no path and no secret, and a promotion's is the same for the same lock and report. What the
 tier held before stays in `<locks_dir>/<tier>/previous/`, under the same names.
@@ -17,7 +17,7 @@ from typing import Any
 from ..conda import lockfile
 
 SCHEMA = 1
-SUFFIX = ".evidence.json"
+SUFFIX = ".provenance.json"
 PREVIOUS = "previous"
 LIMIT = 1 << 20
 

@@ -51,7 +51,7 @@ def sizes_of(mirror: Mirror, missing: Sequence[Item]) -> dict[str, int]:
             + ", ".join(sorted(absent)[:SHOWN]) + (" and more" if len(absent) > SHOWN else ""),
             "nothing was downloaded",
             "if the channel withdrew a package, lock again; else correct the source (lockstep_mirror_source, "
-            "lockstep_mirror_miniconda_source, lockstep_mirror_engine_source)",
+            "lockstep_mirror_miniconda_source, lockstep_mirror_rattler_source)",
         )  # fmt: skip
     return sizes
 

@@ -85,13 +85,13 @@ def _all_of(problems: Sequence[Problem]) -> Problem:
 
 
 def _indexed_wheel(item: Item) -> str:
-    """Return where an engine's wheel lies that the controller's own pip fetched (or had fetched before)."""
+    """Return where a rattler runtime's wheel lies that the controller's own pip fetched (or had fetched before)."""
     try:
         return str(wheel_cache.wheel(item.path.rpartition("/")[2], item.sha256))
     except Problem as problem:
         raise Problem(
             problem.message, problem.cause,
-            "give the controller a package index (pip config), or set lockstep_mirror_engine_source",
+            "give the controller a package index (pip config), or set lockstep_mirror_rattler_source",
         ) from None  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from ...module_utils.build.rattler_runtime import PLATFORMS as MACHINES
 from ...module_utils.host.errors import Problem
 from ..conda import channels as chan
 from ..conda.locked_package import Package
-from .layout import ENGINE, MINICONDA, SHA256, SIMPLE, below, channel_folder, path_of
+from .layout import MINICONDA, RATTLER, SHA256, SIMPLE, below, channel_folder, path_of
 from .plan import Declared, Item, Wanted
 from .settings import Choice, Extras, Sources
 
@@ -84,7 +84,7 @@ def _package_item(package: Package, sources: Sources) -> Item:
 
 
 def _extra_items(platforms: Sequence[str], extras: Extras, sources: Sources) -> Iterable[tuple[Item | None, str]]:
-    """Yield installers and engine wheels for the Linux platforms (hosts are Linux), or notes on what is missing."""
+    """Yield installers and rattler wheel for the Linux platforms (hosts are Linux), or notes on what is missing."""
     for platform in platforms:
         if not platform.startswith("linux-"):
             continue
@@ -98,20 +98,20 @@ def _extra_items(platforms: Sequence[str], extras: Extras, sources: Sources) -> 
             _check(file, sha256, "miniconda_installers")
             base = below(sources.alias, MINICONDA) if sources.mirror else sources.miniconda
             yield Item(f"{MINICONDA}/{file}", sha256, "miniconda", "Miniconda3", version, below(base, file)), ""
-        for table in extras.engine_wheels:
+        for table in extras.rattler_wheels:
             wheel = table.get(platform)
             if wheel is None:
-                yield None, f"conda_envs_engine_wheels has none for {platform}"
+                yield None, f"conda_envs_rattler_wheels has none for {platform}"
                 continue
             try:
                 file, sha256 = str(wheel["file"]), str(wheel["sha256"])
             except (TypeError, KeyError):
-                raise Problem("conda_envs_engine_wheels should map each platform to {file, sha256}") from None
-            _check(file, sha256, "conda_envs_engine_wheels")
-            base = below(sources.alias, ENGINE) if sources.mirror else sources.engine
+                raise Problem("conda_envs_rattler_wheels should map each platform to {file, sha256}") from None
+            _check(file, sha256, "conda_envs_rattler_wheels")
+            base = below(sources.alias, RATTLER) if sources.mirror else sources.rattler
             parts = file.split("-")
             yield (
-                Item(f"{ENGINE}/{file}", sha256, "engine", parts[0], parts[1] if len(parts) > 1 else "",
+                Item(f"{RATTLER}/{file}", sha256, "rattler", parts[0], parts[1] if len(parts) > 1 else "",
                      below(base, file) if base else ""), ""
             )  # fmt: skip
 

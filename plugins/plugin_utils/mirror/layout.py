@@ -2,7 +2,7 @@
 
 <dest>/<channel>/<subdir>/…conda, repodata.json    a channel that conda, micromamba and py-rattler use as it is
 <dest>/<host>/<path>/<subdir>/…                    a channel that locks name by its url, to be served as that host
-<dest>/miniconda/<installer>   <dest>/engine/<wheel>   <dest>/simple/<name>/<wheel>, index.html (PEP 503)
+<dest>/miniconda/<installer>   <dest>/rattler/<wheel>   <dest>/simple/<name>/<wheel>, index.html (PEP 503)
 <dest>/contents.json           what all of it is; last to be written
 <dest>/contents-<tier>.txt     the same for people
 <dest>/.lockstep/              half-done downloads and what was verified; nothing that a client asks for
@@ -17,7 +17,7 @@ from ...module_utils.host import install_plan as plans
 from ...module_utils.host.errors import Problem
 from ..conda import channels as chan
 
-MINICONDA, ENGINE, SIMPLE = "miniconda", "engine", "simple"
+MINICONDA, RATTLER, SIMPLE = "miniconda", "rattler", "simple"
 """Folders beside the channels. A site's variables name them, and the local fleet's channel has the same ones."""
 
 CONTENTS, STATE = "contents.json", ".lockstep"
@@ -37,7 +37,7 @@ def channel_folder(channel: str) -> str:
     """Return a channel's folder in the mirror."""
     base = chan.published(channel)
     folder = path_of(base)
-    if folder.split("/")[0] in (MINICONDA, ENGINE, SIMPLE):
+    if folder.split("/")[0] in (MINICONDA, RATTLER, SIMPLE):
         raise Problem(f"channel {channel} cannot be mirrored", f"the mirror's folder {folder} has another use")
     return folder
 

@@ -13,7 +13,7 @@ class Outcome:
 
     changed: bool = False
     fetched: dict[str, int] = field(default_factory=dict)
-    mended: list[str] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
     pruned: list[str] = field(default_factory=list)
     prunable: dict[str, int] = field(default_factory=dict)
     indexes: list[str] = field(default_factory=list)
@@ -23,7 +23,9 @@ class Outcome:
 
     def difference(self) -> list[str]:
         """Return lines that tell what changed."""
-        lines = [f"{'~' if path in self.mended else '+'} {path}  {_known(size)}" for path, size in self.fetched.items()]
+        lines = [
+            f"{'~' if path in self.repaired else '+'} {path}  {_known(size)}" for path, size in self.fetched.items()
+        ]
         lines += [f"- {path}" for path in self.pruned]
         return lines + [f"~ {path}" for path in self.indexes]
 

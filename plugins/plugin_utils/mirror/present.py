@@ -39,7 +39,7 @@ def missing_items(mirror: Mirror, write: bool) -> list[Item]:
                     mirror.seen.add(dest, item.path, found, write)
                 else:
                     missing.append(item)
-                    mirror.outcome.mended.append(item.path)
+                    mirror.outcome.repaired.append(item.path)
 
         each(mirror, look, doubtful, progress, os.cpu_count() or 2)
     return sorted(missing, key=lambda item: item.path)

@@ -44,11 +44,11 @@ def run(
     locks, notes = read_locks(settings.locks_dir, settings.choice)
     alias, credentials = split_credentials(address_of(settings.sources.alias))
     miniconda, more = split_credentials(address_of(settings.sources.miniconda))
-    engine, yet_more = split_credentials(address_of(settings.sources.engine))
+    rattler, yet_more = split_credentials(address_of(settings.sources.rattler))
     stop = threading.Event()
     fetcher = Fetcher({**more, **yet_more, **credentials}, stop)
     known = _other_mirror(alias, fetcher)
-    sources = replace(settings.sources, alias=alias, miniconda=miniconda, engine=engine, mirror=known is not None)
+    sources = replace(settings.sources, alias=alias, miniconda=miniconda, rattler=rattler, mirror=known is not None)
     want = wanted(locks, settings.choice, settings.extras, sources)
     old_mask = os.umask(0o022)
     try:

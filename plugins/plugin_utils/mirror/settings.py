@@ -23,23 +23,26 @@ class Choice:
 
 @dataclass(frozen=True)
 class Extras:
-    """What hosts need besides packages: versions of Miniconda with the table of installers, and the engine's wheels."""
+    """What hosts need besides packages: versions of Miniconda with the table of installers, and the rattler
+    runtime's wheels.
+    """
 
     miniconda_versions: tuple[str, ...] = ()
     installers: Mapping[str, str] = field(default_factory=dict)
-    engine_wheels: tuple[Mapping[str, Any], ...] = ()
+    rattler_wheels: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where files come from: an address or folder for each. `engine` "": the package index of the controller's pip.
+    """Where files come from: an address or folder for each. `rattler runtime` "": the package index of the
+    controller's pip.
 
     With `mirror` all of it comes from another mirror, as it is laid out there.
     """
 
     alias: str = chan.PUBLISHED_ALIAS
     miniconda: str = ""
-    engine: str = ""
+    rattler: str = ""
     mirror: bool = False
 
 

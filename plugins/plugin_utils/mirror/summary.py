@@ -33,7 +33,7 @@ def sizes(files: Iterable[Mapping[str, Any]]) -> str:
     for file in files:
         count[file["kind"]] = count.get(file["kind"], 0) + 1
         total += file["size"]
-    words = {"conda": "package", "miniconda": "installer", "engine": "engine wheel", "pip": "pip wheel"}
+    words = {"conda": "package", "miniconda": "installer", "rattler": "rattler wheel", "pip": "pip wheel"}
     said = [f"{count[kind]} {words[kind]}{'s' * (count[kind] > 1)}" for kind in words if kind in count]
     return ", ".join([*said, human(total)])
 

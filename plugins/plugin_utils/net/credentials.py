@@ -95,7 +95,7 @@ def _bad_netrc(error: Exception) -> Problem:
     """Return what is wrong with a netrc file, without the parser's words: it quotes what it stumbled over."""
     where = getattr(error, "filename", None) or os.environ.get("NETRC") or "~/.netrc"
     line = getattr(error, "lineno", None)
-    why, remedy = "it is not a netrc file", "mend it, or name another one in the environment variable NETRC"
+    why, remedy = "it is not a netrc file", "repair it, or name another one in the environment variable NETRC"
     if isinstance(error, OSError):
         why = error.strerror or str(error)
     elif "permissive" in str(error) or "owner" in str(error):

@@ -48,7 +48,7 @@ def until_it_works(
                 raise Problem(
                     f"{redact(source)} is not the file that is locked",
                     str(error),
-                    "if the channel replaced it, lock again; if a proxy or mirror damages it, mend that",
+                    "if the channel replaced it, lock again; if a proxy or mirror damages it, repair that",
                 ) from None
         except Passing as error:
             if reached() > furthest:

@@ -1,4 +1,4 @@
-"""The controller's cache of the engine's wheels: fetched once, by name, version and sha256."""
+"""The controller's cache of the rattler runtime's wheels: fetched once, by name, version and sha256."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def wheel(file: str, sha256: str, source: str = "", cache: Path | None = None) -
     folder = (cache or cache_dir()) / "wheels"
     match = FILE.match(file)
     if not match:
-        raise Problem(f"conda_envs_engine_wheels: {file!r} is not a wheel's file name")
+        raise Problem(f"conda_envs_rattler_wheels: {file!r} is not a wheel's file name")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{sha256[:16]}-{file}"
@@ -59,13 +59,13 @@ def wheel(file: str, sha256: str, source: str = "", cache: Path | None = None) -
                 found = sha256_of(got)
                 if found != sha256:
                     raise Problem(
-                        f"the engine's wheel {file} is not the declared one",
+                        f"the rattler runtime's wheel {file} is not the declared one",
                         f"its sha256 is {found}, declared is {sha256}",
-                        "look why the source delivers another file; mend conda_envs_engine_wheels if that is wrong",
+                        "look why the source delivers another file; repair conda_envs_rattler_wheels if that is wrong",
                     )
                 got.replace(path)
     except OSError as error:
-        raise Problem(f"the engine's wheel cannot be put into {folder}", str(error)) from None
+        raise Problem(f"the rattler runtime's wheel cannot be put into {folder}", str(error)) from None
     return path
 
 
@@ -79,16 +79,18 @@ def _fetch(file: str, match: re.Match[str], sha256: str, source: str, to: Path) 
                 data = answer.read()
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise Problem(
-                f"the engine's wheel cannot be fetched from {redact(url)}",
+                f"the rattler runtime's wheel cannot be fetched from {redact(url)}",
                 str(error) or type(error).__name__,
-                "check conda_envs_engine_wheel_source",
+                "check conda_envs_rattler_wheel_source",
             ) from None
         path.write_bytes(data)
         return path
     if source:
         origin = Path(source.removeprefix("file://")).expanduser() / file
         if not origin.is_file():
-            raise Problem(f"the engine's wheel is not at {origin}", remedy="check conda_envs_engine_wheel_source")
+            raise Problem(
+                f"the rattler runtime's wheel is not at {origin}", remedy="check conda_envs_rattler_wheel_source"
+            )
         shutil.copyfile(origin, path)
         return path
     name, version = match["name"].replace("_", "-"), match["version"]
@@ -103,8 +105,8 @@ def _fetch(file: str, match: re.Match[str], sha256: str, source: str, to: Path) 
     if done.returncode or not path.is_file():
         said = [line for line in (done.stderr or done.stdout).splitlines() if "notice" not in line]
         raise Problem(
-            f"the engine's wheel {file} cannot be fetched",
+            f"the rattler runtime's wheel {file} cannot be fetched",
             "pip said: " + " | ".join(redact(line) for line in said[-4:])[-700:],
-            "give the controller a package index (pip config), or set conda_envs_engine_wheel_source",
+            "give the controller a package index (pip config), or set conda_envs_rattler_wheel_source",
         )
     return path

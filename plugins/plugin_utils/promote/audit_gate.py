@@ -262,7 +262,7 @@ def _differs(name: str, verdict: str, drift: Sequence[Mapping[str, Any]], env: s
     first = f"{drift[0]['subject']}: {drift[0]['detail']}" if drift else f"{env or 'the host'} is not in parity"
     more = f" (and {len(drift) - 1} more)" if len(drift) > 1 else ""
     remedy = (
-        f"run site.yml --limit {name} where it can mend that, then audit again"
+        f"run site.yml --limit {name} where it can repair that, then audit again"
         if verdict == Verdict.DRIFT.value
         else "make the host readable, or declare its maintenance (lockstep_maintenance), then audit again"
     )

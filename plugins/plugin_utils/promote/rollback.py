@@ -143,7 +143,7 @@ def _named(digests: Mapping[str, str], wanted: Sequence[str]) -> bool:
 def rebuild(settings: Settings, looked: Looked, records: Mapping[str, Any]) -> tuple[bytes, list[str]]:
     """Make the lock again from the plans that hosts kept of the generation that was live before.
 
-    :param records: what module `env_record` gave, by host; nothing in it is trusted
+    :param records: what module `env_info` gave, by host; nothing in it is trusted
     :returns: the lock's bytes, and what the records could not tell
     :raises RollbackError: where they tell nothing, contradict each other, or what they tell is not acceptable
     """
@@ -243,9 +243,9 @@ def _lock(settings: Settings, current: Lock | None, chosen: Mapping[str, Mapping
         raise RollbackError(f"the hosts' records of {settings.env} have different variables for different platforms")
     custom: dict[str, Any] = {"download_bytes": sizes} if any(sizes.values()) else {}
     lost = []
-    if current and "floor" in current.custom:
-        custom["floor"] = current.value("floor")
-        lost.append("the floor that it was solved for is not in the records: the current lock's is taken")
+    if current and "system_requirements" in current.custom:
+        custom["system_requirements"] = current.value("system_requirements")
+        lost.append("the system requirements that it was solved for is not in the records: the current lock's is taken")
     if current and "exclude_newer" in current.custom:
         custom["exclude_newer"] = current.value("exclude_newer")
         lost.append(

@@ -1,4 +1,5 @@
-"""Solve for a platform with py-rattler: strict channel priority, a floor instead of this machine, from a channel or a
+"""Solve for a platform with py-rattler: strict channel priority, system requirements instead of this machine, from a
+channel or a
 copy of it.
 """
 

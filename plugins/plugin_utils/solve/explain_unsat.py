@@ -51,7 +51,7 @@ def _causes(failure: str, most: int) -> list[str]:
     """Return the lines of the solver's explanation where its branches end, each once; the last lines if it has none."""
     lines = [line.strip(" \t│├└─") for line in failure.splitlines() if line.strip(" \t│├└─")]
     ends = [line for line in lines if line.endswith(("no candidates were found.", "cannot be fulfilled"))]
-    ends.sort(key=lambda line: not line.startswith("the constraint"))  # the floor's cap tells most
+    ends.sort(key=lambda line: not line.startswith("the constraint"))  # the system requirements' cap tells most
     return list(dict.fromkeys(ends))[:most] or lines[-most:]
 
 
@@ -116,10 +116,14 @@ def assumed(questions: Sequence[Question]) -> str:
     common.
     """
     told = [_assumed(question) for question in questions]
-    floor = ", ".join(item for item in told[0] if all(item in other for other in told))
+    system_requirements = ", ".join(item for item in told[0] if all(item in other for other in told))
     cutoff = questions[0].exclude_newer
     extra = f"no package newer than {cutoff:%Y-%m-%dT%H:%M:%SZ} (lockstep_exclude_newer)" if cutoff else ""
-    return ", ".join(part for part in (f"{floor} (lockstep_floor)" if floor else "", extra) if part)
+    return ", ".join(
+        part
+        for part in (f"{system_requirements} (lockstep_system_requirements)" if system_requirements else "", extra)
+        if part
+    )
 
 
 def _assumed(question: Question) -> list[str]:
@@ -223,11 +227,11 @@ def _relaxations(question: Question) -> Iterable[Relaxed]:
         yield Relaxed(5, f"without `{text}`", without, index=index)
     if question.exclude_newer:
         yield Relaxed(2, "without lockstep_exclude_newer", replace(question, exclude_newer=None))
-    yield from _floors(question)
+    yield from _system_requirements(question)
 
 
-def _floors(question: Question) -> Iterable[Relaxed]:
-    """Raise one value of the floor step by step; the first step that helps is told."""
+def _system_requirements(question: Question) -> Iterable[Relaxed]:
+    """Raise one value of the system requirements step by step; the first step that helps is told."""
     have = {name: version for name, version, _ in question.virtual_packages}
     linux = question.platform.startswith("linux-")
     steps: list[tuple[str, Iterable[str]]] = [("glibc", _GLIBC), ("cuda", _CUDA)] if linux else [("osx", _OSX)]
@@ -237,20 +241,24 @@ def _floors(question: Question) -> Iterable[Relaxed]:
             if present is not None and _number(version) <= _number(present):
                 continue
             said = (
-                f"with floor {key} {version} in place of {present}" if present else f"with a floor of {key} {version}"
+                f"with system requirements {key} {version} in place of {present}"
+                if present
+                else f"with system requirements of {key} {version}"
             )
-            yield Relaxed(3, said, _with_floor(question, key, version), "cuda-version" if key == "cuda" else "", key)
+            yield Relaxed(
+                3, said, _with_system_requirements(question, key, version), "cuda-version" if key == "cuda" else "", key
+            )
     if question.constraints:
         yield Relaxed(
             4,
-            f"without the cap {', '.join(question.constraints)} that the floor asks for",
+            f"without the cap {', '.join(question.constraints)} that the system requirements asks for",
             replace(question, constraints=()),
             "cuda-version",
             "cuda",
         )
 
 
-def _with_floor(question: Question, key: str, version: str) -> Question:
+def _with_system_requirements(question: Question, key: str, version: str) -> Question:
     kept = tuple(item for item in question.virtual_packages if item[0] != f"__{key}")
     constraints = (f"cuda-version <={version}",) if key == "cuda" else question.constraints
     return replace(question, virtual_packages=(*kept, (f"__{key}", version, "0")), constraints=constraints)

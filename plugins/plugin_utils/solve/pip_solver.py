@@ -55,7 +55,7 @@ class PipQuestion:
     """What uv is asked for one environment on one platform.
 
     `conda` are the packages that the channel brings; `kept` the wheels of the former lock, which stay if they can;
-    `glibc` and `osx` the floor's versions.
+    `glibc` and `osx` the system requirements' versions.
     """
 
     platform: str
@@ -116,7 +116,7 @@ def _python(question: PipQuestion) -> str:
 
 
 def _ranks(question: PipQuestion, python: str) -> dict[tags.Tag, int]:
-    """Return the tags (PEP 425) that fit a platform with its floor, the best having the least rank."""
+    """Return the tags (PEP 425) that fit a platform with its system requirements, the best having the least rank."""
     machine = _MACHINES[question.platform]
     version = tuple(int(part) for part in python.split(".")[:2])
     if question.platform.startswith("linux-"):
@@ -203,7 +203,7 @@ def _command(question: PipQuestion, python: str, work: Path, mine: Iterable[str]
 
 
 def target(question: PipQuestion) -> str:
-    """Return uv's name for a platform with its floor; :raises PipUnsolvable: where it has none."""
+    """Return uv's name for a platform with its system requirements; :raises PipUnsolvable: where it has none."""
     machine = _MACHINES.get(question.platform)
     if machine is None:
         raise PipUnsolvable(
@@ -215,7 +215,9 @@ def target(question: PipQuestion) -> str:
     minor = int(question.glibc.split(".")[1])
     known = [tag for tag in _GLIBCS if tag <= minor]
     if not question.glibc.startswith("2.") or not known:
-        raise PipUnsolvable(f"no wheels are made for glibc {question.glibc}", "raise the floor's glibc to 2.17 or more")
+        raise PipUnsolvable(
+            f"no wheels are made for glibc {question.glibc}", "raise the system requirements' glibc to 2.17 or more"
+        )
     return f"{machine}-manylinux_2_{known[-1]}"
 
 

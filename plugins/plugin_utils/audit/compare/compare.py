@@ -15,9 +15,9 @@ from ...desired.declared import Declared
 from .base import base_drift, condarc_drift, shell_drift, strays_drift
 from .drift import DRIFT, NOTE, UNKNOWN, Drift, unknown
 from .environments import environments_drift, lock_of
-from .host_files import engine_drift, tools_drift
+from .host_files import rattler_drift, tools_drift
 from .kinds import Kind
-from .machine import floor_drift, root_drift
+from .machine import requirements_drift, root_drift
 from .schedule import clean_drift
 
 SCHEMA = 1
@@ -65,7 +65,7 @@ def _bounded(found: list[Drift]) -> list[Drift]:
 def _compare(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
     for error in seen["errors"]:
         what, gpu = str(error["what"]), str(error["what"]) in ("cuda", "nvidia-smi")
-        severity = NOTE if gpu and "cuda" not in declared.floor else UNKNOWN
+        severity = NOTE if gpu and "cuda" not in declared.system_requirements else UNKNOWN
         subject = what[4:] if what.startswith("env ") and what[4:] in declared.envs else "host"
         about = "" if subject != "host" else f"{what}: "
         yield Drift(Kind.UNREADABLE, subject, f"{about}{error['why']}", severity=severity)
@@ -74,7 +74,7 @@ def _compare(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
         yield unknown("host", "the machine could not be looked at")
         host = {}
     platform = str(host.get("platform", ""))
-    yield from floor_drift(declared, host, platform)
+    yield from requirements_drift(declared, host, platform)
     if seen.get("absent"):
         yield Drift(Kind.ROOT_MISSING, "host", f"{declared.root} does not exist; nothing is installed", declared.root)
         for name in declared.envs:
@@ -88,7 +88,7 @@ def _compare(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
     yield from shell_drift(declared, seen)
     yield from condarc_drift(declared, seen)
     yield from strays_drift(declared, seen)
-    yield from engine_drift(declared, seen, platform)
+    yield from rattler_drift(declared, seen, platform)
     yield from tools_drift(declared, seen)
     yield from clean_drift(declared, seen)
     yield from environments_drift(declared, seen, platform)

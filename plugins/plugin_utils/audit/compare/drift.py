@@ -18,7 +18,8 @@ SHOWN = 5  # single files named for each sort of problem
 class Drift:
     """One difference between what is declared and what was observed.
 
-    `subject` is an environment's name, `base`, `condarc`, `engine`, `clean` or `host`; `detail` is one line for people.
+    `subject` is an environment's name, `base`, `condarc`, `rattler runtime`, `clean` or `host`; `detail` is one line
+    for people.
     """
 
     kind: Kind
@@ -33,7 +34,7 @@ class Drift:
 
     @property
     def role(self) -> str:
-        """The role that mends it; "" where a person has to."""
+        """The role that repairs it; "" where a person has to."""
         return ABOUT[self.kind].role
 
     def to_json(self) -> dict[str, str]:

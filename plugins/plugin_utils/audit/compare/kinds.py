@@ -1,4 +1,4 @@
-"""What can differ on a host, what each difference means, and how it is mended."""
+"""What can differ on a host, what each difference means, and how it is repaired."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Kind(Enum):
     ROOT_MISSING = "root-missing"
     ROOT_FILESYSTEM = "root-filesystem"
     FOLDER_MODE = "folder-mode"
-    FLOOR = "floor"
+    SYSTEM_REQUIREMENTS = "system_requirements"
     NOT_LOCKED = "not-locked"
     ENV_MISSING = "env-missing"
     ENV_LINK = "env-link"
@@ -35,7 +35,7 @@ class Kind(Enum):
     FILE_ODD = "file-odd"
     FILE_MODE = "file-mode"
     FILE_OWNER = "file-owner"
-    LEASE = "lease"
+    IN_USE_LOCK = "in-use lock"
     PLAN = "plan"
     BASE_MISSING = "base-missing"
     BASE_VERSION = "base-version"
@@ -44,7 +44,7 @@ class Kind(Enum):
     SHELL_LINE = "shell-line"
     CONDARC = "condarc"
     CONDARC_STRAY = "condarc-stray"
-    ENGINE = "engine"
+    RATTLER = "rattler"
     TOOLS = "tools"
     CLEAN_SCHEDULE = "clean-schedule"
     CLEAN_FAILED = "clean-failed"
@@ -55,7 +55,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class About:
-    """What a kind means in one sentence, how it is mended, and which role does that ("" where a person has to)."""
+    """What a kind means in one sentence, how it is repaired, and which role does that ("" where a person has to)."""
 
     sentence: str
     remedy: str
@@ -94,9 +94,9 @@ ABOUT: dict[Kind, About] = {
         "A folder of ours can be written by others, or belongs to somebody else.",
         "Correct its owner and mode (0755), then ask who changed it.",
     ),
-    Kind.FLOOR: About(
-        "The machine offers less than the floor that its environments were locked for.",
-        "Update the driver or the system, or lower lockstep_floor and lock again.",
+    Kind.SYSTEM_REQUIREMENTS: About(
+        "The machine offers less than the system requirements that its environments were locked for.",
+        "Update the driver or the system, or lower lockstep_system_requirements and lock again.",
     ),
     Kind.NOT_LOCKED: About(
         "An environment is declared for this host, and its tier has no lock for it or for this platform.",
@@ -135,8 +135,10 @@ ABOUT: dict[Kind, About] = {
         "conda_envs",
     ),
     Kind.FILE_OWNER: About("A file of an environment belongs to somebody else.", REPAIR, "conda_envs"),
-    Kind.LEASE: About(
-        "The lease file of a generation is missing, so that users cannot protect it from the clean.", SITE, "conda_envs"
+    Kind.IN_USE_LOCK: About(
+        "The in-use lock file of a generation is missing, so that users cannot protect it from the clean.",
+        SITE,
+        "conda_envs",
     ),
     Kind.PLAN: About(
         "The plan that a generation was made from is missing or altered, so that a rollback cannot rely on it.",
@@ -158,7 +160,7 @@ ABOUT: dict[Kind, About] = {
         "Another configuration of conda is there; one that conda reads before ours can loosen it.",
         "Remove the file, or move what it says into the declaration.",
     ),
-    Kind.ENGINE: About("The engine that builds environments is missing or another one.", SITE, "conda_envs"),
+    Kind.RATTLER: About("The rattler runtime that builds environments is missing or another one.", SITE, "conda_envs"),
     Kind.TOOLS: About("One of our own programs on the host is missing or altered.", SITE, "conda_envs"),
     Kind.CLEAN_SCHEDULE: About("The scheduled clean is not set up as declared.", SITE, "conda_clean"),
     Kind.CLEAN_FAILED: About(

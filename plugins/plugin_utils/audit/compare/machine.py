@@ -1,4 +1,6 @@
-"""The machine and the fleet's folder: the floor that locks promise, the file system, the folders' modes."""
+"""The machine and the fleet's folder: the system requirements that locks promise, the file system, the folders'
+modes.
+"""
 
 from __future__ import annotations
 
@@ -37,16 +39,16 @@ def _meets(key: str, offered: str, least: str) -> bool:
     return have + (0,) * (width - len(have)) >= want + (0,) * (width - len(want))
 
 
-def floor_drift(declared: Declared, host: Mapping[str, Any], platform: str) -> Iterator[Drift]:
-    """What the machine lacks of the floor and of what locks promise.
+def requirements_drift(declared: Declared, host: Mapping[str, Any], platform: str) -> Iterator[Drift]:
+    """What the machine lacks of the system requirements and of what locks promise.
 
     `archspec/<platform>` names a level for that platform alone; other keys go with an operating system.
     """
     gpu = host.get("gpu") or {}
     offered = {"cuda": gpu.get("cuda"), "linux": host.get("kernel")}
-    needs: dict[tuple[str, str], list[str]] = {(key, least): [] for key, least in declared.floor.items()}
+    needs: dict[tuple[str, str], list[str]] = {(key, least): [] for key, least in declared.system_requirements.items()}
     for name, env in declared.envs.items():
-        for key, least in env.platforms[platform].floor.items() if platform in env.platforms else ():
+        for key, least in env.platforms[platform].system_requirements.items() if platform in env.platforms else ():
             needs.setdefault((key, least), []).append(name)
     for (key, least), envs in needs.items():
         base, _, only = key.partition("/")
@@ -55,10 +57,10 @@ def floor_drift(declared: Declared, host: Mapping[str, Any], platform: str) -> I
         if not applies or (value is not None and _meets(base, str(value), least)):
             continue
         simulated = " (simulated)" if base == "cuda" and gpu.get("simulated") else ""
-        for_whom = f"the lock of {', '.join(envs)} promises" if envs else "the floor is"
+        for_whom = f"the lock of {', '.join(envs)} promises" if envs else "the system requirements is"
         label = FLOORS.get(base, base)
         what = f"{label} is {value}{simulated}" if value else f"no {label} was found"
-        yield Drift(Kind.FLOOR, "host", f"{what}, and {for_whom} {least}", least, str(value or ""))
+        yield Drift(Kind.SYSTEM_REQUIREMENTS, "host", f"{what}, and {for_whom} {least}", least, str(value or ""))
 
 
 def root_drift(seen: Mapping[str, Any]) -> Iterator[Drift]:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.lockstep.fleet.plugins.modules import engine, env_record, miniconda, text_files
+from ansible_collections.lockstep.fleet.plugins.modules import env_info, managed_files, miniconda, rattler
 
 
 @pytest.fixture(autouse=True)
 def ordinary(monkeypatch: pytest.MonkeyPatch) -> None:
     """Be an ordinary user, as far as the modules can tell."""
-    for module in (engine, miniconda, text_files):
+    for module in (rattler, miniconda, managed_files):
         monkeypatch.setattr(module, "refuse_root", lambda: None)
 
 
@@ -28,7 +28,7 @@ def call(module: Any, capsys: pytest.CaptureFixture[str], **arguments: Any) -> d
 @pytest.mark.parametrize("mode", ["u=rw", "0o9", "-1", "77777", ""])
 def test_a_mode_that_is_none(mode: str, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     files = [{"path": str(tmp_path / "x"), "content": "x", "mode": mode}]
-    answer = call(text_files, capsys, files=files)
+    answer = call(managed_files, capsys, files=files)
     assert answer["failed"] and f"mode {mode!r} is none" in answer["msg"] and not (tmp_path / "x").exists()
 
 
@@ -36,21 +36,21 @@ def test_a_folder_that_somebody_else_has_to_make(tmp_path: Any, capsys: pytest.C
     """A folder of Miniconda's with nothing but a .condarc could not be installed to any more."""
     path = tmp_path / "miniconda/.condarc"
     files = [{"path": str(path), "content": "x", "make_folder": False}]
-    assert call(text_files, capsys, files=files, _ansible_check_mode=True)["changed"]
-    answer = call(text_files, capsys, files=files)
+    assert call(managed_files, capsys, files=files, _ansible_check_mode=True)["changed"]
+    answer = call(managed_files, capsys, files=files)
     assert answer["failed"] and f"{path.parent} is not there" in answer["msg"] and not path.parent.exists()
     path.parent.mkdir()
-    assert call(text_files, capsys, files=files)["changed"] and path.read_text() == "x"
-    assert not call(text_files, capsys, files=files)["changed"]
+    assert call(managed_files, capsys, files=files)["changed"] and path.read_text() == "x"
+    assert not call(managed_files, capsys, files=files)["changed"]
 
 
-def test_a_machine_without_an_engine_has_no_record(
+def test_a_machine_without_a_rattler_has_no_record(
     tmp_path: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = os.uname()
     monkeypatch.setattr(os, "uname", lambda: os.uname_result((*names[:4], "riscv64")))
-    answer = call(env_record, capsys, name="train", root=str(tmp_path))
-    assert answer["failed"] and "no engine for machine type riscv64" in answer["msg"]
+    answer = call(env_info, capsys, name="train", root=str(tmp_path))
+    assert answer["failed"] and "no rattler runtime for machine type riscv64" in answer["msg"]
 
 
 def test_the_diff_says_what_was_thawed(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,9 +82,9 @@ def test_check_mode_works_where_nothing_is_yet(tmp_path: Any, capsys: pytest.Cap
     assert answer["diff"]["before"] == "absent\n" and answer["diff"]["after"] == "ours py312_26.5.3-1\n"
 
 
-def test_a_wheel_of_another_version_is_not_taken_for_the_engine(tmp_path: Any, capsys: Any) -> None:
+def test_a_wheel_of_another_version_is_not_taken_for_the_rattler(tmp_path: Any, capsys: Any) -> None:
     wheel = {"file": "py_rattler-0.28.0-cp310-abi3-x.whl", "sha256": "0" * 64}
     wheels = {"linux-64": wheel, "linux-aarch64": wheel}
     arguments = {"root": str(tmp_path), "wheels": wheels, "_ansible_check_mode": True}
-    assert "is not of version 0.29.0" in call(engine, capsys, **arguments, version="0.29.0")["msg"]
-    assert call(engine, capsys, **arguments, version="0.28.0")["changed"]
+    assert "is not of version 0.29.0" in call(rattler, capsys, **arguments, version="0.29.0")["msg"]
+    assert call(rattler, capsys, **arguments, version="0.28.0")["changed"]

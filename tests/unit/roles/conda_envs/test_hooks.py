@@ -1,4 +1,4 @@
-"""Activation in bash, zsh, dash and fish, and lockstep-run: pinned to a generation, leased as long as anything runs."""
+"""Activation in bash, zsh, dash and fish, and lockstep-run: pinned to a generation, in use as long as anything runs."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ VERSION = "python -c 'import alpha, sys; print(alpha.__version__, sys.prefix)'\n
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_an_activated_shell_keeps_its_generation_and_its_lease(two: Two, shell: str) -> None:
+def test_an_activated_shell_keeps_its_generation_and_its_in_use_lock(two: Two, shell: str) -> None:
     script = (
         activate(shell, two.link) + "echo ready\n" + pause(shell) + VERSION + "echo $CONDA_PREFIX $PYTHONNOUSERSITE\n"
     )
@@ -109,40 +109,40 @@ def test_an_activated_shell_keeps_its_generation_and_its_lease(two: Two, shell: 
     assert child.stdin and child.stdout
     assert child.stdout.readline() == "ready\n"
     two.swap()
-    assert two.collect() == {"removed": [], "leased": [two.old]}
+    assert two.collect() == {"removed": [], "in_use": [two.old]}
     child.stdin.write("go\n")
     child.stdin.flush()
     old = two.store.path("train", two.old)
     assert [child.stdout.readline() for _ in range(3)] == [f"1.0 {old}\n", f"{old} 1\n", "[]\n"]
     if shell == "fish":
-        freed(two.store.lease("train", two.old))  # the holder has to die
-    assert two.collect()["removed"] == [two.old]  # deactivated: the shell lives on, the lease does not
+        freed(two.store.in_use_lock("train", two.old))  # the holder has to die
+    assert two.collect()["removed"] == [two.old]  # deactivated: the shell lives on, the in-use lock does not
     assert child.communicate("\n")[1] == ""
 
 
 @pytest.mark.parametrize("shell", POSIX)
-def test_a_job_that_outlives_its_shell_keeps_the_lease(two: Two, shell: str) -> None:
+def test_a_job_that_outlives_its_shell_keeps_the_in_use_lock(two: Two, shell: str) -> None:
     child = start(shell, activate(shell, two.link) + "sleep 60 >/dev/null 2>&1 &\necho $!\n")
     assert child.stdout
     job = int(child.stdout.readline())
     child.wait()
     two.swap()
-    assert two.collect()["leased"] == [two.old]
+    assert two.collect()["in_use"] == [two.old]
     os.kill(job, 9)
-    freed(two.store.lease("train", two.old))
+    freed(two.store.in_use_lock("train", two.old))
     assert two.collect()["removed"] == [two.old]
 
 
-def test_a_killed_fish_ends_its_lease(two: Two) -> None:
+def test_a_killed_fish_ends_its_in_use_lock(two: Two) -> None:
     if "fish" not in SHELLS:
         pytest.skip("no fish on this machine")
     child = start("fish", activate("fish", two.link) + "echo ready\nread -l x\n")
     assert child.stdout and child.stdout.readline() == "ready\n"
     two.swap()
-    assert two.collect()["leased"] == [two.old]
+    assert two.collect()["in_use"] == [two.old]
     child.kill()
     child.wait()
-    freed(two.store.lease("train", two.old))
+    freed(two.store.in_use_lock("train", two.old))
     assert two.collect()["removed"] == [two.old]
 
 
@@ -166,12 +166,12 @@ def test_stacked_environments_leave_nothing_behind(two: Two, shell: str, before:
         script = ("set -gx PYTHONNOUSERSITE mine\n" if shell == "fish" else "export PYTHONNOUSERSITE=mine\n") + script
     child = start(shell, script)
     assert child.stdin and child.stdout
-    for value, leased in (("1", {two.old, two.new}), ("1", {two.old}), (before, set())):
+    for value, in_use in (("1", {two.old, two.new}), ("1", {two.old}), (before, set())):
         assert child.stdout.readline() == f"[{value}]\n"
-        for name in {two.old, two.new} - leased:
-            freed(two.store.lease("train", name))
-        for name in leased:
-            assert subprocess.run(["flock", "-n", "-x", two.store.lease("train", name), "true"]).returncode
+        for name in {two.old, two.new} - in_use:
+            freed(two.store.in_use_lock("train", name))
+        for name in in_use:
+            assert subprocess.run(["flock", "-n", "-x", two.store.in_use_lock("train", name), "true"]).returncode
         child.stdin.write("go\n")
         child.stdin.flush()
     assert child.communicate()[1] == ""
@@ -183,10 +183,10 @@ def test_dash_leaves_a_taken_descriptor_alone(two: Two) -> None:
 
 
 @pytest.mark.parametrize("shell", POSIX)
-def test_a_blocked_lease_only_warns(two: Two, shell: str) -> None:
-    with held(two.store.lease("train", two.old), "-x"):
+def test_a_blocked_in_use_lock_only_warns(two: Two, shell: str) -> None:
+    with held(two.store.in_use_lock("train", two.old), "-x"):
         out, err = start(shell, activate(shell, two.link) + VERSION).communicate()
-    assert out.startswith("1.0 ") and "no lease on" in err
+    assert out.startswith("1.0 ") and "no in-use lock on" in err
 
 
 class TestRun:
@@ -229,12 +229,12 @@ class TestRun:
         )
         assert done.stdout == "0|a b|*\n", done.stderr
 
-    def test_keeps_the_lease_for_grandchildren(self, two: Two) -> None:
+    def test_keeps_the_in_use_lock_for_grandchildren(self, two: Two) -> None:
         done = self.run(two, "train", "sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo $!")
         two.swap()
-        assert two.collect()["leased"] == [two.old]
+        assert two.collect()["in_use"] == [two.old]
         os.kill(int(done.stdout), 9)
-        freed(two.store.lease("train", two.old))
+        freed(two.store.in_use_lock("train", two.old))
         assert two.collect()["removed"] == [two.old]
 
     def test_late_imports_come_from_the_first_generation(self, two: Two) -> None:

@@ -74,7 +74,7 @@ def test_a_build_is_whole_frozen_and_published(channel: Channel, store: Store) -
     assert (final / "var/gamma").read_text() == "linked\n"  # by the post-link script
     assert not (final / "CACHEDIR.TAG").exists()
     assert (final / SITE / "alpha/__pycache__").is_dir() and (final / "etc/conda/activate.d/00-lockstep.sh").is_file()
-    assert os.lstat(store.lease("train", name)).st_mode & 0o777 == 0o444
+    assert os.lstat(store.in_use_lock("train", name)).st_mode & 0o777 == 0o444
     assert store.kept_plan("train", name) == plan
     assert len(Path(store.pkgs, "urls.txt").read_text().split()) == 4
     # files are shared with the cache, not copied
@@ -154,7 +154,7 @@ def test_damage_is_found_and_repaired_under_a_running_process(channel: Channel, 
     assert result["changed"] and result["repaired"] and result["damage"] == found["damage"]
     assert tree.damage(str(final), "hashes") == []
     assert running.communicate(b"x")[0] == b"beta"
-    assert {p.name for p in final.parent.iterdir()} == {final.name, f".{final.name}.lease"}
+    assert {p.name for p in final.parent.iterdir()} == {final.name, f".{final.name}.inuse"}
     assert build.look(store, plan, "hashes")["state"] == "complete"
 
 
@@ -169,7 +169,7 @@ def test_damage_that_entry_points_lead_to_keeps_no_repair_from_its_test(channel:
     result = build.build(store, plan, FAST)
     assert result["repaired"] and "missing bin/python" in result["damage"]
     assert tree.damage(str(final), "hashes") == []
-    assert {path.name for path in final.parent.iterdir()} == {f".{final.name}.lease", final.name}
+    assert {path.name for path in final.parent.iterdir()} == {f".{final.name}.inuse", final.name}
 
 
 def test_a_repair_that_fails_its_test_in_both_places_leaves_what_was_there(channel: Channel, store: Store) -> None:
@@ -180,7 +180,7 @@ def test_a_repair_that_fails_its_test_in_both_places_leaves_what_was_there(chann
     with pytest.raises(Problem, match=r"the smoke test failed; what was live before still is.*no luck"):
         build.build(store, {**plan, "smoke": "raise SystemExit('no luck')"}, FAST)
     assert (final / "share/extra").read_text() == "mine" and tree.read_mark(str(final))
-    assert {path.name for path in final.parent.iterdir()} == {f".{final.name}.lease", final.name}
+    assert {path.name for path in final.parent.iterdir()} == {f".{final.name}.inuse", final.name}
 
 
 def test_what_a_killed_run_left_at_the_final_path_is_in_no_tests_way(channel: Channel, store: Store) -> None:
@@ -237,7 +237,7 @@ class TestCollect:
         return kept[1]
 
     def test_keeps_the_published_and_the_previous(self, store: Store, names: list[str]) -> None:
-        assert store.collect("train", keep_previous=1, min_age=0) == {"removed": names[:1], "leased": []}
+        assert store.collect("train", keep_previous=1, min_age=0) == {"removed": names[:1], "in_use": []}
         assert store.names("train") == sorted(names[1:])
         assert store.kept_plan("train", names[0]) is None and store.kept_plan("train", names[1])
 
@@ -245,10 +245,10 @@ class TestCollect:
         assert store.candidates("train", 0, 3600) == []
         assert sorted(store.candidates("train", 0, 3600, time.time() + 7200)) == sorted(names[:2])
 
-    def test_keeps_what_is_leased(self, store: Store, names: list[str]) -> None:
-        with held(store.lease("train", names[0]), "-s"):
+    def test_keeps_what_is_holding_in_use_lock(self, store: Store, names: list[str]) -> None:
+        with held(store.in_use_lock("train", names[0]), "-s"):
             found = store.collect("train", keep_previous=0, min_age=0)
-        assert found == {"removed": [names[1]], "leased": [names[0]]}
+        assert found == {"removed": [names[1]], "in_use": [names[0]]}
         assert store.collect("train", keep_previous=0, min_age=0)["removed"] == [names[0]]
 
     def test_no_swap_waits_for_a_clean_of_the_cache(self, store: Store, names: list[str]) -> None:
@@ -269,7 +269,7 @@ class TestCollect:
 
     def test_keeps_what_was_staged_again(self, channel: Channel, store: Store, names: list[str]) -> None:
         for name in names[:2]:
-            os.utime(store.lease("train", name), (0, 0))
+            os.utime(store.in_use_lock("train", name), (0, 0))
             os.utime(store.path("train", name), (0, 0))
         state = Path(store.state, "train.json")
         state.write_text(json.dumps([[name, 1000.0 + i] for i, name in enumerate(names)]))
@@ -277,19 +277,21 @@ class TestCollect:
         assert not build.stage(store, channel.plan("train", "alpha=1.0", "python"), FAST)["changed"]
         assert store.candidates("train", 0, 3600) == [names[1]]
 
-    def test_a_blocked_lease_holds_up_no_run(self, channel: Channel, store: Store, names: list[str]) -> None:
-        """Whoever may read a lease may lock it for ever."""
-        os.utime(store.lease("train", names[0]), (0, 0))
-        with held(store.lease("train", names[0]), "-x"):
+    def test_a_blocked_in_use_lock_holds_up_no_run(self, channel: Channel, store: Store, names: list[str]) -> None:
+        """Whoever may read an in-use lock may lock it for ever."""
+        os.utime(store.in_use_lock("train", names[0]), (0, 0))
+        with held(store.in_use_lock("train", names[0]), "-x"):
             assert not build.stage(store, channel.plan("train", "alpha=1.0", "python"), FAST)["changed"]
-        assert time.time() - os.lstat(store.lease("train", names[0])).st_mtime < 600  # noted as wanted all the same
+        assert (
+            time.time() - os.lstat(store.in_use_lock("train", names[0])).st_mtime < 600
+        )  # noted as wanted all the same
 
     def test_an_unfinished_tree_goes_at_once(self, store: Store, names: list[str]) -> None:
         Path(store.path("train", names[0]), tree.MARK).write_text("")
         assert store.collect("train", 0, 3600)["removed"] == [names[0]]
 
     def test_withdrawing_keeps_the_generations_for_their_age(self, store: Store, names: list[str]) -> None:
-        os.utime(store.lease("train", names[2]), (0, 0))
+        os.utime(store.in_use_lock("train", names[2]), (0, 0))
         assert store.withdraw("train") and store.published("train") is None
         assert names[2] not in store.candidates("train", 0, 3600)
         assert not store.withdraw("train")

@@ -99,14 +99,14 @@ def test_work_that_takes_its_time_without_downloads_is_waited_for(monkeypatch: p
 
 
 @pytest.mark.parametrize(("size", "says"), [(0, "file too short"), (1 << 20, "cannot be used")])
-def test_an_engine_that_is_cut_off_is_named(channel: Channel, store: Store, size: int, says: str) -> None:
-    engine = Path(str(store.engine)) / "rattler"
-    real = engine.resolve()
-    engine.unlink()
-    shutil.copytree(real, engine)
-    library = next(engine.glob("*.so"))
+def test_a_rattler_that_is_cut_off_is_named(channel: Channel, store: Store, size: int, says: str) -> None:
+    rattler = Path(str(store.rattler)) / "rattler"
+    real = rattler.resolve()
+    rattler.unlink()
+    shutil.copytree(real, rattler)
+    library = next(rattler.glob("*.so"))
     os.truncate(library, size)
-    with pytest.raises(Problem, match=rf"the engine in {store.engine} cannot be used.*") as raised:
+    with pytest.raises(Problem, match=rf"the rattler runtime in {store.rattler} cannot be used.*") as raised:
         build.build(store, channel.plan("train", "beta"), FAST)
     assert says in str(raised.value) and "remove that folder" in str(raised.value)
 
@@ -118,6 +118,6 @@ def test_an_engine_that_is_cut_off_is_named(channel: Channel, store: Store, size
 ])  # fmt: skip
 def test_a_base_whose_python_does_not_run_is_named(channel: Channel, store: Store, script: str, says: str) -> None:
     Path(store.python).write_text(f"#!/bin/sh\n{script}\n")
-    with pytest.raises(Problem, match=rf"{store.python} cannot run the engine") as raised:
+    with pytest.raises(Problem, match=rf"{store.python} cannot run the rattler runtime") as raised:
         build.build(store, channel.plan("train", "beta"), FAST)
     assert says in str(raised.value) and "Traceback" not in str(raised.value)

@@ -97,7 +97,7 @@ def test_too_little_room_is_said_in_numbers(tmp_path: Path, monkeypatch: pytest.
         ("", "ended without a word", False),
     ],
 )  # fmt: skip
-def test_errors_of_the_engine_in_words(text: str, says: str, understood: bool) -> None:
+def test_errors_of_the_rattler_in_words(text: str, says: str, understood: bool) -> None:
     problem, known = explain(text, "", plan())
     assert says in str(problem) and known is understood
     if text:

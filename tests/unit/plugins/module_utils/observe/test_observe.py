@@ -182,21 +182,21 @@ PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
     ("no link", lambda f, t: (f.root / "envs/train").unlink(), Kind.ENV_MISSING, "not installed", "train"),
     ("a folder for a link", lambda f, t: ((f.root / "envs/train").unlink(), (f.root / "envs/train").mkdir()),
      Kind.ENV_LINK, "not a link", "train"),
-    ("no lease", lambda f, t: (t.parent / f".{t.name}.lease").unlink(), Kind.LEASE, "lease", "train"),
+    ("no in-use lock", lambda f, t: (t.parent / f".{t.name}.inuse").unlink(), Kind.IN_USE_LOCK, "in-use lock", "train"),
     ("a file that some may not read", lambda f, t: (t / SITE / "six/__init__.py").chmod(0o604), Kind.FILE_MODE, "0604",
      "train"),
-    ("a lease others may write", lambda f, t: (t.parent / f".{t.name}.lease").chmod(0o666), Kind.LEASE, "0666", "train"),
-    ("a lease that is no file", lambda f, t: ((t.parent / f".{t.name}.lease").unlink(),
-                                              os.mkfifo(t.parent / f".{t.name}.lease", 0o444)),
-     Kind.LEASE, "no regular file", "train"),
+    ("an in-use lock others may write", lambda f, t: (t.parent / f".{t.name}.inuse").chmod(0o666), Kind.IN_USE_LOCK, "0666", "train"),
+    ("an in-use lock that is no file", lambda f, t: ((t.parent / f".{t.name}.inuse").unlink(),
+                                              os.mkfifo(t.parent / f".{t.name}.inuse", 0o444)),
+     Kind.IN_USE_LOCK, "no regular file", "train"),
     ("no plan", lambda f, t: (f.root / f"state/locks/train/{t.name}.json").unlink(), Kind.PLAN, "is missing", "train"),
     ("a plan of another", lambda f, t: put(f.root / f"state/locks/train/{t.name}.json", json.dumps(
         plan_of(PACKAGES[:2], f.platform))), Kind.PLAN, "not that of digest", "train"),
     ("half a plan", lambda f, t: put(f.root / f"state/locks/train/{t.name}.json", "{"), Kind.PLAN, "plan", "train"),
     ("a condarc that some may not read", lambda f, t: (f.root / "miniconda/.condarc").chmod(0o604), Kind.CONDARC, "0604",
      "condarc"),
-    ("a gutted engine", lambda f, t: (f.root / "engine/rattler-0.28.0/rattler/rattler.abi3.so").unlink(), Kind.ENGINE,
-     "missing or unfinished", "engine"),
+    ("a gutted rattler runtime", lambda f, t: (f.root / "rattler/0.28.0/rattler/rattler.abi3.so").unlink(), Kind.RATTLER,
+     "missing or unfinished", "rattler"),
     ("a timer of another mode", lambda f, t: (f.home / ".config/systemd/user/lockstep-clean.timer").chmod(0o600),
      Kind.CLEAN_SCHEDULE, "lockstep-clean.timer has mode 0600, not 0644", "clean"),
     ("a folder of generations others may write", lambda f, t: t.parent.chmod(0o777), Kind.FOLDER_MODE,
@@ -216,9 +216,9 @@ PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
     ("another base", lambda f, t: put(f.root / "miniconda" / install.MARK, '{"version": "py311_24.1.0-0"}'),
      Kind.BASE_VERSION, "py311_24.1.0-0", "base"),
     ("no base", lambda f, t: (f.root / "miniconda").rename(f.root / "gone"), Kind.BASE_MISSING, "missing", "base"),
-    ("no engine", lambda f, t: shutil.rmtree(f.root / "engine"), Kind.ENGINE, "rattler-0.28.0", "engine"),
+    ("no rattler runtime", lambda f, t: shutil.rmtree(f.root / "rattler"), Kind.RATTLER, "0.28.0", "rattler"),
     ("an edited program", lambda f, t: put(f.root / "bin/lockstep-run", "#!/bin/sh\nrm -rf /\n", 0o755), Kind.TOOLS,
-     "bin/lockstep-run is altered", "engine"),
+     "bin/lockstep-run is altered", "rattler"),
     ("an edited timer", lambda f, t: put(f.home / ".config/systemd/user/lockstep-clean.timer", "[Timer]\n"),
      Kind.CLEAN_SCHEDULE, "lockstep-clean.timer is altered", "clean"),
     ("a disabled timer", lambda f, t: (f.home / ".config/systemd/user/timers.target.wants/lockstep-clean.timer").unlink(),
@@ -285,7 +285,7 @@ def test_another_digest_names_the_wheels_that_differ(fleet: FakeRoot) -> None:
 
 @pytest.mark.parametrize("part", ["bin", "bin/python", "conda-meta", "lib"])
 def test_a_base_that_cannot_work_is_drift(fleet: FakeRoot, part: str) -> None:
-    """As the role sees it, which mends it: otherwise nobody would call the role."""
+    """As the role sees it, which repairs it: otherwise nobody would call the role."""
     base = fleet.root / "miniconda"
     (base / part).rename(fleet.home / "aside")
     drifts, _ = look(fleet)

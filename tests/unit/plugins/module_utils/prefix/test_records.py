@@ -62,7 +62,7 @@ def test_a_package_for_any_python_is_the_same_for_one_with_other_folders(channel
     assert notes == [] and (final / free["python_site_packages_path"] / "alpha/__init__.py").is_file()
 
 
-def test_a_cache_that_lost_the_entry_points_of_a_package_is_mended(channel: Channel, store: Store) -> None:
+def test_a_cache_that_lost_the_entry_points_of_a_package_is_repaired(channel: Channel, store: Store) -> None:
     built(store, channel, "python", "alpha", name="first")
     (Path(store.pkgs) / "alpha-2.0-pytiny_1/info/link.json").unlink()
     final, notes = built(store, channel, "python", "alpha", "beta")
@@ -90,7 +90,9 @@ def test_an_archive_without_hashes_is_held_to_what_it_was_at_first(channel: Chan
 
 
 def test_a_folder_where_another_package_has_a_link_is_said(channel: Channel, store: Store) -> None:
-    why = records.Mistrust(["missing lib64", "unrecorded __clobbers__/one/lib64"])  # the engine gets there by chance
+    why = records.Mistrust(
+        ["missing lib64", "unrecorded __clobbers__/one/lib64"]
+    )  # the rattler runtime gets there by chance
     plan = channel.plan("train", "beta")
     making = build._Making(store, plan, FAST, (0, 0), build._Clock())
     assert "one package brings a folder where another brings a file or link" in str(making._mistrusted(why))

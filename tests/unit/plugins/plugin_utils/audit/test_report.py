@@ -81,7 +81,7 @@ def test_one_drifted_host_is_named_with_its_first_difference(tmp_path: Path) -> 
     assert "p1" not in reports.failure(report)
     two = next(result for result in report["results"] if result["host"] == "p2")
     assert (two["envs"]["train"]["verdict"], two["around"]) == ("drift", "drift")
-    assert two["mend"] == ["ansible-playbook site.yml --limit p2"]
+    assert two["repair"] == ["ansible-playbook site.yml --limit p2"]
 
 
 @pytest.mark.parametrize("what", ["missing", "of another run", "of another host", "broken", "a folder"])
@@ -131,12 +131,12 @@ def test_a_host_that_gave_no_observation_is_never_in_parity(tmp_path: Path) -> N
     assert audit(tmp_path, mute)["counts"]["unknown"] == 1
 
 
-def test_what_a_deep_look_found_is_mended_by_one_as_deep() -> None:
+def test_what_a_deep_look_found_is_repaired_by_one_as_deep() -> None:
     one = [drift()]
-    assert reports.mend("a b", one) == ["ansible-playbook site.yml --limit 'a b'"]
-    assert reports.mend("h", one, "hashes") == ["ansible-playbook site.yml --limit h -e conda_envs_verify=hashes"]
+    assert reports.repair("a b", one) == ["ansible-playbook site.yml --limit 'a b'"]
+    assert reports.repair("h", one, "hashes") == ["ansible-playbook site.yml --limit h -e conda_envs_verify=hashes"]
     base = [Drift(Kind.BASE_THAWED, "base", "thawed")]
-    assert reports.mend("h", base, "hashes") == ["ansible-playbook site.yml --limit h"]
+    assert reports.repair("h", base, "hashes") == ["ansible-playbook site.yml --limit h"]
 
 
 def test_nothing_audited_proves_nothing(tmp_path: Path) -> None:

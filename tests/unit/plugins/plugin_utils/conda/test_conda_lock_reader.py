@@ -107,7 +107,7 @@ def test_it_reads_what_only_some_locks_have(conda_lock, tmp_path):
         package("on", "2024", "1_0"),
         package(platform="osx-arm64"),
         wheel,
-        custom={"variables": '{"OMP_NUM_THREADS":"4"}', "floor": '{"cuda":"12.8"}'},
+        custom={"variables": '{"OMP_NUM_THREADS":"4"}', "system_requirements": '{"cuda":"12.8"}'},
     ).dumps()
     path = tmp_path / f"x{SUFFIX}"
     path.write_text(whole)

@@ -52,10 +52,13 @@ def test_other_contents_of_the_same_file_stand_out():
 
 def test_what_it_was_made_for():
     lines = lock_diff.diff(
-        lock(custom={"floor": '{"cuda":"12.6"}'}),
-        lock(custom={"floor": '{"cuda":"12.8"}'}, channels=("conda-forge", "ml")),
+        lock(custom={"system_requirements": '{"cuda":"12.6"}'}),
+        lock(custom={"system_requirements": '{"cuda":"12.8"}'}, channels=("conda-forge", "ml")),
     )
-    assert lines == ["! channels conda-forge -> conda-forge, ml", '! floor {"cuda":"12.6"} -> {"cuda":"12.8"}']
+    assert lines == [
+        "! channels conda-forge -> conda-forge, ml",
+        '! system requirements {"cuda":"12.6"} -> {"cuda":"12.8"}',
+    ]
 
 
 def test_platforms_come_and_go():

@@ -47,12 +47,14 @@ def resealed(document) -> str:
 
 
 def test_written_and_read_back():
-    made = lock(custom={"floor": json.dumps({"cuda": "12.8"}), "variables": json.dumps({"OMP_NUM_THREADS": "4"})})
+    made = lock(
+        custom={"system_requirements": json.dumps({"cuda": "12.8"}), "variables": json.dumps({"OMP_NUM_THREADS": "4"})}
+    )
     text = made.dumps()
     again = Lock.loads(text, "x")
     assert again.dumps() == text
     assert set(again.packages) == set(made.packages)
-    assert again.variables == {"OMP_NUM_THREADS": "4"} and again.value("floor") == {"cuda": "12.8"}
+    assert again.variables == {"OMP_NUM_THREADS": "4"} and again.value("system_requirements") == {"cuda": "12.8"}
 
 
 def test_the_same_bytes_whatever_the_order():
@@ -321,7 +323,7 @@ JSONISH = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-SAMPLE = lock(custom={"variables": '{"A": "1"}', "floor": '{"cuda": "12.8"}'}).dumps()
+SAMPLE = lock(custom={"variables": '{"A": "1"}', "system_requirements": '{"cuda": "12.8"}'}).dumps()
 
 
 def paths(data, prefix=()):

@@ -35,7 +35,7 @@ class TestTheLocksFile:
                 pass
         assert path.read_text() == ""
 
-    def test_is_kept_up_to_date_by_the_engine(self, tmp_path: Path) -> None:
+    def test_is_kept_up_to_date_by_the_rattler(self, tmp_path: Path) -> None:
         path = tmp_path / "train.lock"
         with flock.alone(str(path), "environment train", "build", 1) as handle:
             reporter = install_child.Reporter(2, handle)
@@ -113,7 +113,7 @@ def lock_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_role(lock_file: Path, sign: str, progress: object, *more: str) -> subprocess.CompletedProcess[str]:
     task = {
-        "name": "train", "root": "/opt/lockstep", "lock": str(lock_file), "engine_version": "1",
+        "name": "train", "root": "/opt/lockstep", "lock": str(lock_file), "rattler_version": "1",
         "progress": progress,
     }  # fmt: skip
     play = [{"hosts": "all", "gather_facts": False, "tasks": [{"lockstep.fleet.conda_env": task}]}]

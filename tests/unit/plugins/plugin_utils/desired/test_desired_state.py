@@ -136,11 +136,11 @@ def test_what_is_wrong_with_a_lock_is_said_of_its_environment(tmp_path: Path) ->
         ({"lockstep_envs": "train"}, "should be a list of names"),
         ({"lockstep_envs": None}, "lockstep_envs is not set"),
         ({"lockstep_locks_dir": None}, "lockstep_locks_dir is not set"),
-        ({"lockstep_floor": {"cuda": 12.8}}, "needs quotes"),
-        ({"lockstep_floor": {"gpu": "1"}}, "unknown key gpu"),
+        ({"lockstep_system_requirements": {"cuda": 12.8}}, "needs quotes"),
+        ({"lockstep_system_requirements": {"gpu": "1"}}, "unknown key gpu"),
         ({"conda_clean_weekday": "someday", "conda_clean_hour": 1, "conda_clean_minute": 1,
           "conda_clean_jitter_minutes": 1}, "someday"),
-        ({"conda_envs_engine_wheels": {"linux-64": "x"}}, "conda_envs_engine_wheels"),
+        ({"conda_envs_rattler_wheels": {"linux-64": "x"}}, "conda_envs_rattler_wheels"),
         ({"condarc_channels": ["x"], "condarc_channel_alias": "u", "condarc_users_may_add_channels": "perhaps"},
          "condarc_users_may_add_channels"),
     ],
@@ -172,8 +172,8 @@ def test_the_roles_defaults_are_the_ones_declared(tmp_path: Path) -> None:
     values = {name: defaults[name] for name in mine if "{{" not in str(defaults[name])}
     made = desired_state.declare({**given(tmp_path, lockstep_envs=[]), **values}, "h", None)
     assert made.base_version == defaults["miniconda_version"]
-    assert made.engine == defaults["conda_envs_engine_version"]
-    assert set(made.engine_wheels) == set(defaults["conda_envs_engine_wheels"])
+    assert made.rattler == defaults["conda_envs_rattler_version"]
+    assert set(made.rattler_wheels) == set(defaults["conda_envs_rattler_wheels"])
     assert made.clean is not None
     assert "lockstep-clean" in made.clean.cron
 

@@ -102,46 +102,46 @@ class TestEngine:
         self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
     ) -> None:
         missing = rattler_runtime.look(wanted)
-        assert missing["engine"] and sorted(missing["files"]) == sorted(texts)
+        assert missing["rattler"] and sorted(missing["files"]) == sorted(texts)
         assert not Path(wanted.root).exists()  # looking makes nothing
         rattler_runtime.apply(wanted, str(wheel), texts)
-        assert rattler_runtime.look(wanted) == {"engine": False, "files": [], "superseded": []}
+        assert rattler_runtime.look(wanted) == {"rattler": False, "files": [], "superseded": []}
         root = Path(wanted.root)
-        assert (root / "engine/rattler-1.0/.complete").read_text() == wanted.sha256 + "\n"
+        assert (root / "rattler/1.0/.complete").read_text() == wanted.sha256 + "\n"
         assert (root / "bin/lockstep-run").stat().st_mode & 0o777 == 0o755
 
-    def test_mends_what_was_altered_and_removes_what_is_old(
+    def test_repairs_what_was_altered_and_removes_what_is_old(
         self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
     ) -> None:
         rattler_runtime.apply(wanted, str(wheel), texts)
         root = Path(wanted.root)
-        victim = root / "engine" / wanted.tools / "lockstep_host/gc/collect.py"
+        victim = root / "rattler" / wanted.tools / "lockstep_host/gc/collect.py"
         victim.write_text("")
         (root / "bin/lockstep-run").chmod(0o700)
-        for old in ("rattler-0.9", "tools-000000000000", ".rattler-1.0.new"):
-            (root / "engine" / old / "sub").mkdir(parents=True)
+        for old in ("0.9", "tools-000000000000", ".1.0.new"):
+            (root / "rattler" / old / "sub").mkdir(parents=True)
         found = rattler_runtime.look(wanted)
-        assert sorted(found["files"]) == ["bin/lockstep-run", f"engine/{wanted.tools}/lockstep_host/gc/collect.py"]
+        assert sorted(found["files"]) == ["bin/lockstep-run", f"rattler/{wanted.tools}/lockstep_host/gc/collect.py"]
         assert len(found["superseded"]) == 3
         rattler_runtime.apply(wanted, "", texts)
-        assert rattler_runtime.look(wanted) == {"engine": False, "files": [], "superseded": []}
-        assert {p.name for p in (root / "engine").iterdir()} == {wanted.engine, wanted.tools}
+        assert rattler_runtime.look(wanted) == {"rattler": False, "files": [], "superseded": []}
+        assert {p.name for p in (root / "rattler").iterdir()} == {wanted.rattler, wanted.tools}
 
     @pytest.mark.parametrize("harm", [lambda f: f.write_bytes(b"E"), lambda f: f.rename(f.with_name("other.so"))])
-    def test_sees_an_engine_of_which_something_is_missing(
+    def test_sees_a_rattler_of_which_something_is_missing(
         self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str], harm: Callable[[Path], object]
     ) -> None:
         rattler_runtime.apply(wanted, str(wheel), texts)
-        harm(Path(wanted.root, "engine/rattler-1.0/rattler/rattler.abi3.so"))
-        assert rattler_runtime.look(wanted)["engine"]
+        harm(Path(wanted.root, "rattler/1.0/rattler/rattler.abi3.so"))
+        assert rattler_runtime.look(wanted)["rattler"]
         rattler_runtime.apply(wanted, str(wheel), {})
-        assert not rattler_runtime.look(wanted)["engine"]
+        assert not rattler_runtime.look(wanted)["rattler"]
 
-    def test_keeps_an_old_engine_while_something_is_built(
+    def test_keeps_an_old_rattler_while_something_is_built(
         self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
     ) -> None:
         rattler_runtime.apply(wanted, str(wheel), texts)
-        old = Path(wanted.root, "engine/rattler-0.9")
+        old = Path(wanted.root, "rattler/0.9")
         old.mkdir()
         with Store(wanted.root).locked("train"):
             rattler_runtime.apply(wanted, "", {})
@@ -153,7 +153,7 @@ class TestEngine:
         wheel.write_bytes(wheel.read_bytes() + b"x")
         with pytest.raises(Problem, match="not the declared one"):
             rattler_runtime.apply(wanted, str(wheel), texts)
-        assert not list(Path(wanted.root, "engine").glob("*rattler*"))
+        assert not list(Path(wanted.root, "rattler").glob("*rattler*"))
 
 
 class TestWheels:

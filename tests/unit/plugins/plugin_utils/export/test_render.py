@@ -47,7 +47,7 @@ def test_packages_that_need_each_other_are_all_there():
 
 
 def test_the_head_says_what_the_list_cannot_hold():
-    custom = {"variables": '{"A":"it\'s"}', "floor": '{"cuda":"12.9","glibc":"2.31","linux":"5.4"}'}
+    custom = {"variables": '{"A":"it\'s"}', "system_requirements": '{"cuda":"12.9","glibc":"2.31","linux":"5.4"}'}
     made = lock(*lock().packages, package("tiny", "1.0", **WHEEL), custom=custom)
     text = render(made, "train", "linux-64")["train.linux-64.explicit.txt"]
     assert "__linux 5.4, __glibc 2.31, __archspec x86_64, __cuda 12.9" in text

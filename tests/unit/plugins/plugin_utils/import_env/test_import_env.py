@@ -1,4 +1,6 @@
-"""Taking over what is there: prefixes built by the engine and written by hand, exports and recipes of many styles."""
+"""Taking over what is there: prefixes built by the rattler runtime and written by hand, exports and recipes of many
+styles.
+"""
 
 import asyncio
 import json
@@ -103,7 +105,7 @@ def versions(made, platform="linux-64") -> dict[str, str]:
 # prefixes
 
 
-def test_a_generation_of_the_engine_is_taken_over_exactly(tmp_path):
+def test_a_generation_of_the_rattler_is_taken_over_exactly(tmp_path):
     """Built by py-rattler from a lock, read from its files, locked again: the same digest."""
     from rattler.index import index_fs
 
@@ -336,7 +338,7 @@ prefix: /home/joe/miniconda3
 variables:
   OMP_NUM_THREADS: 4
 """,
-        floor={"cuda": "12.9"},
+        system_requirements={"cuda": "12.9"},
     )
     assert dependencies(made) == [
         "python 3.12.*", "cuda-version 12.*", "numpy 1.26.*", "pip", "pytorch-gpu ==2.5.1", "requests ==2.32.3",
@@ -365,7 +367,7 @@ variables:
 
 
 def test_a_cpu_recipe_stays_for_the_cpu(site):
-    made = site.take("dependencies: [python=3.12, pytorch=2.5.1, cpuonly]\n", floor={"cuda": "12.9"})
+    made = site.take("dependencies: [python=3.12, pytorch=2.5.1, cpuonly]\n", system_requirements={"cuda": "12.9"})
     assert dependencies(made) == ["python 3.12.*", "pytorch-cpu 2.5.1.*"]
     assert noted(made, "`cpuonly` -> `pytorch-cpu 2.5.1.*`")
     assert any("cpu" in p.build for p in Lock.loads(made.lock).packages if p.name == "pytorch")
@@ -484,7 +486,7 @@ def test_more_platforms_than_processors(site, monkeypatch):
 def test_builds_for_cuda_and_for_the_cpu_stay_so(site):
     for build, wanted in (("cuda126", "pytorch=*=cuda*"), ("cpu", "pytorch=*=cpu*")):
         prefix = site.prefix("python 3.12", f"pytorch 2.5.1 {build}", "cuda-version 12.8", name=build)
-        made = run(site.settings(prefix, floor={"cuda": "12.9"}), write=False)
+        made = run(site.settings(prefix, system_requirements={"cuda": "12.9"}), write=False)
         assert wanted in dependencies(made) and made.exact, made.notes
         assert {p.build for p in Lock.loads(made.lock).packages if p.name == "pytorch"} == {
             "cuda126_0" if build == "cuda126" else "cpu_generic_0"

@@ -83,7 +83,8 @@ def site(metadata, tmp_path):
     declared = yaml.safe_load((CHECKOUT / "inventory" / "fleet" / "group_vars" / "all.yml").read_text())
     envs = tmp_path / "envs"
     envs.mkdir()
-    return Settings(envs, envs / "locks", "dev", repodata_alias=str(metadata), floor=declared["lockstep_floor"],
+    return Settings(envs, envs / "locks", "dev", repodata_alias=str(metadata),
+                    system_requirements=declared["lockstep_system_requirements"],
                     platforms=tuple(declared["lockstep_platforms"]), cache=tmp_path / "cache")  # fmt: skip
 
 
@@ -131,17 +132,17 @@ def test_a_large_gpu_environment_locks_in_seconds_and_always_alike(site):
 @pytest.mark.parametrize(
     "packages", [("pytorch", "python 3.12.*"), ("jax", "python 3.13.*"), ("pytorch", "torchvision", "python 3.13.*")]
 )
-def test_a_floor_that_is_too_low_for_the_gpu_build_is_noticed(site, packages):
+def test_a_system_requirements_that_is_too_low_for_the_gpu_build_is_noticed(site, packages):
     spec(site, *packages, more="platforms: [linux-64]\n")
-    (outcome,) = run(replace(site, floor={"cuda": "12.4", "glibc": "2.28"}), write=False)
+    (outcome,) = run(replace(site, system_requirements={"cuda": "12.4", "glibc": "2.28"}), write=False)
     assert "cpu-build" in {f.code for f in outcome.findings}, outcome.platforms
 
 
 @needs_metadata
-def test_the_floor_that_would_do_is_named(site):
+def test_the_system_requirements_that_would_do_is_named(site):
     spec(site, "python 3.12.*", "pytorch-gpu", "torchvision", more="platforms: [linux-64]\n")
-    (outcome,) = run(replace(site, floor={"cuda": "12.8", "glibc": "2.28"}), write=False)
-    assert "solvable with floor cuda 12.9 in place of 12.8" in outcome.findings[0].text()
+    (outcome,) = run(replace(site, system_requirements={"cuda": "12.8", "glibc": "2.28"}), write=False)
+    assert "solvable with system requirements cuda 12.9 in place of 12.8" in outcome.findings[0].text()
 
 
 @needs_metadata

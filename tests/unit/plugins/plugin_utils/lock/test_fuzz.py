@@ -173,7 +173,7 @@ def site(tmp_path_factory):
         repodata_alias=str(folder / "channels"),
         platforms=("linux-64", "osx-arm64"),
         cache=folder / "cache",
-        floor={"cuda": "12.8"},
+        system_requirements={"cuda": "12.8"},
     )
 
 
@@ -207,7 +207,7 @@ SAMPLE = yaml.safe_load(
         package("six", "1.17", "pyhd_0", subdir="noarch", dependencies=(("python", ""),)),
         package(platform="osx-arm64"),
         WHEEL,
-        custom={"variables": '{"A": "1"}', "floor": '{"cuda": "12.8"}'},
+        custom={"variables": '{"A": "1"}', "system_requirements": '{"cuda": "12.8"}'},
     ).dumps()
 )
 URLS = [

@@ -177,11 +177,11 @@ def test_an_update_is_not_kept_back_by_what_is_locked(site):
     assert not site.one(update=("python", "numpy")).changed, "no newer one fits the spec"
 
 
-def test_a_changed_spec_or_floor_makes_it_stale(site):
+def test_a_changed_spec_or_system_requirements_makes_it_stale(site):
     site.spec("python 3.12.*", "numpy")
     site.one()
     assert not site.one(write=False).changed
-    assert site.one(write=False, floor={"glibc": "2.35"}).changed
+    assert site.one(write=False, system_requirements={"glibc": "2.35"}).changed
     site.spec("python 3.12.*", "numpy <2")
     assert site.one(write=False).changed
 
@@ -204,24 +204,24 @@ def test_other_contents_under_the_same_name_are_noticed(site):
     assert any("other contents" in line for line in outcome.difference)
 
 
-def test_cuda_is_capped_to_the_floor(site):
+def test_cuda_is_capped_to_the_system_requirements(site):
     site.spec("python", "cuda-version 12.*")
-    site.one(floor={"cuda": "12.8"})
+    site.one(system_requirements={"cuda": "12.8"})
     assert site.versions()["cuda-version"] == "12.8"
-    site.one(floor={"cuda": "12.9"}, upgrade=True)
+    site.one(system_requirements={"cuda": "12.9"}, upgrade=True)
     assert site.versions()["cuda-version"] == "12.9"
 
 
 def test_cuda_is_for_linux_only(site):
     site.spec("torch-like", "python 3.12.*")
-    site.one(floor={"cuda": "12.9"}, platforms=("linux-64", "osx-arm64"))
+    site.one(system_requirements={"cuda": "12.9"}, platforms=("linux-64", "osx-arm64"))
     builds = {p.platform: p.build for p in site.lock().packages if p.name == "torch-like"}
     assert builds == {"linux-64": "cuda129_0", "osx-arm64": "cpu_0"}
 
 
 def test_a_gpu_environment_that_would_become_a_cpu_build_is_an_error(site):
     site.spec("torch-like")
-    outcome = site.one(floor={"cuda": "12.8"})
+    outcome = site.one(system_requirements={"cuda": "12.8"})
     assert [f.code for f in outcome.findings] == [
         "cpu-build"
     ] and "torch-like would be a CPU build" in outcome.findings[0].text()
@@ -230,13 +230,13 @@ def test_a_gpu_environment_that_would_become_a_cpu_build_is_an_error(site):
 
 def test_what_keeps_the_cuda_build_away_is_named(site):
     site.spec("python", "torch-like 2.*", "cuda-version 12.6.*")
-    (finding,) = site.one(floor={"cuda": "12.9"}).findings
+    (finding,) = site.one(system_requirements={"cuda": "12.9"}).findings
     assert finding.code == "cpu-build" and finding.line == 4
     assert "a CUDA build with `cuda-version` in place of `cuda-version 12.6.*`" in finding.remedy
     assert "`torch-like=*=cpu*`" in finding.remedy
     site.spec("torch-like 2.*")
-    (finding,) = site.one(floor={"cuda": "12.8"}).findings
-    assert "a CUDA build with floor cuda 12.9 in place of 12.8" in finding.remedy
+    (finding,) = site.one(system_requirements={"cuda": "12.8"}).findings
+    assert "a CUDA build with system requirements cuda 12.9 in place of 12.8" in finding.remedy
 
 
 def test_a_framework_whose_newest_version_has_no_cuda_build_yet(site):
@@ -250,14 +250,14 @@ def test_a_framework_whose_newest_version_has_no_cuda_build_yet(site):
         ("trainer", "with `pytorch=*=*cuda*` besides (then pytorch 2.0)"),
     ]:
         site.spec(wish)
-        (finding,) = site.one(floor={"cuda": "12.9"}).findings
+        (finding,) = site.one(system_requirements={"cuda": "12.9"}).findings
         assert finding.code == "cpu-build" and "pytorch would be a CPU build (cpu_0)" in finding.message
         assert finding.remedy.count("a CUDA build") == 1 and f"a CUDA build {way}" in finding.remedy
     for wish in ("pytorch >=2 *cuda*", "pytorch=*=*cuda*"):
         site.spec(wish)
-        assert site.codes(floor={"cuda": "12.9"}) == [] and site.versions()["pytorch"] == "2.0"
+        assert site.codes(system_requirements={"cuda": "12.9"}) == [] and site.versions()["pytorch"] == "2.0"
     site.spec("pytorch=*=cpu*")
-    assert site.codes(floor={"cuda": "12.9"}) == [] and site.versions()["pytorch"] == "2.1"
+    assert site.codes(system_requirements={"cuda": "12.9"}) == [] and site.versions()["pytorch"] == "2.1"
 
 
 def test_the_cpu_for_one_package_is_not_the_cpu_for_all(site):
@@ -268,7 +268,7 @@ def test_the_cpu_for_one_package_is_not_the_cpu_for_all(site):
     site.channel.add("faiss-cpu", "1.0", "0")
     for beside in ("torch-like=*=cpu*", "faiss-cpu"):
         site.spec("pytorch", "torchvision", beside)
-        found = site.one(floor={"cuda": "12.6"}).findings
+        found = site.one(system_requirements={"cuda": "12.6"}).findings
         assert [(f.code, f.line) for f in found] == [("cpu-build", 2), ("cpu-build", 3)]
     for wishes in (
         ("pytorch-cpu", "torchvision", "pytorch"),
@@ -276,25 +276,25 @@ def test_the_cpu_for_one_package_is_not_the_cpu_for_all(site):
         ("pytorch", "torchvision=*=cpu*"),
     ):
         site.spec(*wishes)
-        assert site.codes(floor={"cuda": "12.6"}) == [], wishes
+        assert site.codes(system_requirements={"cuda": "12.6"}) == [], wishes
 
 
 def test_a_cpu_build_that_is_meant_or_usual_is_none(site):
     site.spec("torch-like=*=cpu*")
-    assert site.codes(floor={"cuda": "12.8"}) == []
+    assert site.codes(system_requirements={"cuda": "12.8"}) == []
     site.spec("arrow-like")  # the channel gives the CPU build to everybody
-    assert site.codes(floor={"cuda": "12.8"}) == [] and site.lock().packages[0].build == "h1_1_cpu"
+    assert site.codes(system_requirements={"cuda": "12.8"}) == [] and site.lock().packages[0].build == "h1_1_cpu"
     site.spec("torch-like")
-    assert site.codes(floor={}) == []  # a fleet without GPUs
+    assert site.codes(system_requirements={}) == []  # a fleet without GPUs
 
 
-def test_glibc_and_microarchitecture_are_the_floors(site):
+def test_glibc_and_microarchitecture_are_the_system_requirements(site):
     site.spec("new-glibc")
-    assert site.codes(floor={"glibc": "2.28"}) == ["unsolvable"]
-    assert site.codes(floor={"glibc": "2.35"}) == []
+    assert site.codes(system_requirements={"glibc": "2.28"}) == ["unsolvable"]
+    assert site.codes(system_requirements={"glibc": "2.35"}) == []
     site.spec("fast")
     assert site.codes() == ["unsolvable"]
-    assert site.codes(floor={"microarch": {"linux-64": "x86_64_v3"}}) == []
+    assert site.codes(system_requirements={"microarch": {"linux-64": "x86_64_v3"}}) == []
 
 
 def explained(site, **changes) -> str:
@@ -309,15 +309,18 @@ def test_unsolvable_says_what_would_help(site):
     assert "solvable with `python` in place of `python 3.13.*` (then python 3.12.1)" in text
     assert "solvable without `numpy`" in text and "__glibc=2.28" in text and "solver: " in text
     site.spec("torch-like ==2.0=cuda*")
-    assert "solvable with floor cuda 12.9 in place of 12.8 (then cuda-version 12.9)" in explained(
-        site, floor={"cuda": "12.8"}
+    assert "solvable with system requirements cuda 12.9 in place of 12.8 (then cuda-version 12.9)" in explained(
+        site, system_requirements={"cuda": "12.8"}
     )
     site.spec("new-glibc")
-    assert "solvable with floor glibc 2.35 in place of 2.28" in explained(site)
+    assert "solvable with system requirements glibc 2.35 in place of 2.28" in explained(site)
     site.spec("numpy ==2.0")
     text = explained(site, exclude_newer="2024-01-20")
     assert "solvable without lockstep_exclude_newer" in text
-    assert "(lockstep_floor), no package newer than 2024-01-20T00:00:00Z (lockstep_exclude_newer); found" in text
+    assert (
+        "(lockstep_system_requirements), no package newer than 2024-01-20T00:00:00Z (lockstep_exclude_newer); found"
+        in text
+    )
 
 
 def test_unsolvable_for_several_reasons(site):
@@ -355,7 +358,11 @@ def test_platforms_with_the_same_reasons_are_told_once(site):
     text = explained(site, platforms=("osx-arm64", "linux-64"))
     assert "no solution for linux-64, osx-arm64; found by trying" in text, "they have no virtual package in common"
     text = explained(site, platforms=("linux-64",))
-    assert "no solution for linux-64, assuming __linux=4.18, __glibc=2.28, __archspec=1=x86_64 (lockstep_floor)" in text
+    assert (
+        "no solution for linux-64, assuming __linux=4.18, __glibc=2.28, __archspec=1=x86_64 "
+        "(lockstep_system_requirements)"
+        in text
+    )
 
 
 def test_the_builds_of_an_export_from_elsewhere(site):
@@ -383,7 +390,7 @@ def test_a_channel_that_fails_while_explaining(site, monkeypatch):
 
     monkeypatch.setattr(explain_unsat, "_attempts", gone)
     site.spec("numpy ==9", "python")
-    assert "not known how to mend: gone away" in explained(site)
+    assert "not known how to repair: gone away" in explained(site)
 
 
 def test_a_name_that_does_not_exist(site):
@@ -409,7 +416,7 @@ def test_a_name_that_exists_for_other_platforms(site):
     assert "new-glibc does not exist in conda-forge for osx-arm64, only for linux-64; " in finding.text()
     assert finding.remedy.endswith("`platforms: [linux-64]`") and finding.line == 3
     site.spec("python", "new-glibc", more="platforms: [linux-64]\n")
-    assert site.codes(platforms=("linux-64", "osx-arm64"), floor={"glibc": "2.35"}) == []
+    assert site.codes(platforms=("linux-64", "osx-arm64"), system_requirements={"glibc": "2.35"}) == []
 
 
 def test_what_is_unsolvable_on_one_platform_only(site):
@@ -730,11 +737,11 @@ def test_a_lock_that_is_no_text_is_made_anew(site):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"floor": {"cuda": 12.8}}, "needs quotes"),
-        ({"floor": {"gpu": "1"}}, "unknown key gpu"),
-        ({"floor": [1]}, "not a mapping"),
-        ({"floor": {"glibc": "new"}}, "not a version"),
-        ({"floor": {"microarch": {"x": "y"}}}, "not understood"),
+        ({"system_requirements": {"cuda": 12.8}}, "needs quotes"),
+        ({"system_requirements": {"gpu": "1"}}, "unknown key gpu"),
+        ({"system_requirements": [1]}, "not a mapping"),
+        ({"system_requirements": {"glibc": "new"}}, "not a version"),
+        ({"system_requirements": {"microarch": {"x": "y"}}}, "not understood"),
         ({"exclude_newer": "soon"}, "no date"),
         ({"channels": ("defaults",)}, "defaults"),
         ({"envs": ("other",)}, "no spec for other"),
@@ -757,10 +764,10 @@ def test_wrong_settings_are_explained(site, changes, message):
 
 def test_lines_for_people(site):
     site.spec("python 3.12.*", "torch-like")
-    outcome = site.one(floor={"cuda": "12.9"})
+    outcome = site.one(system_requirements={"cuda": "12.9"})
     assert lines(outcome) == ["train        linux-64          3 packages     3 kB  CUDA 12.9, python 3.12.1  (changed)"]
     assert lines(outcome, written=False)[0].endswith("(would change)")
-    outcome = site.one(floor={"cuda": "12.9"}, write=False)
+    outcome = site.one(system_requirements={"cuda": "12.9"}, write=False)
     assert lines(outcome, written=False)[0].endswith("(as it was)")
 
 
@@ -768,4 +775,4 @@ def test_only_keys_of_the_format(site):
     site.spec("python")
     site.one()
     document = yaml.safe_load(site.text())
-    assert set(document["metadata"]["custom_metadata"]) == {"created_by", "download_bytes", "floor"}
+    assert set(document["metadata"]["custom_metadata"]) == {"created_by", "download_bytes", "system_requirements"}

@@ -23,8 +23,8 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import 
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import locked_package
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror import contents
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.layout import (
-    ENGINE,
     MINICONDA,
+    RATTLER,
     SIMPLE,
     path_of,
     safe,
@@ -88,7 +88,7 @@ def test_a_mirror_holds_what_the_locks_name_and_nothing_else(site: Site, served:
     assert "forge/linux-64/gamma-1.0-htiny_0.conda" in listed, "what a rollback of prod needs"
     assert set(tree_of(dest)) == {
         *listed, "forge/noarch/repodata.json", "forge/linux-64/repodata.json",
-        "miniconda/Miniconda3-py312_26.5.3-1-Linux-x86_64.sh", "engine/py_rattler-1-cp310-abi3-linux_x86_64.whl",
+        "miniconda/Miniconda3-py312_26.5.3-1-Linux-x86_64.sh", "rattler/py_rattler-1-cp310-abi3-linux_x86_64.whl",
         "contents.json", "contents-dev.txt", "contents-prod.txt",
     }  # fmt: skip
     assert (
@@ -181,22 +181,22 @@ def test_a_table_without_what_is_needed(site: Site, served: Source) -> None:
     extras = Extras(("py313_1-1",), {}, ({"linux-aarch64": {"file": "x.whl", "sha256": "ab" * 32}},))
     notes = site.mirror(served.url, extras=extras).notes
     assert notes == ["miniconda_installers has no installer of py313_1-1 for linux-64",
-                     "conda_envs_engine_wheels has none for linux-64"]  # fmt: skip
+                     "conda_envs_rattler_wheels has none for linux-64"]  # fmt: skip
     bad = Extras((), {}, ({"linux-64": {"file": "../x.whl", "sha256": "ab" * 32}},))
     with pytest.raises(Problem, match="not a file's name"):
         site.mirror(served.url, extras=bad)
 
 
-def test_engine_wheels_of_the_controllers_own_pip(site: Site, served: Source, monkeypatch: Any) -> None:
+def test_rattler_wheels_of_the_controllers_own_pip(site: Site, served: Source, monkeypatch: Any) -> None:
     """Without a source for them they come by way of the controller's cache, which pip fills."""
-    file, sha256 = site.extras.engine_wheels[0]["linux-64"].values()
+    file, sha256 = site.extras.rattler_wheels[0]["linux-64"].values()
     monkeypatch.setenv("LOCKSTEP_CACHE", str(site.folder / "cache"))
     (site.folder / "cache/wheels").mkdir(parents=True)
-    shutil.copy(site.upstream / "engine" / file, site.folder / f"cache/wheels/{sha256[:16]}-{file}")
+    shutil.copy(site.upstream / "rattler" / file, site.folder / f"cache/wheels/{sha256[:16]}-{file}")
     sources = Sources(served.url, f"{served.url}/miniconda", "")
-    assert f"+ engine/{file}  size not known" in site.mirror(served.url, write=False, sources=sources).difference()
+    assert f"+ rattler/{file}  size not known" in site.mirror(served.url, write=False, sources=sources).difference()
     site.mirror(served.url, sources=sources)
-    assert (site.folder / "m/engine" / file).read_bytes() == (site.upstream / "engine" / file).read_bytes()
+    assert (site.folder / "m/rattler" / file).read_bytes() == (site.upstream / "rattler" / file).read_bytes()
 
 
 def test_archives_of_the_first_format(site: Site, served: Source) -> None:
@@ -350,7 +350,7 @@ def test_a_full_disk_is_known_before_anything_is_downloaded(site: Site, served: 
 # -- what is there already ---------------------------------------------------------------------------------------------
 
 
-def test_damage_is_found_and_mended(site: Site, served: Source) -> None:
+def test_damage_is_found_and_repaired(site: Site, served: Source) -> None:
     site.mirror(served.url)
     path = site.folder / "m/forge/linux-64" / BIG_FILE
     was, data = path.stat(), path.read_bytes()
@@ -363,7 +363,7 @@ def test_damage_is_found_and_mended(site: Site, served: Source) -> None:
     path.write_bytes(data[:-1] + b"!")
     os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
     assert not site.mirror(served.url).changed, "as documented: size and time are believed"
-    assert site.mirror(served.url, verify=True).mended == [f"forge/linux-64/{BIG_FILE}"]
+    assert site.mirror(served.url, verify=True).repaired == [f"forge/linux-64/{BIG_FILE}"]
     path.unlink()
     assert list(site.mirror(served.url).fetched) == [f"forge/linux-64/{BIG_FILE}"]
     whole(site.folder / "m")
@@ -608,7 +608,7 @@ def test_the_layout_is_that_of_the_local_fleet() -> None:
     variables = (top / "inventory/local/group_vars/all.yml").read_text()
     build = (top / "local/fakes/channel/build.py").read_text()
     assert f'lockstep_channel_alias }}}}/{MINICONDA}"' in variables and f'out / "{MINICONDA}"' in build
-    assert f'lockstep_channel_alias }}}}/{ENGINE}"' in variables and f'out / "{ENGINE}"' in build
+    assert f'lockstep_channel_alias }}}}/{RATTLER}"' in variables and f'out / "{RATTLER}"' in build
     assert f'lockstep_channel_alias }}}}/{SIMPLE}/"' in variables and f'out / "{SIMPLE}"' in build
     assert path_of(f"{ALIAS}/local-forge/noarch") == "local-forge/noarch"
     assert 'CHANNEL = "local-forge"' in build and "channel = out / CHANNEL" in build
@@ -712,7 +712,9 @@ def test_a_proxy_that_refuses(site: Site, served: Source, monkeypatch: Any) -> N
 
 
 def test_credentials_of_a_host(tmp_path: Path, monkeypatch: Any) -> None:
-    """All that downloads reads the netrc file: engine (py-rattler's default client does not), installer, wheels."""
+    """All that downloads reads the netrc file: rattler runtime (py-rattler's default client does not), installer,
+    wheels.
+    """
     from ansible_collections.lockstep.fleet.plugins.module_utils.build import build as generation
     from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda import install
     from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache

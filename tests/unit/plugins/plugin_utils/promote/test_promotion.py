@@ -80,7 +80,7 @@ def test_evidence_is_the_same_again_and_names_no_host_or_path(site: Site, tmp_pa
     other = Site(tmp_path / "other")
     promote(other.settings(), NOW + datetime.timedelta(hours=3), write=True)
     assert other.files() == first
-    shown = first["test/train.evidence.json"].decode()
+    shown = first["test/train.provenance.json"].decode()
     assert "dev-1" not in shown and str(tmp_path) not in shown
 
 
@@ -478,7 +478,7 @@ def test_a_change_meanwhile_is_seen(site: Site) -> None:
 
 def test_evidence_about_another_lock_counts_for_nothing(site: Site) -> None:
     promote(site.settings(), NOW, write=True)
-    data = (site.locks / "test/train.evidence.json").read_bytes()
+    data = (site.locks / "test/train.provenance.json").read_bytes()
     assert provenance.loads(data, site.new.encode()) and not provenance.loads(data, site.old.encode())
     for wrong in (b"", b"[]", b"{}", b"null", json.dumps({**json.loads(data), "rollback": {"at": 3}}).encode()):
         assert provenance.loads(wrong, site.new.encode()) is None
@@ -490,7 +490,7 @@ def test_files_are_readable_by_all(site: Site) -> None:
         promote(site.settings(), NOW, write=True)
     finally:
         os.umask(mask)
-    assert (site.locks / "test/train.evidence.json").stat().st_mode & 0o777 == 0o644
+    assert (site.locks / "test/train.provenance.json").stat().st_mode & 0o777 == 0o644
 
 
 def test_lines_name_digests_and_hosts(site: Site) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
-from ansible_collections.lockstep.fleet.plugins.modules.env_record import find
+from ansible_collections.lockstep.fleet.plugins.modules.env_info import find
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import report
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, Package
@@ -54,7 +54,7 @@ def back(site: Site, write: bool = True, records: Any = None, **other: Any) -> r
 
 
 def record(data: str, platform: str = P, alias: str = "https://conda.anaconda.org", **changes: Any) -> dict[str, Any]:
-    """What module env_record returns of a host that was given this lock."""
+    """What module env_info returns of a host that was given this lock."""
     made = lockfile.plan(Lock.loads(data, "x"), "train", platform, channel_alias=alias) | changes
     packed = base64.b64encode(zlib.compress(json.dumps(made).encode())).decode()
     return {"platform": platform, "generation": made["digest"][:12], "plan": packed}
@@ -114,7 +114,7 @@ def test_other_environments_and_tiers_stay(site: Site) -> None:
     back(site)
     changed = {name for name, data in site.files().items() if before.get(name) != data}
     assert changed <= {f"test/{folder}train{end}" for folder in ("", "previous/")
-                       for end in (".conda-lock.yml", ".evidence.json")}  # fmt: skip
+                       for end in (".conda-lock.yml", ".provenance.json")}  # fmt: skip
 
 
 def test_the_lock_that_was_left_is_not_promoted_again(site: Site) -> None:
@@ -194,14 +194,16 @@ def test_what_the_records_do_not_tell_is_said(site: Site) -> None:
 
 
 def test_what_the_records_do_not_hold_is_the_current_locks(site: Site) -> None:
-    custom = {"exclude_newer": '"2026-03-01T00:00:00Z"', "floor": '{"glibc":"2.28"}'}
+    custom = {"exclude_newer": '"2026-03-01T00:00:00Z"', "system_requirements": '{"glibc":"2.28"}'}
     site.put("dev", "train", replace(Lock.loads(text("1.4"), "x"), custom=custom).dumps())
     asked = settings(site, tier="dev")
     data, lost = rebuild(asked, look(asked), {host: record(site.old) for host in ("dev-1", "dev-2")})
     made = Lock.loads(data.decode(), "x")
-    assert made.value("exclude_newer") == "2026-03-01T00:00:00Z" and made.value("floor") == {"glibc": "2.28"}
+    assert made.value("exclude_newer") == "2026-03-01T00:00:00Z" and made.value("system_requirements") == {
+        "glibc": "2.28"
+    }
     assert [line.split(" is not in")[0] for line in lost] == [
-        "the floor that it was solved for",
+        "the system requirements that it was solved for",
         "the date that it was solved up to (exclude_newer)",
     ]
 

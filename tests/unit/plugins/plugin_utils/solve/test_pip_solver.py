@@ -100,7 +100,9 @@ def test_conflicts_say_what_is_in_the_way(index: Index, lines: list[str], words:
         ("osx-64", {}, "py3-none-any"),
     ],
 )
-def test_one_wheel_that_fits_platform_and_floor(index: Index, platform: str, other: dict[str, str], tag: str) -> None:
+def test_one_wheel_that_fits_platform_and_system_requirements(
+    index: Index, platform: str, other: dict[str, str], tag: str
+) -> None:
     python = package("python", "3.12.1", "h1_0_cpython", platform)
     answer = asyncio.run(solve(asked(index, "native", platform=platform, conda=(python,), **other)))
     (wheel,) = answer.packages

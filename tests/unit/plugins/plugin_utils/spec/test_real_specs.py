@@ -1,4 +1,4 @@
-"""Specs of the kinds that people bring along: each is locked as it should be, or refused with what mends it.
+"""Specs of the kinds that people bring along: each is locked as it should be, or refused with what repairs it.
 
 `real_specs/` has a file for each habit, as found in public projects and cut down to what matters. Lint runs
 everywhere; locks are made from real metadata, where a copy of some of it is at hand (LOCKSTEP_CONDA_FORGE_SUBSET).
@@ -32,7 +32,7 @@ FOLDER = Path(__file__).parent / "real_specs"
 class Case:
     """What a file should come to, for hosts with linux-64 and CUDA 12.9.
 
-    `lint`: each finding as `line code`, with a question mark where it is only a warning. `mended`: (old, new) edits
+    `lint`: each finding as `line code`, with a question mark where it is only a warning. `repaired`: (old, new) edits
     that the findings ask for. Then, where the metadata at hand tells what the whole channel would, one of `lock`:
     packages as patterns of `name version build` (`pip` for wheels); `refused`: parts of what is said where there is no
     lock.
@@ -41,7 +41,7 @@ class Case:
     lint: str = ""
     lock: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
-    mended: tuple[tuple[str, str], ...] = ()
+    repaired: tuple[tuple[str, str], ...] = ()
     without: tuple[str, ...] = ()  # names that the lock must not have
 
 
@@ -74,7 +74,7 @@ CASES = {
     "channel-by-package": Case(
         "5 channel-not-allowed, 6 channel-not-allowed, 8 fuzzy-pin?, 11 channel-not-allowed, 12 channel-not-allowed, "
         "13 channel-not-allowed, 16 bad-pip-line",
-        mended=(
+        repaired=(
             ("  - bioconda\n  - pytorch\n", ""),
             ("  - bioconda::hmmer==3.3.2\n  - bioconda::kalign2==2.04\n", ""),
             ("pytorch::pytorch=1.12.*", "pytorch-gpu"),
@@ -99,7 +99,7 @@ CASES = {
     ),
     "export-of-defaults": Case(
         "4 channel-not-allowed, 5 defaults, 10 cudatoolkit?, 18 conda-and-pip, 20 prefix",
-        mended=(
+        repaired=(
             ("  - pytorch\n  - defaults\n", "  - conda-forge\n"),
             ("prefix: /home/someone/miniconda3/envs/export-of-defaults\n", ""),
             NO_PIP,
@@ -108,7 +108,7 @@ CASES = {
     ),
     "git-tips": Case(
         "5 defaults, 7 fuzzy-pin?, 15 bad-pip-line, 16 bad-pip-line",
-        mended=(
+        repaired=(
             ("  - defaults\n", ""),
             ("      - git+https://github.com/dask/zict\n      - git+https://github.com/dask/distributed@main\n", ""),
         ),
@@ -121,7 +121,7 @@ CASES = {
     "jax-gpu": Case(lock=("jaxlib * cuda12*", "cuda-version 12.*")),
     "labels": Case(
         "4 channel-not-allowed, 8 channel-not-allowed",
-        mended=(
+        repaired=(
             ("  - nvidia/label/cuda-11.8.0\n", ""),
             ("nvidia/label/cuda-11.8.0::cuda-toolkit", "cuda-toolkit\n  - cuda-version 12.*"),
         ),
@@ -133,19 +133,21 @@ CASES = {
     ),
     "no-channels": Case(
         "10 bad-pip-line",
-        mended=(("  - git+https://github.com/someone/tom_registration.git@main#egg=tom_registration # a fork\n", ""),),
+        repaired=(
+            ("  - git+https://github.com/someone/tom_registration.git@main#egg=tom_registration # a fork\n", ""),
+        ),
         lock=("python 3.10.13 *", "fastapi *", "psycopg2-binary * pip", "tom-registration * pip"),
     ),
     "nodefaults": Case(
         "5 nodefaults, 13 fuzzy-pin?",
-        mended=((" - nodefaults\n", ""), ("pyarrow=10", "pyarrow >=10")),
+        repaired=((" - nodefaults\n", ""), ("pyarrow=10", "pyarrow >=10")),
         lock=("pyarrow *", "cartopy *", "zarr *"),
     ),
     "old-spellings": Case(lock=("sqlalchemy 2.*", "rtree *", "psycopg2 *", "black *")),
     "pip-index": Case(
         "4 channel-not-allowed, 5 channel-not-allowed, 8 fuzzy-pin?, 9 channel-not-allowed, 10 channel-not-allowed, "
         "14 bad-pip-line",
-        mended=(
+        repaired=(
             ("  - pytorch\n  - nvidia\n", ""),
             ("pytorch::pytorch=2.0.0", "pytorch-gpu"),
             ("  - pytorch::pytorch-cuda=11.7.0\n", ""),
@@ -179,7 +181,7 @@ CASES = {
     ),
     "requirements-file": Case(
         "10 bad-pip-line, 11 bad-pip-line, 12 bad-pip-line, 13 bad-pip-line",
-        mended=(
+        repaired=(
             ("      - -r requirements.txt\n      - --editable .\n", ""),
             ("      - openai-whisper @ git+https://github.com/openai/whisper.git\n", ""),
             ("torch=2.1", "torch==2.1.*"),
@@ -188,7 +190,7 @@ CASES = {
     ),
     "selectors": Case(
         "8 cudatoolkit, 8 selector, 9 selector, 10 selector",
-        mended=(
+        repaired=(
             ("  - cudatoolkit  # [linux64]\n", ""),
             ("  - pywin32  # [win]\n", ""),
             ("  - sel(osx): clang_osx-64\n", ""),
@@ -206,7 +208,7 @@ CASES = {
     "tutorials": Case("4 channel-not-allowed, 6 fuzzy-pin?, 7 fuzzy-pin?, 8 fuzzy-pin?, 11 fuzzy-pin?"),
     "url-channels": Case(
         "4 channel-not-allowed, 5 channel-not-allowed, 6 channel-not-allowed",
-        mended=(
+        repaired=(
             ("  - https://mirror.example/anaconda/cloud/conda-forge/\n", ""),
             ("  - https://mirror.example/anaconda/pkgs/main/\n", ""),
             ("  - http://conda.anaconda.org/gurobi\n", ""),
@@ -217,7 +219,7 @@ CASES = {
     "wildcards": Case(lock=("python 3.12.*", "torchmetrics 1.*", "rich 14.*", "pytorch * cuda*")),
     "workflows": Case(
         "4 channel-not-allowed, 5 nodefaults, 11 duplicate-package",
-        mended=(("  - bioconda\n  - nodefaults\n", ""), ("  - appdirs\n  - boto3", "  - boto3")),
+        repaired=(("  - bioconda\n  - nodefaults\n", ""), ("  - appdirs\n  - boto3", "  - boto3")),
         lock=("python *", "nodejs *", "appdirs *", "snakemake-interface-executor-plugins * pip"),
     ),
 }
@@ -236,7 +238,7 @@ def test_lint(name):
         assert finding.message and finding.remedy and finding.column and "\n" not in finding.text()
 
 
-def mended(text: str, edits: tuple[tuple[str, str], ...]) -> str:
+def repaired(text: str, edits: tuple[tuple[str, str], ...]) -> str:
     for old, new in edits:
         head, star, _ = old.partition("*") if old.endswith("\n*") else (old, "", "")
         assert head in text, head
@@ -269,11 +271,12 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 def test_lock(name, metadata, index, tmp_path):
     case = CASES[name]
     (tmp_path / "envs").mkdir()
-    text = mended((FOLDER / f"{name}.yml").read_text(), case.mended)
+    text = repaired((FOLDER / f"{name}.yml").read_text(), case.repaired)
     (tmp_path / "envs" / f"{name}.yml").write_text(text)
-    floor = {"cuda": "12.9", "glibc": "2.28"}
+    system_requirements = {"cuda": "12.9", "glibc": "2.28"}
     (outcome,) = run(
-        Settings(tmp_path / "envs", tmp_path / "locks", "dev", repodata_alias=str(metadata), floor=floor,
+        Settings(tmp_path / "envs", tmp_path / "locks", "dev", repodata_alias=str(metadata),
+        system_requirements=system_requirements,
                  cache=tmp_path / "cache", pip_index=index),
         write=True,
     )  # fmt: skip

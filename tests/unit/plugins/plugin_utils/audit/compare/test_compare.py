@@ -81,13 +81,13 @@ def test_a_section_that_is_missing_or_odd_is_never_ok(section: str, value: Any) 
 
 @pytest.mark.parametrize(
     "section",
-    ["base", "condarc", "engine", "files", "clean"],
+    ["base", "condarc", "rattler", "files", "clean"],
 )
 def test_a_declared_part_that_was_not_looked_at_is_unknown(section: str) -> None:
-    whole = declared(base_version="1", condarc_sha256="x", engine="0.28.0", files={"bin/x": ("y", 0o755)},
+    whole = declared(base_version="1", condarc_sha256="x", rattler="0.28.0", files={"bin/x": ("y", 0o755)},
                      clean=Clean({}, "t", "c"))  # fmt: skip
     parts = {"base": {"state": "present", "version": "1"}, "condarc": {"sha256": "x"}, "files": {"": ""},
-             "engine": {"versions": {"rattler-0.28.0": "w"}}, "clean": {"enabled": True, "linger": True}}  # fmt: skip
+             "rattler": {"versions": {"0.28.0": "w"}}, "clean": {"enabled": True, "linger": True}}  # fmt: skip
     parts.pop(section)
     drifts = compare(whole, seen(**parts))
     assert [d for d in drifts if d.severity == UNKNOWN and section in d.detail]
@@ -108,7 +108,7 @@ def test_no_lock_and_no_platform_are_drift() -> None:
 
 
 @pytest.mark.parametrize(
-    ("floor", "host", "ok"),
+    ("system_requirements", "host", "ok"),
     [
         ({"cuda": "12.8"}, {"gpu": {"cuda": "12.8"}}, True),
         ({"cuda": "12.8"}, {"gpu": {"cuda": "12.10"}}, True),
@@ -124,29 +124,29 @@ def test_no_lock_and_no_platform_are_drift() -> None:
         ({"osx": "13.0"}, {}, True),
     ],
 )
-def test_floors(floor: dict[str, str], host: dict[str, Any], ok: bool) -> None:
+def test_system_requirements(system_requirements: dict[str, str], host: dict[str, Any], ok: bool) -> None:
     whole = seen(host={"platform": "linux-64", **host})
-    drifts = compare(declared(floor=floor), whole)
+    drifts = compare(declared(system_requirements=system_requirements), whole)
     assert in_sync(drifts) is ok
-    assert [d.kind for d in drifts] == ([] if ok else [Kind.FLOOR])
+    assert [d.kind for d in drifts] == ([] if ok else [Kind.SYSTEM_REQUIREMENTS])
 
 
-def test_what_a_lock_promises_is_a_floor_for_its_hosts_alone() -> None:
+def test_what_a_lock_promises_is_a_system_requirements_for_its_hosts_alone() -> None:
     env = DeclaredEnv("l", {"linux-64": Locked(DIGEST, (), {"cuda": "12.8"})})
     drifts = compare(declared(envs={"train": env}), seen())
-    assert [d.kind for d in drifts] == [Kind.FLOOR]
+    assert [d.kind for d in drifts] == [Kind.SYSTEM_REQUIREMENTS]
     assert "the lock of train promises 12.8" in drifts[0].detail
 
 
 def test_simulated_gpus_are_called_so() -> None:
     whole = seen(host={"platform": "linux-64", "gpu": {"cuda": "12.4", "simulated": True}})
-    assert "12.4 (simulated)" in compare(declared(floor={"cuda": "12.8"}), whole)[0].detail
+    assert "12.4 (simulated)" in compare(declared(system_requirements={"cuda": "12.8"}), whole)[0].detail
 
 
 def test_a_gpu_that_cannot_be_asked_matters_only_where_it_is_declared() -> None:
     whole = seen(errors=[{"what": "cuda", "why": "did not answer"}])
     assert [d.severity for d in compare(declared(), whole)] == [NOTE]
-    assert {d.severity for d in compare(declared(floor={"cuda": "12"}), whole)} == {UNKNOWN, DRIFT}
+    assert {d.severity for d in compare(declared(system_requirements={"cuda": "12"}), whole)} == {UNKNOWN, DRIFT}
 
 
 @pytest.mark.parametrize(
@@ -179,13 +179,13 @@ def test_a_root_that_looks_like_a_secret_is_scheduled_all_the_same() -> None:
 
 
 def test_other_tools_on_a_host_are_one_line() -> None:
-    names = [f"engine/tools-0123456789ab/lockstep_host/m{number}.py" for number in range(9)]
+    names = [f"rattler/tools-0123456789ab/lockstep_host/m{number}.py" for number in range(9)]
     whole = declared(files={**dict.fromkeys(names, ("x", 420)), "bin/lockstep-run": ("y", 0o755)})
     files = {**dict.fromkeys(names, "missing"), "bin/lockstep-run": "0" * 64}
-    lines = [str(d) for d in compare(whole, seen(files=files, engine={"tools": ["tools-ffffffffffff"]}))]
+    lines = [str(d) for d in compare(whole, seen(files=files, rattler={"tools": ["tools-ffffffffffff"]}))]
     assert lines == [
-        "engine: engine/tools-0123456789ab: 9 files are missing or altered; the host has tools-ffffffffffff",
-        "engine: bin/lockstep-run is altered",
+        "rattler runtime: rattler/tools-0123456789ab: 9 files are missing or altered; the host has tools-ffffffffffff",
+        "rattler runtime: bin/lockstep-run is altered",
     ]
 
 
@@ -287,7 +287,7 @@ def test_wheels_are_not_missed_among_condas_records() -> None:
 
 
 def test_drift_survives_its_json() -> None:
-    drift = Drift(Kind.FLOOR, "host", "x", "12.8", "12.4", UNKNOWN)
+    drift = Drift(Kind.SYSTEM_REQUIREMENTS, "host", "x", "12.8", "12.4", UNKNOWN)
     assert Drift.from_json(drift.to_json()) == drift
     with pytest.raises(ValueError, match="nonsense"):
         Drift.from_json({**drift.to_json(), "kind": "nonsense"})

@@ -1,15 +1,15 @@
 #!/usr/bin/python
-"""Ansible module: the engine that builds environments on a host, and Lockstep's own files there."""
+"""Ansible module: the rattler runtime that builds environments on a host, and Lockstep's own files there."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: engine
-short_description: Install the engine that builds environments, and Lockstep's own files, on a host
+module: rattler runtime
+short_description: Install the rattler runtime that builds environments, and Lockstep's own files, on a host
 version_added: 0.1.0
 description:
-  - Has py-rattler's wheel unpacked in C(<root>/engine/rattler-<version>), where Miniconda's python runs it, and the
-    files of Lockstep itself in C(<root>/engine/tools-<digest>) and C(<root>/bin) (C(lockstep-run), C(lockstep-clean)).
+  - Has py-rattler's wheel unpacked in C(<root>/rattler/<version>), where Miniconda's python runs it, and the
+    files of Lockstep itself in C(<root>/rattler/tools-<digest>) and C(<root>/bin) (C(lockstep-run), C(lockstep-clean)).
   - The controller fetches the wheel once into its own cache, C(${LOCKSTEP_CACHE:-~/.cache/lockstep}/wheels), by name,
     version and sha256, and sends it only to hosts that lack it. The host verifies the sha256 again.
   - Folders of former versions are removed when no build uses them.
@@ -58,8 +58,8 @@ author: The Lockstep developers (@lockstep-fleet)
 """
 
 EXAMPLES = r"""
-- name: Have the engine
-  lockstep.fleet.engine:
+- name: Have the rattler runtime
+  lockstep.fleet.rattler:
     root: /opt/lockstep
     version: 0.28.0
     wheels:
@@ -69,16 +69,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-engine:
-  description: The engine's folder.
+rattler runtime:
+  description: The rattler runtime's folder.
   type: str
   returned: success
-  sample: /opt/lockstep/engine/rattler-0.28.0
+  sample: /opt/lockstep/rattler/0.28.0
 tools:
   description: The folder of Lockstep's own files.
   type: str
   returned: success
-  sample: /opt/lockstep/engine/tools-5702188fe2a2
+  sample: /opt/lockstep/rattler/tools-5702188fe2a2
 missing:
   description: What was missing before, for the action plugin.
   type: dict
@@ -112,14 +112,14 @@ def wanted_of(params: dict[str, Any]) -> tuple[Wanted, dict[str, str]]:
     wheel = params["wheels"].get(platform)
     if not isinstance(wheel, dict) or len(str(wheel.get("sha256"))) != 64 or not wheel.get("file"):
         raise Problem(
-            f"no wheel of the engine is pinned for {platform}",
+            f"no wheel of the rattler runtime is pinned for {platform}",
             f"known are {', '.join(sorted(params['wheels'])) or 'none'}",
-            "add its file and sha256 to conda_envs_engine_wheels",
+            "add its file and sha256 to conda_envs_rattler_wheels",
         )
     if f"-{params['version']}-" not in str(wheel["file"]):
         raise Problem(
-            f"the engine's wheel for {platform} is not of version {params['version']}: {wheel['file']}",
-            remedy="set conda_envs_engine_version and conda_envs_engine_wheels together",
+            f"the rattler runtime's wheel for {platform} is not of version {params['version']}: {wheel['file']}",
+            remedy="set conda_envs_rattler_version and conda_envs_rattler_wheels together",
         )
     files = {path: (str(sha256), int(mode)) for path, (sha256, mode) in unpack(params["expected"]).items()}
     return Wanted(params["root"], params["version"], str(wheel["sha256"]).lower(), files), wheel
@@ -127,12 +127,12 @@ def wanted_of(params: dict[str, Any]) -> tuple[Wanted, dict[str, str]]:
 
 def difference(wanted: Wanted, missing: dict[str, Any]) -> dict[str, str]:
     """Ansible's diff: one line a folder or command, and a line for each file where only some of a folder differ."""
-    inside = [path for path in wanted.files if path.startswith("engine/")]
+    inside = [path for path in wanted.files if path.startswith("rattler/")]
     files = missing["files"]
     if set(inside) <= set(files):
-        files = [f"engine/{wanted.tools}", *(path for path in files if path not in inside)]
+        files = [f"rattler/{wanted.tools}", *(path for path in files if path not in inside)]
     before = [f"{path}\n" for path in missing["superseded"]]
-    after = [f"engine/{wanted.engine}\n"] if missing["engine"] else []
+    after = [f"rattler/{wanted.rattler}\n"] if missing["rattler"] else []
     after += [f"{path}\n" for path in files]
     return {
         "before_header": wanted.root,
@@ -162,9 +162,9 @@ def main() -> None:
         check_root(p["root"])
         wanted, wheel = wanted_of(p)
         missing = look(wanted)
-        changed = bool(missing["engine"] or missing["files"] or missing["superseded"])
+        changed = bool(missing["rattler"] or missing["files"] or missing["superseded"])
         # without the things to install this is only the first look, unless there are only folders to remove
-        ready = (p["wheel"] or not missing["engine"]) and (p["content"] or not missing["files"])
+        ready = (p["wheel"] or not missing["rattler"]) and (p["content"] or not missing["files"])
         if changed and ready and not module.check_mode:
             apply(wanted, p["wheel"] or "", unpack(p["content"]))
             changed = look(wanted) != missing
@@ -172,9 +172,9 @@ def main() -> None:
         module.fail_json(msg=str(problem))
     module.exit_json(
         changed=changed,
-        engine=os.path.join(wanted.root, "engine", wanted.engine),
-        tools=os.path.join(wanted.root, "engine", wanted.tools),
-        missing={**missing, "wheel": wheel["file"] if missing["engine"] else "", "sha256": wanted.sha256},
+        rattler=os.path.join(wanted.root, "rattler", wanted.rattler),
+        tools=os.path.join(wanted.root, "rattler", wanted.tools),
+        missing={**missing, "wheel": wheel["file"] if missing["rattler"] else "", "sha256": wanted.sha256},
         diff=difference(wanted, missing) if changed else {},
     )
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: env_record
+module: env_info
 short_description: Read what a host wrote down of the generations of an environment
 version_added: 0.1.0
 description:
@@ -46,7 +46,7 @@ author: The Lockstep developers (@lockstep-fleet)
 
 EXAMPLES = r"""
 - name: Learn from the hosts what they held before
-  lockstep.fleet.env_record:
+  lockstep.fleet.env_info:
     name: train
     root: /opt/lockstep
 """

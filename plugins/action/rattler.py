@@ -1,4 +1,4 @@
-"""Action plugin: see what the host lacks of the engine and of Lockstep's own files, and send only that."""
+"""Action plugin: see what the host lacks of the rattler runtime and of Lockstep's own files, and send only that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..module_utils.host.errors import Problem
 from ..plugin_utils.desired import host_files
 from ..plugin_utils.net import wheel_cache
 
-MODULE = "lockstep.fleet.engine"
+MODULE = "lockstep.fleet.rattler"
 
 
 def pack(data: Any) -> str:
@@ -36,11 +36,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         arguments["expected"] = pack({path: (file.sha256, file.mode) for path, file in files.items()})
         found = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
         missing = found.get("missing") or {}
-        if not found.get("failed") and not self._task.check_mode and (missing.get("engine") or missing.get("files")):
+        if not found.get("failed") and not self._task.check_mode and (missing.get("rattler") or missing.get("files")):
             if missing["files"]:
                 arguments["content"] = pack({path: file.text for path, file in files.items()})
             try:
-                if missing["engine"]:
+                if missing["rattler"]:
                     source = str(arguments.get("source") or "")
                     local = wheel_cache.wheel(missing["wheel"], missing["sha256"], source)
                     temporary = self._make_tmp_path()

@@ -1,10 +1,10 @@
 #!/usr/bin/python
-"""Documentation of the action plugin lockstep.fleet.observe."""
+"""Documentation of the action plugin lockstep.fleet.host_info."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: observe
+module: host_info
 short_description: Compare a host with what is declared for it, in one read-only call
 version_added: 0.1.0
 description:
@@ -55,7 +55,7 @@ author: The Lockstep developers (@lockstep-fleet)
 
 EXAMPLES = r"""
 - name: Look at every file of every environment
-  lockstep.fleet.observe:
+  lockstep.fleet.host_info:
     depth: hashes
   register: look
 
@@ -84,7 +84,7 @@ drift_count:
   type: int
   returned: always
 roles:
-  description: The roles that mend them.
+  description: The roles that repair them.
   type: list
   elements: str
   returned: always

@@ -1,18 +1,18 @@
 #!/usr/bin/python
-"""Documentation of the action plugin lockstep.fleet.report."""
+"""Documentation of the action plugin lockstep.fleet.audit_report."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: report
+module: audit_report
 short_description: Report an audit, and fail unless parity was proven
 version_added: 0.1.0
 description:
-  - Puts together what M(lockstep.fleet.observe) saw in this play of all hosts that were meant, also of those that
+  - Puts together what M(lockstep.fleet.host_info) saw in this play of all hosts that were meant, also of those that
     did not answer, compares the hosts with each other, prints a table, and writes C(report.json) and C(report.html).
   - Fails unless every host that is not in declared maintenance was looked at and is in parity, and there is at least
     one.
-  - Runs on the controller. Use it once, in the same play, after M(lockstep.fleet.observe).
+  - Runs on the controller. Use it once, in the same play, after M(lockstep.fleet.host_info).
 options:
   fleet:
     description: The names of all hosts of the fleet, so that a limited audit can say what it left out.
@@ -41,7 +41,7 @@ author: The Lockstep developers (@lockstep-fleet)
 
 EXAMPLES = r"""
 - name: Report
-  lockstep.fleet.report:
+  lockstep.fleet.audit_report:
     fleet: "{{ query('inventory_hostnames', 'all:!localhost') }}"
   run_once: true
 """

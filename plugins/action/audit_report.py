@@ -19,7 +19,7 @@ from ..plugin_utils.conda import lockfile
 from ..plugin_utils.desired import desired_state
 from ..plugin_utils.desired.settings import data_of, done_with, reports_dir, run_file
 from ..plugin_utils.lock_store import provenance
-from .observe import run_id, settings_of
+from .host_info import run_id, settings_of
 
 display = Display()
 

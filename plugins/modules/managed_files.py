@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: text_files
+module: managed_files
 short_description: Keep a few small text files of an ordinary user
 version_added: 0.1.0
 description:
@@ -53,7 +53,7 @@ author: The Lockstep developers (@lockstep-fleet)
 
 EXAMPLES = r"""
 - name: Keep conda strict
-  lockstep.fleet.text_files:
+  lockstep.fleet.managed_files:
     files:
       - path: /opt/lockstep/miniconda/.condarc
         content: "{{ '/opt/lockstep' | lockstep.fleet.condarc(['conda-forge'], 'https://conda.anaconda.org') }}"
