@@ -57,6 +57,10 @@ env: ## Settings for running tools by hand, to be eval-ed
 lint: setup ## ruff, mypy, yamllint, ansible-lint, shellcheck
 	@$(PYTHON) -m local.suite lint
 
+.PHONY: test-sanity
+test-sanity: setup ## ansible-test sanity on the built and installed collection
+	@$(PYTHON) -m local.suite sanity
+
 .PHONY: test-unit
 test-unit: setup ## Unit tests (about three minutes)
 	@$(PYTHON) -m local.suite unit
