@@ -10,8 +10,8 @@ from typing import Any
 import pulumi
 from jsonschema import Draft202012Validator
 
-from .layout import Layout
-from .nodes import Node
+from .components.nodes import Node
+from .config.layout import Layout
 from .userdata import MARKER
 
 SCHEMA = Path(__file__).with_name("inventory.schema.json")

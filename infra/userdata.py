@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from .model import Host
+from .config.model import Host
 
 SCRIPT = Path(__file__).with_name("provision-host.sh")
 INSTALLED = "/usr/local/sbin/lockstep-provision-host"

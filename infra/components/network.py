@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from .layout import Layout, Zone
+from infra.config.layout import Layout, Zone
 
 INSIDE = ("ssm", "ssmmessages", "ec2messages")  # what the SSM agent talks to
 
