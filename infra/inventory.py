@@ -18,7 +18,7 @@ SCHEMA = Path(__file__).with_name("inventory.schema.json")
 
 
 class InventoryError(Exception):
-    """What the program made does not fit the contract: a bug, told before anything relies on it."""
+    """The inventory does not fit its schema: a bug in this program."""
 
 
 @cache

@@ -121,7 +121,7 @@ def _existing_network(cluster: Cluster, region: str, problems: Problems) -> None
 
 
 def _once(path: str, names: Iterable[object], problems: Problems) -> None:
-    """Refuse what is named twice: each becomes a resource of its own, and Pulumi would see it half way only."""
+    """Refuse what is named twice: each becomes a resource, and Pulumi would fail after it made some of them."""
     for name, times in Counter(names).items():
         if times > 1:
             problems.add(path, f"names {name} {times} times", "Name each once")
@@ -174,7 +174,7 @@ def _access(cluster: Cluster, keys: list[str], problems: Problems) -> None:
                 problems.add(f"groups.{name}.public", "is false, but access.connection is public", remedy)
     if not keys:
         remedy = "Add the public keys of those who run Ansible (access.ssh_keys or access.ssh_key_files)"
-        what = "is empty, so nobody could log in, not even through SSM"
+        what = "is empty, so Ansible could not log in, not even through SSM"
         problems.add("access.ssh_keys", what, remedy, "access.ssh_key_files")
 
 
@@ -249,7 +249,6 @@ def _group(cluster: Cluster, name: str, group: NodeGroup, stack: str, problems: 
             f"{path}.storage",
             f"is {group.storage}, so data_disk would lie empty",
             "Set it to data, or leave data_disk out",
-            f"{path}.data_disk",
         )
     if group.storage == "instance-store" and has_own_disks(group.instance_type) is False:
         remedy = "Choose a type that has them (such as g6.xlarge, p5.48xlarge), or storage: data"

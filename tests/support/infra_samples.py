@@ -75,7 +75,7 @@ def told_alone(problems: list[str], path: str, words: str) -> None:
 
 
 class Recorder(pulumi.runtime.Mocks):
-    """Keeps what was asked for, and answers as AWS would where the program looks."""
+    """Records what was asked for, and answers as AWS would what the program reads back."""
 
     def __init__(self) -> None:
         self.resources: dict[str, pulumi.runtime.MockResourceArgs] = {}

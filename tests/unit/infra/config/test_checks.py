@@ -85,7 +85,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "groups.train.public",
         "but access.connection is public",
     ),
-    ({"access__ssh_keys": []}, "access.ssh_keys", "nobody could log in"),
+    ({"access__ssh_keys": []}, "access.ssh_keys", "Ansible could not log in"),
     ({"access__ssh_keys": ["ssh-rsa " + "A" * 720 + f" k{i}" for i in range(9)]}, "access.ssh_keys", "EC2 takes 16384"),
     ({"access__ssh_from": ["10.8.0.1", "10.8.0.1/32"]}, "access.ssh_from", "names 10.8.0.1/32 2 times"),
     ({"access__egress_ports": [443, 443]}, "access.egress_ports", "names 443 2 times"),
