@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ipaddress import IPv4Network
 from typing import Any
 
 import pulumi
@@ -68,7 +69,7 @@ class Access(pulumi.ComponentResource):
         # EFA wants both of these, and jobs on several machines need them anyhow
         for way in ("from", "to"):
             self._rule(way, "fleet", "Between hosts of the fleet", referenced_security_group_id=self.security_group)
-        for cidr in self._layout.cluster.access.ssh_from:
+        for cidr in map(str, map(IPv4Network, self._layout.cluster.access.ssh_from)):  # a single address becomes a /32
             # keyed by the network, so that taking one away touches no other
             self._rule("from", f"ssh-{cidr.replace('/', '-')}", "ssh", port=22, cidr_ipv4=cidr)
         self._rule("to", "inside", "The network itself: storage, endpoints, mirrors", cidr_ipv4=network.cidr)

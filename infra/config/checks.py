@@ -91,6 +91,8 @@ def _new_network(cluster: Cluster, region: str, problems: Problems) -> None:
         problems.add(
             "network.cidr", f"is a /{found.prefixlen}", "Take a /16 to /22: AWS allows no more, subnets need no less"
         )
+    elif str(found) != network.cidr:
+        problems.add("network.cidr", f"is {network.cidr}, which AWS does not read", f"Write it as {found}")
     if not network.zones:
         problems.add("network.zones", "is empty", f"Name one or more, such as {region}a")
     if len(network.zones) > 6:

@@ -46,3 +46,9 @@ def test_buckets_are_read_and_nothing_else() -> None:
     assert actions == ["s3:ListBucket", "s3:GetObject"]
     assert "*" not in [resource for statement in policy["Statement"] for resource in statement["Resource"]]
     assert len(recorder.of("iam/rolePolicyAttachment:RolePolicyAttachment")) == 2
+
+
+def test_networks_are_given_to_aws_in_cidr_notation() -> None:
+    recorder, _ = infra_samples.make(access__ssh_from=["10.8.0.1", "10.9.0.0/255.255.0.0"])
+    rules = {name: rule["cidrIpv4"] for name, rule in recorder.of(INGRESS).items() if "ssh" in name}
+    assert rules == {"dev-from-ssh-10.8.0.1-32": "10.8.0.1/32", "dev-from-ssh-10.9.0.0-16": "10.9.0.0/16"}

@@ -63,6 +63,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"network__cidr": "10.20.1.0/16"}, "network.cidr", "has host bits set"),
     ({"network__cidr": "8.8.0.0/16"}, "network.cidr", "not a private range"),
     ({"network__cidr": "10.0.0.0/8"}, "network.cidr", "is a /8"),
+    ({"network__cidr": "10.20.0.0/255.255.0.0"}, "network.cidr", "Write it as 10.20.0.0/16"),
     ({"network__cidr": "fd00::/48"}, "network.cidr", "IPv6"),
     ({"network__cidr": "10.0.0.0/22", "groups__train__count": 200}, "network.cidr", "which has 123"),
     ({"network__zones": []}, "network.zones", "is empty"),

@@ -92,3 +92,9 @@ def test_paths_in_the_page_name_what_exists() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for path in set(re.findall(r"(?:playbooks|infra|inventory|docs)/[a-z_./-]*[a-z]", text)):
         assert (CHECKOUT / path).exists(), path
+
+
+def test_the_local_stack_names_the_schema_for_editors() -> None:
+    first = (CHECKOUT / "Pulumi.local.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == f"# yaml-language-server: $schema={schema.STACK_FILE.relative_to(CHECKOUT)}"
+    assert f"`{first}`" in PAGE.read_text(encoding="utf-8")
