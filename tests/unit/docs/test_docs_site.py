@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.paths import CHECKOUT
 
-LOADED = re.compile(r'<(script|img|iframe)\b[^>]*\bsrc="(https?:)?//|<link\b[^>]*\brel="(stylesheet|preconnect)"[^>]*//')
+LOADED = re.compile(r'<(script|img)\b[^>]*\bsrc="(https?:)?//|<link\b[^>]*\brel="(stylesheet|preconnect)"[^>]*//')
 
 
 @pytest.fixture(scope="module")
