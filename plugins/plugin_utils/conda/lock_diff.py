@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from . import variants
 from .locked_package import Package
-from .lockfile import Lock
+from .lockfile import SMOKE_TEST, Lock
 
 
 def diff(old: Lock | None, new: Lock | None) -> list[str]:
@@ -14,6 +14,9 @@ def diff(old: Lock | None, new: Lock | None) -> list[str]:
     packages.
     """
     lines = _settings(old, new)
+    was, now = (lock.custom.get(SMOKE_TEST) if lock else None for lock in (old, new))
+    if was != now:
+        lines.append(f"! smoke test {'added' if was is None else 'removed' if now is None else 'changed'}")
     for platform in sorted({*(old.platforms if old else ()), *(new.platforms if new else ())}):
         before = {p.name: p for p in old.of(platform)} if old else {}
         after = {p.name: p for p in new.of(platform)} if new else {}
@@ -37,11 +40,6 @@ def diff(old: Lock | None, new: Lock | None) -> list[str]:
     return lines
 
 
-def smoke(old: bytes | None, new: bytes | None) -> str:
-    """Return the line that says what becomes of an environment's smoke test; the texts differ."""
-    return f"! smoke test {'added' if old is None else 'removed' if new is None else 'changed'}"
-
-
 def _settings(old: Lock | None, new: Lock | None) -> list[str]:
     """Return changes of what a lock was made for and with."""
     if old is None or new is None:
@@ -52,7 +50,7 @@ def _settings(old: Lock | None, new: Lock | None) -> list[str]:
     if old.channels != new.channels:
         lines.append(f"! channels {', '.join(old.channels)} -> {', '.join(new.channels)}")
     for key in sorted(set(old.custom) | set(new.custom)):
-        if old.custom.get(key) != new.custom.get(key) and key != "download_bytes":
+        if old.custom.get(key) != new.custom.get(key) and key not in ("download_bytes", SMOKE_TEST):
             lines.append(f"! {key} {old.custom.get(key, 'none')} -> {new.custom.get(key, 'none')}")
     return lines
 
