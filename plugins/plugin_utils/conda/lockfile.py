@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from ...module_utils.host import install_plan as plans
+from ...module_utils.host.redaction import redact
 from ..core import safe_yaml
 from . import channels as chan
 from .locked_package import LockError, Package
@@ -88,7 +89,7 @@ class Lock:
             try:
                 bases.add(chan.published(channel))
                 if permitted is not None and chan.published(channel) not in permitted:
-                    shown = plans.redact(channel)[:80]
+                    shown = redact(channel)[:80]
                     found.append(f"channel {shown} is not one of the allowed ones ({', '.join(allowed or [])})")
             except chan.ChannelError as error:
                 found.append(str(error))
@@ -99,8 +100,8 @@ class Lock:
             found += package.problems()
             if package.manager == "conda" and package.url.rsplit("/", 2)[0] not in bases:
                 found.append(
-                    f"{package.name[:80]} for {package.platform[:40]}: {plans.redact(package.url)[:120]} is not in "
-                    f"the channels of the lock ({plans.redact(', '.join(self.channels))[:200]})"
+                    f"{package.name[:80]} for {package.platform[:40]}: {redact(package.url)[:120]} is not in "
+                    f"the channels of the lock ({redact(', '.join(self.channels))[:200]})"
                 )
         try:
             for name, value in self.variables.items():
@@ -235,7 +236,7 @@ _REMEDY = "make it again with `ansible-playbook playbooks/lock.yml`, or restore 
 def _shown(message: str) -> str:
     """Return a message that quotes from a lock as one line that a terminal can show, without a secret."""
     safe = re.sub(r"[^\x20-\x7e]", lambda found: found[0].encode("unicode_escape").decode(), message)
-    return plans.redact(safe)
+    return redact(safe)
 
 
 class _EntryError(ValueError):

@@ -25,7 +25,7 @@ from rattler import (
 )
 from rattler.networking import AuthenticationMiddleware, Client
 
-from ...module_utils.host import install_plan as plans
+from ...module_utils.host.redaction import redact
 from ..conda import channels as chan
 from ..conda.locked_package import LockError, Package, merge_depends
 
@@ -120,7 +120,7 @@ class Solver:
             if not found[channel]:
                 raise ChannelUnreadable(
                     f"channel {channel}: there is no metadata for {question.platform} or noarch at "
-                    f"{plans.redact(source)}; {_SOURCES}"
+                    f"{redact(source)}; {_SOURCES}"
                 )
         return found
 
@@ -180,7 +180,7 @@ class Solver:
         )
         return ChannelUnreadable(
             f"metadata for {question.platform} of {', '.join(question.channels)} cannot be read: "
-            f"{plans.redact(reason)[:400]}; {_SOURCES}"
+            f"{redact(reason)[:400]}; {_SOURCES}"
         )
 
 
@@ -194,7 +194,7 @@ def _package(record: Any, platform: str, published: dict[str, str]) -> Package:
     name, url = record.name.normalized, str(record.url)
     base = url.rsplit("/", 2)[0]
     if base not in published:
-        raise LockError(f"{name}: {plans.redact(url)} is not in the channel that its metadata came from")
+        raise LockError(f"{name}: {redact(url)} is not in the channel that its metadata came from")
     if not record.sha256 or not record.md5:  # readers of the format insist on md5, we on sha256
         raise LockError(
             f"{name} {record.version}: the channel does not give both md5 and sha256; have it indexed again"

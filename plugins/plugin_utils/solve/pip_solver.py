@@ -25,7 +25,7 @@ from packaging import tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from ...module_utils.host.install_plan import redact
+from ...module_utils.host.redaction import redact
 from ..conda import pypi_mapping
 from ..conda.locked_package import LockError, Package
 

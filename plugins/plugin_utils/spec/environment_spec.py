@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from ...module_utils.host import install_plan as plans
+from ...module_utils.host.redaction import redact
 from ..conda import channels as chan
 from ..conda import match_spec, pypi_mapping
 from ..core import safe_yaml
@@ -201,7 +202,7 @@ class _Reader:
         try:
             if chan.published(channel) in self.permitted:
                 return True
-            message = f"channel {plans.redact(channel)[:80]} is not allowed"
+            message = f"channel {redact(channel)[:80]} is not allowed"
         except chan.ChannelError as error:
             message = str(error)
         self.add(
@@ -304,7 +305,7 @@ class _Reader:
             self.add(
                 place,
                 "package-url",
-                f"{plans.redact(text)[:80]!r} is a file, not a package of a channel",
+                f"{redact(text)[:80]!r} is a file, not a package of a channel",
                 "name the package and let its channel say which file; put your own packages into an allowed channel",
             )
             return None
@@ -348,7 +349,7 @@ class _Reader:
                     continue
                 requirement, problem = pip_section.parse(text)
                 if problem:
-                    self.add(_place(item), "bad-pip-line", f"{plans.redact(text)[:80]!r} {problem[0]}", problem[1])
+                    self.add(_place(item), "bad-pip-line", f"{redact(text)[:80]!r} {problem[0]}", problem[1])
                 if requirement:
                     self._requirement(requirement, _place(item))
 
