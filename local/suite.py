@@ -73,6 +73,17 @@ def pytest(folder: str) -> Count:
     return count
 
 
+def sanity() -> Count:
+    """ansible-test's sanity tests, on the collection as it is installed."""
+    report = LOGS / "sanity.xml"
+    report.unlink(missing_ok=True)
+    code = call(BIN / "python", "tests/sanity/run.py", report)
+    count = counted(report)
+    if code and not count.failed:
+        count.failed += 1
+    return count
+
+
 def linters() -> dict[str, list[str]]:
     """The command of each linter; files are those that git knows, so that what is ignored is not linted."""
     known = subprocess.run(
@@ -139,10 +150,11 @@ def bench() -> Count:
 
 SUITES: dict[str, Callable[[], Count]] = {
     "lint": lint,
+    "sanity": sanity,
     "unit": lambda: pytest("tests/unit"),
     "integration": lambda: pytest("tests/integration"),
     "contract": lambda: pytest("tests/contract"),
-    "engine": lambda: pytest("tests/engine"),
+    "pulumi": lambda: pytest("tests/pulumi"),
     "molecule": molecule,
     "faults": lambda: pytest("tests/faults"),
     "bench": bench,

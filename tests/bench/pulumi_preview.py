@@ -17,10 +17,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local.ec2.endpoint import Endpoint
-from local.engine.ensure import ensure
-from tests.engine.clusters import ClusterProject
-from tests.engine.harness import Project
+from local.fakes.ec2.endpoint import Endpoint
+from local.pulumi_engine.ensure import ensure
+from tests.support.clusters import ClusterProject
+from tests.support.pulumi_project import Project
 
 PLAIN = """
 for index in range({count}):
@@ -67,9 +67,8 @@ def family(root: int) -> dict[str, int]:
         except OSError:
             continue
         resident = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")), 0)
-        name = (
-            "provider" if "local.provider" in command else "program" if "language-python-exec" in command else "engine"
-        )
+        parts = {"local.fakes.aws_provider": "provider", "language-python-exec": "program"}
+        name = next((part for word, part in parts.items() if word in command), "engine")
         found[name] = found.get(name, 0) + resident
     return found
 
