@@ -79,7 +79,7 @@ def playbook(name: str, *arguments: str, show: bool = False) -> int:
 
 
 def ask_no_proxy(address: str) -> None:
-    """Have all that is started from here go to an address directly: no proxy knows this machine's networks."""
+    """Make all that is started from here go to an address directly: no proxy knows this machine's networks."""
     before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     listed = [part for part in before.split(",") if part and part != address]
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join([*listed, address])
@@ -188,7 +188,7 @@ def main() -> int:
     heading("site.yml: the fleet brought to its tiers' locks")
     if code := playbook("site.yml"):
         return code
-    code = _audit("proof")
+    code = _audit("after site.yml")
     heading(f"{'done' if code == 0 else 'the audit found something'} after {time.monotonic() - started:.0f} s")
     return code
 

@@ -45,7 +45,7 @@ def host_tag(suite: str) -> str:
 
 
 def ensure(podman: Podman, suite: str, say: Say) -> str:
-    """Have the image of a suite; returns its tag. Slow only the first time (about a minute and the network)."""
+    """Ensure the image of a suite; returns its tag. Slow only the first time (about a minute and the network)."""
     tag = host_tag(suite)
     use(podman, base_tag(suite), tag)
     if exists(podman, tag):

@@ -1,4 +1,4 @@
-"""``python -m local.fakes.channel``: have the offline channel and installer, and say where."""
+"""``python -m local.fakes.channel``: ensure the offline channel and installer, and say where."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from local.fleet import paths
 FAKE = paths.FAKES / "conda"
 PRINTER = """\
 #include <stdio.h>
-/* the prefix is compiled in: whoever links this package must write the true one here, at this length */
+/* the prefix is compiled in: the program that links this package must write the true one here, at this length */
 static const volatile char prefix[] = "@PREFIX@";
 int main(void) { for (const volatile char *c = prefix; *c; c++) putchar(*c); putchar('\\n'); return 0; }
 """

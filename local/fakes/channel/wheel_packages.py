@@ -139,12 +139,12 @@ def convert(wheel: Path, out: Path, minor: str) -> Path:
         meta, points = _spread(wheel, root, site, scripts)
         needs = depends(meta.get_all("Requires-Dist") or [], minor)
         if pure:
-            floor = meta.get("Requires-Python")
-            own = [f"python {','.join(s.strip() for s in floor.split(','))}" if floor else "python"]
+            oldest = meta.get("Requires-Python")
+            own = [f"python {','.join(s.strip() for s in oldest.split(','))}" if oldest else "python"]
         else:
             major, small = minor.split(".")
             own = [f"python >={minor},<{major}.{int(small) + 1}.0a0", f"python_abi {minor}.* *_{abi}", "__glibc >=2.28"]
-            for point in points:  # noarch packages get theirs from whoever links them
+            for point in points:  # noarch packages get theirs when they are linked
                 name, text = script_of(point)
                 condapkg.place(root, f"bin/{name}", text, executable=True)
         package = condapkg.Package(

@@ -167,7 +167,7 @@ class Pulumi:
         pids = [json.loads(lock.read_text()).get("pid") for lock in locks if self.stack.name in lock.parts]
         return all(isinstance(pid, int) and not _runs_pulumi(pid) for pid in pids)
 
-    def _mend(self) -> None:
+    def _repair(self) -> None:
         """Remove notes beside the backend's files that a killed engine left empty: it reads no file with such a one."""
         for notes in (self.stack.folder / "pulumi" / "stacks").rglob("*.attrs"):
             try:
@@ -176,8 +176,8 @@ class Pulumi:
                 notes.unlink()
 
     def select(self) -> None:
-        """Have the stack, made where it is not."""
-        self._mend()
+        """Ensure the stack; make it where there is none."""
+        self._repair()
         found = json.loads(self.quiet("stack", "ls", "--json").stdout or "[]")
         if self.stack.name not in {item["name"] for item in found}:
             config = self.stack.project / f"Pulumi.{self.stack.name}.yaml"

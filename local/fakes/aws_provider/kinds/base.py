@@ -25,7 +25,7 @@ class Kind:
     computed: ClassVar[frozenset[str]] = frozenset()
     """Inputs that AWS fills in when they are not given."""
     defaults: ClassVar[Values] = {}
-    """Inputs with a fixed default, so that drift away from it is seen although nobody declared it."""
+    """Inputs with a fixed default, so that drift away from it is seen where it was not declared."""
     unordered: ClassVar[frozenset[Path]] = frozenset()
     """Lists that are sets."""
     volatile: ClassVar[frozenset[str]] = frozenset()
