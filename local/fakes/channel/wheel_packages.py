@@ -32,18 +32,8 @@ TAGS = (
 def pip_command(requirements: Path, minor: str, folder: Path) -> list[str]:
     """The pip command line that downloads exactly the pinned wheels for one Python on linux x86_64 into a folder."""
     platforms = [argument for tag in TAGS for argument in ("--platform", tag)]
-    command = [
-        sys.executable,
-        "-I",
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--require-hashes",
-    ]
-    command += ["--only-binary=:all:", "--implementation", "cp", "--python-version", minor, *platforms]
+    flags = "--quiet --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: --implementation cp"
+    command = [sys.executable, "-I", "-m", "pip", "download", *flags.split(), "--python-version", minor, *platforms]
     return [*command, "--dest", str(folder), "--requirement", str(requirements)]
 
 
