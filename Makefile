@@ -93,7 +93,11 @@ test-faults: artefacts ## What happens when things break: on real hosts
 
 .PHONY: test
 test: artefacts ## All tests, and a count at the end
-	@$(PYTHON) -m local.suite lint unit integration contract pulumi molecule faults
+	@$(PYTHON) -m local.suite lint unit integration contract pulumi bench-smoke molecule faults
+
+.PHONY: test-bench-smoke
+test-bench-smoke: setup ## Each benchmark in its smallest size: that it still works, not how long it takes
+	@$(PYTHON) -m local.suite bench-smoke
 
 .PHONY: bench
 bench: artefacts ## Measurements: builds, no-op runs, audits of many hosts
