@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 
 from ..host.errors import Problem
 from ..host.flock import opened, reported
-from ..host.install_plan import redact
+from ..host.redaction import redact
 from ..host.root import need_root_folder
 from ..prefix import tree
 from .integrity import gone
