@@ -9,6 +9,7 @@ The second is the site's own. What came from it goes into the lock: name, versio
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import os
 import re
@@ -21,9 +22,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from packaging import tags
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+with contextlib.suppress(ImportError):  # ansible_support.require() says what to install
+    from packaging import tags
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+    from packaging.version import InvalidVersion, Version
 
 from ...module_utils.host.install_plan import redact
 from ..conda import pypi_mapping
