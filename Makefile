@@ -45,13 +45,13 @@ audit: setup ## Audit of the local fleet: exit 0 only on proven parity
 
 .PHONY: down
 down: ## Remove every container, network and key of the fleets made from this checkout
-	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local.ec2 down && $(PYTHON) -m local.fleet down --all; else echo "no .venv, so nothing was made from here"; fi
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local.fakes.ec2 down && $(PYTHON) -m local.fleet down --all; else echo "no .venv, so nothing was made from here"; fi
 
 .PHONY: env
 env: ## Settings for running tools by hand, to be eval-ed
 	@printf 'export %s=%s\n' PATH '$(CURDIR)/.venv/bin:'"$$(printf %s '$$PATH')" \
 	  ANSIBLE_HOME '$(ANSIBLE_HOME)' LOCKSTEP_CACHE '$(LOCKSTEP_CACHE)' PIP_CACHE_DIR '$(PIP_CACHE_DIR)'
-	@if [ -e .lockstep/local/inventory.json ]; then $(PYTHON) -m local.ec2 env; fi
+	@if [ -e .lockstep/local/inventory.json ]; then $(PYTHON) -m local.fakes.ec2 env; fi
 
 .PHONY: lint
 lint: setup ## ruff, mypy, yamllint, ansible-lint, shellcheck
@@ -70,12 +70,12 @@ test-integration: setup ## The playbooks as people run them, with stubs where a 
 	@$(PYTHON) -m local.suite integration
 
 .PHONY: test-contract
-test-contract: setup ## The stand-in conda against its contract; LOCKSTEP_REAL_CONDA=/path/to/conda runs a real one too
+test-contract: setup ## The fake conda against its contract; LOCKSTEP_REAL_CONDA=/path/to/conda runs a real one too
 	@$(PYTHON) -m local.suite contract
 
-.PHONY: test-engine
-test-engine: setup ## The Pulumi program through a real engine, over an emulated EC2
-	@$(PYTHON) -m local.suite engine
+.PHONY: test-pulumi
+test-pulumi: setup ## The Pulumi program through a real engine, over an emulated EC2
+	@$(PYTHON) -m local.suite pulumi
 
 .PHONY: test-molecule
 test-molecule: artefacts ## The roles on real hosts
@@ -87,7 +87,11 @@ test-faults: artefacts ## What happens when things break: on real hosts
 
 .PHONY: test
 test: artefacts ## All tests, and a count at the end
-	@$(PYTHON) -m local.suite lint unit integration contract engine molecule faults
+	@$(PYTHON) -m local.suite lint unit integration contract pulumi bench-smoke molecule faults
+
+.PHONY: test-bench-smoke
+test-bench-smoke: setup ## Each benchmark in its smallest size: that it still works, not how long it takes
+	@$(PYTHON) -m local.suite bench-smoke
 
 .PHONY: bench
 bench: artefacts ## Measurements: builds, no-op runs, audits of many hosts

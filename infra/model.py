@@ -1,7 +1,7 @@
 """What a cluster is: typed, frozen, and plain Python without any cloud in it.
 
 Each key carries a `Rule`: what it means and what it accepts. The reader (`infra.reader`) and the reference in
-docs/provision.md are made from these, so neither can say anything else.
+docs/reference/stack-configuration.md are made from these, so neither can say anything else.
 """
 
 from __future__ import annotations

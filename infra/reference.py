@@ -1,4 +1,4 @@
-"""Write the reference of all keys into docs/provision.md: `python -m infra.reference` (with --check: only compare)."""
+"""Write the tables of all keys into PAGE: `python -m infra.reference` (with --check: only compare)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from .model import Cluster, Rule
 from .reader import required, rules, without_none
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "provision.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "stack-configuration.md"
 BEGIN, END = "<!-- reference: begin (made by python -m infra.reference) -->", "<!-- reference: end -->"
 NAMES = {str: "text", int: "number", bool: "true, false"}
 

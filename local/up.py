@@ -14,12 +14,12 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from local.ec2 import reconcile, stack
+from local.fakes.aws_provider.cloud import ERRORS
+from local.fakes.ec2 import reconcile, stack
 from local.fleet import image, lifecycle, model, paths
 from local.fleet.__main__ import locked, say
 from local.fleet.errors import FleetError
 from local.fleet.podman import Podman, write_if_changed
-from local.provider.cloud import ERRORS
 
 SAVED = paths.CHECKOUT / "inventory" / "local"  # hosts without an engine that would make them
 LOCKS = paths.state("local") / "locks"
@@ -91,12 +91,12 @@ def make_images_and_channel(podman: Podman, fleet: model.Fleet) -> Path:
     podman.prepare()
     # what it comes to is asked later: without an engine the fleet comes up all the same
     engine = subprocess.Popen(
-        [sys.executable, "-m", "local.engine", "ensure"], cwd=paths.CHECKOUT, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "local.pulumi_engine", "ensure"], cwd=paths.CHECKOUT, stdout=subprocess.DEVNULL
     )
     with ThreadPoolExecutor(1) as pool:
         images = pool.submit(_images, podman, fleet)
         # a process of its own: it forks workers, which a process with threads must not
-        code = subprocess.run([sys.executable, "-m", "local.channel"], cwd=paths.CHECKOUT, check=False).returncode
+        code = subprocess.run([sys.executable, "-m", "local.fakes.channel"], cwd=paths.CHECKOUT, check=False).returncode
         images.result()
     engine.wait()
     if code:

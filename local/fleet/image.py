@@ -29,7 +29,7 @@ PACKAGES = (
     *("fish", "cloud-init"),
 )
 LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
-IMAGE = paths.HERE / "hosts" / "image"
+IMAGE = paths.HERE / "fleet" / "host_image"
 KEPT_DAYS = 7
 Say = Callable[[str], None]
 

@@ -23,7 +23,7 @@ T = TypeVar("T")
 READY_SECONDS = 90
 CONNECTIONS = Path("/run/lockstep/cp")  # as the inventories' ansible_control_path_dir says
 PORT = 8000
-SERVER = paths.HERE / "channel" / "serve.py"
+SERVER = paths.FAKES / "channel" / "serve.py"
 
 
 def spec_of(*parts: Any) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HERE = CHECKOUT / "local"
+FAKES = HERE / "fakes"
 
 
 def state(fleet: str) -> Path:
@@ -30,11 +31,11 @@ def run() -> Path:
 
 
 def digest_of(paths: Iterable[Path], *words: str) -> str:
-    """Sha256 (hex) of names and contents of files (folders are walked) and of further words."""
+    """Sha256 (hex) of names and contents of files (folders are walked, without their pages) and of further words."""
     total = hashlib.sha256()
     for path in sorted(paths):
         files = (
-            sorted(f for f in path.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
+            sorted(f for f in path.rglob("*") if f.is_file() and "__pycache__" not in f.parts and f.suffix != ".md")
             if path.is_dir()
             else [path]
         )

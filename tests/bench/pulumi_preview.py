@@ -1,6 +1,6 @@
 """Time and memory of `pulumi preview` for clusters of many machines, beside what Pulumi itself costs for as many.
 
-    python -m tests.bench.pulumi_preview [N ...]        (200 and 1000 unless told otherwise)
+    python tests/bench/pulumi_preview.py [N ...] [--smoke]        (200 and 1000 unless told otherwise; smoke: 2)
 
 Three programs with N machines: the checkout's own; as many plain aws.ec2.Instance; as many empty components, which no
 provider sees. Peak memory is what engine (with language host), program and provider together had resident at most.
@@ -17,10 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local.ec2.endpoint import Endpoint
-from local.engine.ensure import ensure
-from tests.engine.clusters import ClusterProject
-from tests.engine.harness import Project
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from local.fakes.ec2.endpoint import Endpoint
+from local.pulumi_engine.ensure import ensure
+from tests.support.clusters import ClusterProject
+from tests.support.pulumi_project import Project
 
 PLAIN = """
 for index in range({count}):
@@ -67,9 +69,8 @@ def family(root: int) -> dict[str, int]:
         except OSError:
             continue
         resident = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")), 0)
-        name = (
-            "provider" if "local.provider" in command else "program" if "language-python-exec" in command else "engine"
-        )
+        parts = {"local.fakes.aws_provider": "provider", "language-python-exec": "program"}
+        name = next((part for word, part in parts.items() if word in command), "engine")
         found[name] = found.get(name, 0) + resident
     return found
 
@@ -96,7 +97,9 @@ def main() -> int:
     """Print one line for each program and size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("counts", type=int, nargs="*", default=[200, 1000])
-    counts = parser.parse_args().counts
+    parser.add_argument("--smoke", action="store_true")
+    given = parser.parse_args()
+    counts = [2] if given.smoke else given.counts
     engine = Path(ensure())
     print(f"load {os.getloadavg()[0]:.1f}")
     print(f"{'machines':>8}  {'program':<20} {'seconds':>8} {'ms each':>8}  peak memory (MiB)")

@@ -1,4 +1,4 @@
-"""What the contract suite runs against: the stand-in, in a tiny prefix made here, and a real conda where one is."""
+"""What the contract suite runs against: the fake, in a tiny prefix made here, and a real conda where one is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.subjects import Conda, install_standin, solver, write_channel, write_package
+from tests.contract.subjects import Conda, install_fake, solver, write_channel, write_package
 
 
 @pytest.fixture(scope="session")
@@ -45,16 +45,16 @@ def served(channels: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def standin_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("standin") / "base"
-    install_standin(root)
+def fake_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("fake") / "base"
+    install_fake(root)
     return root
 
 
 REAL = "LOCKSTEP_REAL_CONDA"
 
 
-@pytest.fixture(params=["standin", "real"] if os.environ.get(REAL) else ["standin"])
+@pytest.fixture(params=["fake", "real"] if os.environ.get(REAL) else ["fake"])
 def conda(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Conda]:
     """A conda with an empty home; its caches and environments lie in that home."""
     variables = {}
@@ -63,7 +63,7 @@ def conda(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Conda]:
         if os.environ.get("CONDA_SOLVER"):
             variables["CONDA_SOLVER"] = os.environ["CONDA_SOLVER"]
     else:
-        root = request.getfixturevalue("standin_root")
+        root = request.getfixturevalue("fake_root")
     home = tmp_path / "home"
     home.mkdir()
     system_rc = root / ".condarc"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-STANDIN = CHECKOUT / "local" / "channel" / "standin"
+FAKE = CHECKOUT / "local" / "fakes" / "conda"
 PLACEHOLDER = "/opt/placeholder_" + "x" * 100
 EPOCH = 1767225600
 
@@ -137,15 +137,15 @@ def write_channel(channel: Path) -> None:
     asyncio.run(index_fs(channel, write_shards=False, force=True))
 
 
-def install_standin(root: Path) -> None:
-    """What the local fleet's installer makes, in small: a prefix with the stand-in, and py-rattler beside it."""
+def install_fake(root: Path) -> None:
+    """What the local fleet's installer makes, in small: a prefix with the fake, and py-rattler beside it."""
     venv.EnvBuilder(with_pip=False, symlinks=True).create(root)
     site = next((root / "lib").glob("python3*/site-packages"))
-    shutil.copytree(STANDIN / "conda_standin", site / "conda_standin", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(FAKE / "conda_fake", site / "conda_fake", ignore=shutil.ignore_patterns("__pycache__"))
     (site / "rattler.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    for source in sorted((STANDIN / "root").rglob("*")):
+    for source in sorted((FAKE / "root").rglob("*")):
         if source.is_file():
-            target = root / source.relative_to(STANDIN / "root")
+            target = root / source.relative_to(FAKE / "root")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(source.read_text().replace("@PREFIX@", str(root)))
             target.chmod(source.stat().st_mode)

@@ -15,7 +15,7 @@ def test_version(conda: Conda) -> None:
     words = conda.ok("--version").split()
     assert words[0] == "conda" and words[1][0].isdigit()
     assert conda.ok("-V").split() == words
-    assert ("+standin" in words[1]) == (conda.name == "standin")
+    assert ("+fake" in words[1]) == (conda.name == "fake")
 
 
 def test_info_base(conda: Conda) -> None:

@@ -24,7 +24,7 @@ def filled(user: Conda) -> Conda:
     """A user with one environment, a cache, one unused package, one unused archive, an index cache and a log."""
     user.ok("create", "-y", "-n", "train", "alpha=1", "beta")
     cache = user.home / "pkgs"
-    for archive in cache.glob("*.tar.bz2"):  # conda keeps them, the stand-in does not
+    for archive in cache.glob("*.tar.bz2"):  # conda keeps them, the fake does not
         archive.unlink()
     plant(cache, "unused-1.0-0")
     (cache / "old-1.0-0.conda").write_bytes(b"y" * 500)

@@ -78,7 +78,7 @@ def test_a_laptop(user: Conda, folder: Path, lock: Lock) -> None:
     assert hashes == {package.sha256 for package in lock.packages}
     assert f"tool in {prefix} with on" in shell(user, "conda run --name train tool 0").stdout
 
-    if user.name == "real":  # the stand-in changes no environment
+    if user.name == "real":  # the fake changes no environment
         (variables,) = commands("conda env config vars set")
         assert variables in (folder / FILE).read_text(), "the file says the same"
         assert shell(user, variables).returncode == 0

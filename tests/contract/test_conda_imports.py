@@ -52,7 +52,7 @@ def test_what_conda_writes_about_an_environment(user: Conda, channels: Path) -> 
         "list.txt": user.ok("list", "-n", "train", "--export"),
         "md5.txt": user.ok("list", "-n", "train", "--explicit", "--md5"),
     }
-    if user.name == "real":  # the stand-in does not export environments
+    if user.name == "real":  # the fake does not export environments
         written["full.yml"] = user.ok("env", "export", "-n", "train")
         written["nobuilds.yml"] = user.ok("env", "export", "-n", "train", "--no-builds")
         written["asked.yml"] = user.ok("env", "export", "-n", "train", "--from-history")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.subjects import Conda, install_standin
+from tests.contract.subjects import Conda, install_fake
 
 
 def read_only(folder: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_base_of_somebody_else(conda: Conda) -> None:
         root = conda.root
     else:  # a base of its own, since other checks use the common one
         root = conda.home / "base"
-        install_standin(root)
+        install_fake(root)
         conda = Conda(root, conda.home, conda.name)
     history = root / "conda-meta" / "history"
     before = history.stat().st_mode
@@ -102,10 +102,10 @@ def test_a_base_of_somebody_else(conda: Conda) -> None:
         history.chmod(before)
 
 
-def test_what_the_stand_in_made_is_an_environment_for_both(conda: Conda, standin_root: Path, channels: Path) -> None:
+def test_what_the_fake_made_is_an_environment_for_both(conda: Conda, fake_root: Path, channels: Path) -> None:
     conda.rc.write_text(f"channels: [forge]\nchannel_alias: {channels.as_uri()}\npkgs_dirs: [{conda.home}/pkgs]\n")
     prefix = conda.home / "env"
-    maker = Conda(standin_root, conda.home, "standin")
+    maker = Conda(fake_root, conda.home, "fake")
     maker.ok("create", "-y", "-p", prefix, "tool")
     assert conda.json("list", "-p", prefix) == maker.json("list", "-p", prefix)
     for option in ("--md5", "--sha256"):

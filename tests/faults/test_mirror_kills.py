@@ -242,8 +242,8 @@ def test_py_rattler_installs_from_it(fleet: Any, tmp_path: Path) -> None:
 
 
 def conda_of(name: str, fleet: Any, tmp_path: Path) -> list[str]:
-    """The command of a conda: the stand-in of the mirrored installer, a real one, or micromamba."""
-    if name == "standin":
+    """The command of a conda: the fake of the mirrored installer, a real one, or micromamba."""
+    if name == "fake":
         installer = next((fleet[0].folder / "miniconda").glob("*.sh"))
         made = subprocess.run(
             ["bash", installer, "-b", "-p", tmp_path / "base"], capture_output=True, text=True, check=False
@@ -256,7 +256,7 @@ def conda_of(name: str, fleet: Any, tmp_path: Path) -> list[str]:
     return [shutil.which(name) or pytest.skip(f"no {name} on PATH")]
 
 
-@pytest.mark.parametrize("name", ["standin", "real", "micromamba"])
+@pytest.mark.parametrize("name", ["fake", "real", "micromamba"])
 def test_conda_takes_it_as_a_channel(fleet: Any, tmp_path: Path, name: str) -> None:
     """With the mirror as channel alias in .condarc, and the channel by its name alone."""
     served, _, _ = fleet

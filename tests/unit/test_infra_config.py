@@ -202,23 +202,16 @@ def test_all_mistakes_are_told_at_once_and_none_twice() -> None:
     assert text.startswith("6 mistakes in Pulumi.dev.yaml; nothing was created or changed.\n  lockstep:tier: ")
 
 
-@pytest.mark.parametrize("stack", ["local", "dev", "test", "prod"])
-def test_the_stacks_of_the_checkout_are_right(stack: str, tmp_path: Path) -> None:
-    settings = yaml.safe_load((CHECKOUT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
+def test_the_local_stack_is_right(tmp_path: Path) -> None:
+    settings = yaml.safe_load((CHECKOUT / "Pulumi.local.yaml").read_text(encoding="utf-8"))["config"]
     values = {key.split(":", 1)[1]: value for key, value in settings.items() if key.startswith("lockstep:")}
     (tmp_path / "key.pub").write_text(KEY + "\n")
     values["access"]["ssh_key_files"] = [str(tmp_path / "key.pub")]
-    layout = load(values, "lockstep", stack, settings["aws:region"])
-    assert layout.protect == (stack == "prod")
+    layout = load(values, "lockstep", "local", settings["aws:region"])
+    assert not layout.protect
     assert layout.keys == (KEY,)
-    if stack == "local":
-        assert [host for group in layout.groups for host in group.hosts] == [
-            "dev-01",
-            "test-01",
-            "prod-01",
-            "prod-02",
-            "prod-03",
-        ]
+    hosts = [host for group in layout.groups for host in group.hosts]
+    assert hosts == ["dev-01", "test-01", "prod-01", "prod-02", "prod-03"]
 
 
 def test_defaults_are_filled_in() -> None:

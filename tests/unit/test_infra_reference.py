@@ -1,4 +1,4 @@
-"""The reference in docs/provision.md is what the types say."""
+"""The reference in docs/reference/stack-configuration.md is what the types say."""
 
 from __future__ import annotations
 

@@ -59,11 +59,11 @@ def see_generation(root: str, env: str, name: str, declared: Optional[str], seen
     try:
         mode = os.lstat(in_use_lock).st_mode
         if mode & 0o170444 != 0o100444 or mode & 0o022:  # as Store.in_use_lock_usable has it
-            result["in-use lock"] = (
+            result["in_use_lock"] = (
                 f"mode {stat.S_IMODE(mode):04o}, not 0444" if stat.S_ISREG(mode) else "is no regular file"
             )
     except OSError as error:
-        result["in-use lock"] = reason(error)
+        result["in_use_lock"] = reason(error)
     if seen.depth != "names":
         try:
             if plans.check(kept_plan(root, env, mark["digest"])):

@@ -95,7 +95,7 @@ def _generation(name: str, locked: Locked | None, env: Mapping[str, Any], tier: 
         yield Drift(Kind.ENV_IDENTITY, name, str(line))
     if env.get("manifest") != "ok":
         yield Drift(Kind.MANIFEST, name, f"its list of files cannot be trusted: {env.get('manifest')}")
-    if "in-use lock" in env:
+    if "in_use_lock" in env:
         yield Drift(Kind.IN_USE_LOCK, name, f"its in-use lock: {env['in_use_lock']}")
     if "plan" in env:
         yield Drift(Kind.PLAN, name, f"the plan that it was made from: {env['plan']}")

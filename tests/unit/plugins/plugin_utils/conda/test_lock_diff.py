@@ -57,7 +57,7 @@ def test_what_it_was_made_for():
     )
     assert lines == [
         "! channels conda-forge -> conda-forge, ml",
-        '! system requirements {"cuda":"12.6"} -> {"cuda":"12.8"}',
+        '! system_requirements {"cuda":"12.6"} -> {"cuda":"12.8"}',
     ]
 
 

@@ -606,7 +606,7 @@ def test_the_layout_is_that_of_the_local_fleet() -> None:
     """Both define their folders; a site's variables and the local fleet's must be able to name either."""
     top = CHECKOUT
     variables = (top / "inventory/local/group_vars/all.yml").read_text()
-    build = (top / "local/channel/build.py").read_text()
+    build = (top / "local/fakes/channel/build.py").read_text()
     assert f'lockstep_channel_alias }}}}/{MINICONDA}"' in variables and f'out / "{MINICONDA}"' in build
     assert f'lockstep_channel_alias }}}}/{RATTLER}"' in variables and f'out / "{RATTLER}"' in build
     assert f'lockstep_channel_alias }}}}/{SIMPLE}/"' in variables and f'out / "{SIMPLE}"' in build

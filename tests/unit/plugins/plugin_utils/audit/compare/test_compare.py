@@ -29,7 +29,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared im
 
 from tests.support.paths import CHECKOUT
 
-DOCS = CHECKOUT / "docs/audit.md"
+DOCS = CHECKOUT / "docs/reference/drift-kinds.md"
 ROLES = CHECKOUT / "roles"
 DIGEST = "a1" * 32
 
@@ -184,8 +184,8 @@ def test_other_tools_on_a_host_are_one_line() -> None:
     files = {**dict.fromkeys(names, "missing"), "bin/lockstep-run": "0" * 64}
     lines = [str(d) for d in compare(whole, seen(files=files, rattler={"tools": ["tools-ffffffffffff"]}))]
     assert lines == [
-        "rattler runtime: rattler/tools-0123456789ab: 9 files are missing or altered; the host has tools-ffffffffffff",
-        "rattler runtime: bin/lockstep-run is altered",
+        "rattler: rattler/tools-0123456789ab: 9 files are missing or altered; the host has tools-ffffffffffff",
+        "rattler: bin/lockstep-run is altered",
     ]
 
 

@@ -1,0 +1,1 @@
+"""An offline installer with the interface of Miniconda's."""
