@@ -51,7 +51,7 @@ author: The Lockstep developers (@lockstep-fleet)
 """
 
 EXAMPLES = r"""
-- name: Have the rattler runtime
+- name: Install the rattler runtime
   lockstep.fleet.rattler:
     root: /opt/lockstep
     version: 0.28.0
