@@ -140,7 +140,7 @@ def bench() -> Count:
     """Every script of tests/bench; a script that meets no goal exits non-zero."""
     total = Count()
     for script in sorted((ROOT / "tests" / "bench").glob("*.py")):
-        if script.name.startswith("_"):
+        if script.name.startswith("test_"):
             continue
         print(f"bench: {script.stem}", flush=True)
         code = call(BIN / "python", script)
@@ -157,6 +157,7 @@ SUITES: dict[str, Callable[[], Count]] = {
     "pulumi": lambda: pytest("tests/pulumi"),
     "molecule": molecule,
     "faults": lambda: pytest("tests/faults"),
+    "bench-smoke": lambda: pytest("tests/bench"),
     "bench": bench,
 }
 
@@ -175,7 +176,7 @@ def main(names: list[str]) -> int:
         print(f"==> {name}", flush=True)
         started = time.monotonic()
         count = SUITES[name]()
-        rows.append(f"  {name:<10} {time.monotonic() - started:6.0f} s  {count}")
+        rows.append(f"  {name:<11} {time.monotonic() - started:6.0f} s  {count}")
         total += count
     print("\n" + "\n".join(rows) + f"\n\n{total}")
     return 0 if total.passed and not total.failed else 1

@@ -90,7 +90,8 @@ def test_dependencies_on_one_package_are_merged():
 
 
 def test_install_plan_has_the_packages_of_its_platform():
-    made = lockfile.plan(lock(custom={"download_bytes": '{"linux-64": 5}'}), "train", "linux-64", smoke="import six")
+    custom = {"download_bytes": '{"linux-64": 5}', "smoke_test": "import six"}
+    made = lockfile.plan(lock(custom=custom), "train", "linux-64")
     assert plans.check(made) == [] and made["download_bytes"] == 5 and made["smoke"] == "import six"
     assert [p["name"] for p in made["packages"]] == ["python", "six", "zlib"]
     python, six, _ = made["packages"]
@@ -155,14 +156,14 @@ HOSTILE = [
     (set_first(name="py\u0442hon"), "printable ASCII"),
     (set_first(version="1/../../2"), "version"),
     (set_first(build="../x"), "build"),
-    (set_first(version=1.10), "needs quotes"),
+    (set_first(version=1.10), "put it in quotes"),
     (set_first(manager="npm"), "manager 'npm'"),
-    (set_first(platform="win-64"), "does not name"),
+    (set_first(platform="win-64"), "not one of the lock.s platforms"),
     (set_first(category="dev"), "category"),
     (set_first(optional=True), "optional"),
     (set_first(evil=1), "unknown key evil"),
     (set_first(dependencies=["a"]), "dependencies"),
-    (set_first(dependencies={"a": 1}), "needs quotes"),
+    (set_first(dependencies={"a": 1}), "put it in quotes"),
     (set_first(name="__cuda"), "virtual package"),
     (lambda d: d["package"].append(d["package"][0]), "listed twice"),
     (
@@ -212,7 +213,7 @@ HOSTILE = [
     ),
     (lambda d: d["metadata"].update(channels=[]), "no channels"),
     (lambda d: d["metadata"].update(channels=[{"url": "https://u:pw@h/c"}]), "credentials"),
-    (lambda d: d["metadata"].update(channels=[{"url": "conda-forge", "used_env_vars": ["TOKEN"]}]), "url alone"),
+    (lambda d: d["metadata"].update(channels=[{"url": "conda-forge", "used_env_vars": ["TOKEN"]}]), "only a url"),
     (lambda d: d["metadata"].update(channels="conda-forge"), "not a list"),
     (lambda d: d["metadata"].update(git_metadata={}), "unknown key git_metadata"),
     (lambda d: d["metadata"].update(custom_metadata={"variables": "{"}), "not JSON"),
@@ -244,7 +245,7 @@ def test_error_names_the_line_of_the_entry():
 
 def test_edited_lock_is_refused_by_its_content_hash():
     text = lock().dumps().replace("h1_0_cp312", "h1_1_cp312")
-    assert "the packages for linux-64 are not those of the content hash" in refused(text)
+    assert "the packages for linux-64 do not match the content hash" in refused(text)
 
 
 def test_channel_that_is_not_allowed_is_refused():

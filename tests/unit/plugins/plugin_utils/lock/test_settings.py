@@ -7,7 +7,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings impor
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"system_requirements": {"cuda": 12.8}}, "needs quotes"),
+        ({"system_requirements": {"cuda": 12.8}}, "put it in quotes"),
         ({"system_requirements": {"gpu": "1"}}, "unknown key gpu"),
         ({"system_requirements": [1]}, "not a mapping"),
         ({"system_requirements": {"glibc": "new"}}, "not a version"),

@@ -22,7 +22,7 @@ def test_spec_without_channels_gets_the_allowed_ones():
 
 def test_dash_without_a_blank_is_reported():
     (finding,) = read("dependencies:\n  - python\n  -numpy\n  - six\n")[1]
-    assert finding.code == "not-yaml" and finding.remedy == "write a blank behind the `-` of line 3"
+    assert finding.code == "not-yaml" and finding.remedy == "write a space after the `-` in line 3"
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def test_dash_without_a_blank_is_reported():
 )
 def test_tab_is_reported_with_its_line(text, line):
     finding = read(text)[1][0]
-    assert finding.code == "not-yaml" and finding.remedy == f"write blanks in place of the tab in line {line}"
+    assert finding.code == "not-yaml" and finding.remedy == f"replace the tab in line {line} with spaces"
 
 
 def test_tab_in_a_comment_is_not_blamed_for_a_syntax_error():
     finding = read("dependencies:\n  - python\t# a remark\nname: [a\n")[1][0]
-    assert finding.code == "not-yaml" and finding.remedy == "correct the file's syntax"
+    assert finding.code == "not-yaml" and finding.remedy == "correct the syntax"
 
 
 def test_file_with_windows_line_ends_and_byte_order_mark_is_read():

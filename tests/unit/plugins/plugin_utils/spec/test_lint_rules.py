@@ -20,6 +20,8 @@ def test_finding_about_a_channel_names_the_replacement():
         return finding.remedy
 
     assert "`pytorch-gpu`" in remedy("pytorch") and "`cuda-nvcc`" in remedy("nvidia/label/cuda-12.1.0")
-    assert "write `conda-forge`; from which mirror" in remedy("https://mirror.example/cloud/conda-forge/")
+    assert "write `conda-forge`; lockstep_channel_alias selects the mirror" in remedy(
+        "https://mirror.example/cloud/conda-forge/"
+    )
     assert "write `conda-forge`" in remedy("http://conda.anaconda.org/conda-forge")
     assert "Anaconda's own" in remedy("https://repo.anaconda.com/pkgs/main") and "most packages" in remedy("somebody")
