@@ -20,10 +20,6 @@ options:
     description: Name of the environment.
     type: str
     required: true
-  root:
-    description: The fleet's folder on the host (C(lockstep_root)).
-    type: path
-    required: true
   state:
     description:
       - V(staged) has the environment's generation built and complete, without publishing it.
@@ -34,11 +30,6 @@ options:
     default: present
   lock:
     description: The lock, a C(conda-lock.yml) of version 1 (CEP 37), on the controller. Needed unless O(state=absent).
-    type: str
-  smoke:
-    description:
-      - A python program on the controller, run by the environment's python before it counts as complete. May be
-        missing.
     type: str
   channels:
     description: The channels whose packages are accepted; default those that the lock names.
@@ -55,7 +46,7 @@ options:
   verify:
     description:
       - How thoroughly an existing generation is verified. V(names) compares its completion marker, its manifest and the
-        names of its packages, V(stats) size, time, mode and owner of every file as well, V(hashes) every file's sha256 as well.
+        names of its packages. V(stats) adds size, time, mode and owner of every file, V(hashes) its sha256.
     type: str
     choices: [names, stats, hashes]
     default: stats
@@ -97,15 +88,12 @@ options:
     default: ""
 attributes:
   check_mode:
-    support: full
     description: Says what it would do, also on a machine that has nothing yet; checks root path and room.
   diff_mode:
-    support: full
     description: Shows the packages that differ from those of the environment that is live.
-  platform:
-    support: full
-    platforms: linux
-    description: x86_64 and aarch64.
+extends_documentation_fragment:
+  - lockstep.fleet.attributes.host
+  - lockstep.fleet.options.root
 author: The Lockstep developers (@lockstep-fleet)
 """
 
@@ -264,7 +252,6 @@ def main() -> None:
             "root": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["staged", "present", "absent"], "default": "present"},
             "lock": {"type": "str"},
-            "smoke": {"type": "str"},
             "channels": {"type": "list", "elements": "str"},
             "channel_alias": {"type": "str", "default": "https://conda.anaconda.org"},
             "rattler_version": {"type": "str", "required": True},

@@ -1,4 +1,4 @@
-"""What docs/without-ansible.md tells people to run, run: environments from exported locks, by conda alone."""
+"""What docs/how-to/without-ansible.md tells people to run, run: environments from exported locks, by conda alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.export import rende
 
 from tests.contract.subjects import CHECKOUT, Conda, ordinary
 
-PAGE = CHECKOUT / "docs" / "without-ansible.md"
+PAGE = CHECKOUT / "docs" / "how-to" / "without-ansible.md"
 FILE = "train.linux-64.explicit.txt"
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
+import pytest
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import SMOKE_TEST, Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote import promotion
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.promotion import promote, refused
 
 from tests.support.lock_samples import lock, package
 
@@ -51,15 +54,13 @@ class Site:
         path.write_text(data)
 
     def test(self, tier: str, data: str | None, env: str = "train") -> None:
-        """Put a smoke test beside a tier's lock, or take it away."""
-        path = self.locks / provenance.smoke_path(tier, env)
-        path.unlink(missing_ok=True)
-        if data is not None:
-            path.write_text(data)
+        """Put a smoke test into a tier's lock, or take it away."""
+        lock_ = Lock.loads(self.has(tier, env) or "")
+        custom = {key: value for key, value in lock_.custom.items() if key != SMOKE_TEST}
+        self.put(tier, env, replace(lock_, custom=custom | ({} if data is None else {SMOKE_TEST: data})).dumps())
 
     def has_test(self, tier: str, env: str = "train", previous: bool = False) -> str | None:
-        data = provenance.read(self.locks, provenance.smoke_path(tier, env, previous))
-        return None if data is None else data.decode()
+        return Lock.loads(self.has(tier, env, previous) or "").custom.get(SMOKE_TEST)
 
     def has(self, tier: str, env: str = "train", previous: bool = False) -> str | None:
         data = provenance.read(self.locks, provenance.lock_path(tier, env, previous))
@@ -103,3 +104,22 @@ class Site:
     def files(self) -> dict[str, bytes]:
         """Everything below the folder of locks."""
         return {str(p.relative_to(self.locks)): p.read_bytes() for p in sorted(self.locks.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def result(report: dict[str, Any], host: str) -> Any:
+    return next(item for item in report["results"] if item["host"] == host)
+
+
+def told(site: Site, **settings: Any) -> str:
+    """Promote, which must be refused and change nothing; what a person reads."""
+    before = site.files()
+    made = promote(site.settings(**settings), NOW, write=True)
+    assert made.refusals and site.files() == before
+    for refusal in made.refusals:
+        assert refusal.subject and refusal.why and len(refusal.remedy) > 10, refusal
+    return refused(made.refusals, "promotion")

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from ..host import fs
 from ..host.child_env import clean_environment
 from ..host.errors import Problem
-from ..host.install_plan import redact
+from ..host.redaction import redact
 from ..prefix.hashing import entries_of, files_of, sha256_file
 from ..prefix.manifest import Entry
 from ..prefix.marker import FOLDER

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 import time
 from typing import Optional
@@ -42,13 +41,6 @@ def reason(why: object) -> str:
     if isinstance(why, OSError) and why.strerror:
         return f"{why.strerror}: {why.filename}" if why.filename else why.strerror
     return f"{type(why).__name__}: {why}" if isinstance(why, Exception) else str(why)
-
-
-def redact(text: str) -> str:
-    """Remove user names, passwords, channel tokens and secret parameters from addresses."""
-    text = re.sub(r"(//)[^/@\s\"']+@", r"\1***@", text)
-    text = re.sub(r"(/t/)[^/\s\"']+", r"\1***", text)
-    return re.sub(r"(?i)([?&][^=&\s]*(?:token|key|secret|sig|signature|password)[^=&\s]*=)[^&\s\"']+", r"\1***", text)
 
 
 def open_regular(path: str) -> int:

@@ -17,7 +17,7 @@ from ..host.reading import LARGE, read
 
 BASE_MARKER = ".lockstep-base.json"
 BASELINE = "conda-meta/initial-state.explicit.txt"
-MESSAGE = "The base is shared and never changed in place: use an environment (docs/write-an-env.md)"
+MESSAGE = "The base is shared and never changed in place: use an environment (docs/how-to/write-an-env.md)"
 FROZEN = json.dumps({"message": MESSAGE}) + "\n"
 MANAGED = "[externally-managed]\nError=The base is shared and never changed. Make a virtual environment of your own.\n"
 

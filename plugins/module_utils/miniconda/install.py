@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 from ..host import fs
 from ..host.errors import Problem
 from ..host.flock import error_context, open_lock
-from ..host.install_plan import redact
+from ..host.redaction import redact
 from ..host.root import need_root_folder
 from .inspection import BASE_MARKER, decide, frozen_files, inspect, intent
 

@@ -8,7 +8,8 @@ import re
 import stat
 from typing import Any, Optional
 
-from ..host.reading import read, reason, redact
+from ..host.reading import read, reason
+from ..host.redaction import redact
 from .notes import Notes, Obs
 
 

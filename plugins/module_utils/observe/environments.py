@@ -8,7 +8,8 @@ import stat
 from typing import Any, Optional
 
 from ..host import install_plan as plans
-from ..host.reading import OutOfTime, reason, redact
+from ..host.reading import OutOfTime, reason
+from ..host.redaction import redact
 from ..prefix.damage import type_of
 from ..prefix.inspection import Place
 from ..prefix.marker import is_complete

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Optional
 
-from ..host.reading import redact
+from ..host.redaction import redact
 from ..prefix.damage import Damage
 from ..prefix.inspection import Place, inspect, kept_plan
 from ..prefix.packages import load_records, package_names

@@ -9,7 +9,8 @@ import sys
 import time
 from typing import Any
 
-from ..host.reading import OutOfTime, reason, redact
+from ..host.reading import OutOfTime, reason
+from ..host.redaction import redact
 from ..prefix.inspection import DEPTHS
 from .base import see_base, see_shell
 from .condarc import see_condarc, see_unmanaged

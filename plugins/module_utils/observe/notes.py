@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..host.reading import Deadline, reason, redact
+from ..host.reading import Deadline, reason
+from ..host.redaction import redact
 from ..prefix.hashing import Hasher
 
 Obs = dict[str, Any]

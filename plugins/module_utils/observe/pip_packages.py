@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ..host.reading import read_text, redact
+from ..host.reading import read_text
+from ..host.redaction import redact
 from ..prefix.damage import Damage, DamageKind
 from ..prefix.packages import METADATA, RECORD
 

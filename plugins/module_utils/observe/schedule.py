@@ -6,7 +6,8 @@ import contextlib
 import json
 import os
 
-from ..host.reading import LARGE, read, redact
+from ..host.reading import LARGE, read
+from ..host.redaction import redact
 from .commands import run
 from .host_files import see_files
 from .notes import Notes, Obs

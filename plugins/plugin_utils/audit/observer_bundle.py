@@ -11,7 +11,10 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "module_utils"
 
-OBSERVER = ("prefix", "observe", "miniconda/inspection", "host/errors", "host/install_plan", "host/reading")
+OBSERVER = (
+    "prefix", "observe", "miniconda/inspection",
+    "host/errors", "host/install_plan", "host/reading", "host/redaction",
+)  # fmt: skip
 """The observer, and what it shares with the installer."""
 
 IMPORTER = """\

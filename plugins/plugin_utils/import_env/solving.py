@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +89,8 @@ def _locked(draft: Draft, wishes: Sequence[Wish], before: str | None) -> Locked:
         (locks / site.tier).mkdir(parents=True)
         envs.mkdir(exist_ok=True)
         (envs / f"{draft.name}.yml").write_text(draft.spec(wishes), encoding="utf-8")
+        with suppress(FileNotFoundError):  # the spec's smoke test, if it has one by now
+            shutil.copy(envs_dir / f"{draft.name}.smoke.py", envs)
         if before:
             (locks / site.tier / f"{draft.name}{SUFFIX}").write_text(before, encoding="utf-8")
         aside = replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ....module_utils.host.reading import redact
+from ....module_utils.host.redaction import redact
 from ...core.text import some
 from ...desired.declared import Declared
 from .drift import NOTE, UNKNOWN, Drift, section

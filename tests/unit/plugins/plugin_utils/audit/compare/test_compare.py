@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils.host.reading import redact
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.redaction import redact
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.answer import LIMIT, read_answer
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.compare import compare
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.drift import (
