@@ -9,7 +9,7 @@ short_description: Have a shared conda environment that is exactly what its lock
 version_added: 0.1.0
 description:
   - Builds the environment of a lock aside, verifies every file by sha256, freezes it, runs C(pip check) and its smoke
-    test at its final path, and publishes it by swapping one link. What is live is never changed; whoever uses it keeps
+    test at its final path, and publishes it by swapping one link. What is live is never changed; jobs that use it keep
     it.
   - Solves nothing. The lock is read on the controller; the host gets the packages' urls and hashes.
   - A damaged environment is exchanged, whole, for a verified one, also while programs run from it. A link that was
@@ -24,7 +24,7 @@ options:
     description:
       - V(staged) has the environment's generation built and complete, without publishing it.
       - V(present) has it published as well.
-      - V(absent) removes the link; generations go when the scheduled clean finds that nobody uses them.
+      - V(absent) removes the link; generations go when the scheduled clean finds them unused.
     type: str
     choices: [staged, present, absent]
     default: present
@@ -98,7 +98,7 @@ author: The Lockstep developers (@lockstep-fleet)
 """
 
 EXAMPLES = r"""
-- name: Build the next environment everywhere, before anybody sees it
+- name: Stage the next environment everywhere
   lockstep.fleet.conda_env:
     name: train
     root: /opt/lockstep

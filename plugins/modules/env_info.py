@@ -92,7 +92,7 @@ def find(store: Store, name: str, declared: str, to: list[str]) -> str:
 
 
 def main() -> None:
-    """Look, and answer."""
+    """Read, and answer."""
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},

@@ -1,10 +1,11 @@
-"""Immutable generations of conda environments: built aside, verified, frozen, marked; repaired by exchange.
+"""Immutable generations of conda environments: built aside, verified, frozen, completed; repaired by exchange.
 
-The order survives a kill at any moment: locks, room, install aside, modes, records and files verified, wheels, history
-and hooks, byte-code, manifest, empty mark, rename to the final path, folders frozen, smoke test and `pip check` on the
-frozen tree, everything written to disk, mark written. Only then may `Store.activate` publish it, by one link.
-Whatever a killed run leaves, the next one removes. Python 3.9, standard library; linking is done by a child
-(install_child.py) with Miniconda's python.
+The order survives a kill at any moment: locks, disk space, install aside, modes, records and files verified, wheels,
+history and hooks, byte-code, manifest, empty completion marker, rename to the final path, folders frozen, smoke test
+and `pip check` on the frozen tree, everything written to disk, completion marker written. Only then may
+`Store.activate` publish it, by one link. Whatever a killed run leaves, the next one removes.
+
+Python 3.9, standard library; linking is done by a child (install_child.py) with Miniconda's python.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ time.
 class Options(NamedTuple):
     """How to build.
 
-    `verify`: how deep an existing generation is looked at ("marks", "stats", "hashes"); `reserve`: bytes that stay
+    `verify`: how deep an existing generation is inspected ("names", "stats", "hashes"); `reserve`: bytes that stay
     free;
     `pip_check`: whether `pip check` must pass; `test_seconds`: limit of smoke test and pip check; `pip_index`: url of
     the index that wheels come from, "" for the one that this host's pip is set up for.
@@ -403,7 +404,7 @@ class Build:
         return problem
 
     def _tell(self, doing: str) -> None:
-        """Say, to whoever reads the lock's file, what is going on."""
+        """Write into the lock's file what is going on."""
         flock.tell(self.fds[0], doing)
 
     def _complete(self, refetched: frozenset[str]) -> tuple[int, str]:

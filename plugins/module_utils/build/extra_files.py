@@ -1,4 +1,4 @@
-"""What a generation holds besides its packages: history, frozen marks, variables, hooks. Python 3.9, stdlib."""
+"""What a generation holds besides its packages: history, freezing, variables, hooks. Python 3.9, stdlib."""
 
 from __future__ import annotations
 

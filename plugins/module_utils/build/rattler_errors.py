@@ -13,7 +13,7 @@ DISK = (
     (r"No space left on device|Disk quota exceeded",
      "the disk is full", "make room: bin/lockstep-clean removes retired generations and unused packages"),
     (r"Permission denied", "a file or folder is not ours to write", "give it to the user that Ansible connects as"),
-    (r"Input/output error|Read-only file system", "the disk fails", "look at `dmesg`, and have the disk repaired"),
+    (r"Input/output error|Read-only file system", "the disk fails", "read `dmesg`, and have the disk repaired"),
     (r"Too many open files", "this user may open too few files at once",
      "raise its limit (`ulimit -n`; nofile in /etc/security/limits.conf) to 4096 or more"),
 )  # fmt: skip
@@ -30,7 +30,7 @@ CHANNEL = (
     (r"50\d ", "the channel's server fails", "run again later"),
     (r"certificate|tls|TLS|SSL", "the channel's certificate is not trusted",
      "install the site's certificate authority on the host, or name its file in SSL_CERT_FILE (lockstep_environment)"),
-    (r"timed? ?out", "the channel answers too slowly", "run again; look at the network between host and channel"),
+    (r"timed? ?out", "the channel answers too slowly", "run again; check the network between host and channel"),
     (r"error sending request|[Cc]onnect|dns|reset|error decoding response|IncompleteMessage|unexpected EOF|end of file",
      "the channel cannot be reached, or breaks off",
      "check the host's network and proxy (lockstep_environment), and lockstep_channel_alias; run again"),

@@ -29,8 +29,8 @@ from ..store.store import Store
 from .extra_files import pip_command
 
 SECONDS = 7200  # limit of one pip command: wheels of gigabytes come over slow lines
-RESERVED = ("conda-meta/", "etc/conda/", FOLDER + "/")  # whoever writes here decides what activation does
-INSTALLED = "lockstep"  # what INSTALLER says, so that nobody takes the files for a stray `pip install`'s
+RESERVED = ("conda-meta/", "etc/conda/", FOLDER + "/")  # these decide what activation does
+INSTALLED = "lockstep"  # what INSTALLER says, unlike the files of a user's `pip install`
 
 # what pip says -> (what it means, what to do); the first that matches counts
 KINDS = (
@@ -88,7 +88,7 @@ class Runner(NamedTuple):
                 pass_fds=self.fds, timeout=SECONDS, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise Problem(what, f"pip did not end within {SECONDS} s", "look at the network, and run again") from None
+            raise Problem(what, f"pip did not end within {SECONDS} s", "check the network, and run again") from None
         said = redact(done.stdout.decode(errors="replace"))
         if done.returncode:
             raise self._explained(what, said)
@@ -204,7 +204,7 @@ def install(runner: Runner, fetched: Fetched, found: dict[str, os.stat_result]) 
     :raises Problem: where pip fails, or a wheel would replace a file of conda's
     :raises OSError: where something cannot be read or written
     """
-    for path in [path for path in found if path.startswith("conda-meta/")]:  # completed since it was looked at
+    for path in [path for path in found if path.startswith("conda-meta/")]:  # completed since it was read
         found[path] = os.lstat(os.path.join(runner.new, path))
     scratch = runner.new + ".pip.new"
     fs.remove(scratch)

@@ -1,6 +1,6 @@
 """From templated variables and a tier's locks: what one host should hold.
 
-Role defaults are the one place of decision; whoever calls this gives the values of `SETTINGS`, already templated.
+Role defaults are the one place of decision; the caller gives the values of `SETTINGS`, already templated.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ def declare(
     names = _names(settings.get("conda_envs_names", settings.get("lockstep_envs")))
     locks = _string(settings, "conda_envs_locks_dir", _string(settings, "lockstep_locks_dir", ""))
     if names and not tier:
-        raise DeclareError("lockstep_tier is not set for this host, so nobody can say which lock it should hold; "
+        raise DeclareError("lockstep_tier is not set for this host, so its lock is unknown; "
                            "set it in the group_vars of its group")  # fmt: skip
     if names and not locks:
         raise DeclareError("lockstep_locks_dir is not set; it is the folder that holds <tier>/<env>.conda-lock.yml")
     if not names and settings.get("lockstep_envs") is None:
-        raise DeclareError("lockstep_envs is not set for this host, so nobody can say what it should hold; "
+        raise DeclareError("lockstep_envs is not set for this host, so what it should hold is unknown; "
                            "set it in group_vars (an empty list for a base alone)")  # fmt: skip
     channels = allowed_channels(settings)
     prefix = _string(settings, "miniconda_prefix", f"{root}/miniconda")
@@ -150,7 +150,7 @@ def read_env(path: Path, name: str, channels: Sequence[str] | None, cache: Path 
 
 
 def _cached(cache: Path, path: Path, name: str, channels: Sequence[str] | None, key: list[Any]) -> dict[str, Locked]:
-    """Read a lock once for all processes: whoever comes first parses it, the others wait and take what it wrote."""
+    """Read a lock once for all processes: the first parses it, the others wait and take what it wrote."""
     folder = cache / "declared"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     place = folder / f"{digest_of(str(path))[:16]}.json"
