@@ -57,6 +57,50 @@ def test_written_and_read_back():
     assert again.variables == {"OMP_NUM_THREADS": "4"} and again.value("system_requirements") == {"cuda": "12.8"}
 
 
+AWKWARD = ["\n", " ", "\t", "\r", "\r\n", "\x0b", "\x85", "\u2028", "\ufeff", "\ufffe", "\u00a0", "\u00e9", 
+           "\U0001f600", "\x7f", "#", ": ", "- ", "'", '"', "\\", "|", ">", "%", "---", "...", "import six", "    x = 1"]  # fmt: skip
+PROGRAMS = st.one_of(
+    st.lists(st.sampled_from(AWKWARD), max_size=12).map("".join),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(PROGRAMS)
+def test_any_smoke_test_keeps_its_bytes(program):
+    written = lock(package(), custom={"smoke_test": program}).dumps()
+    again = Lock.loads(written.encode().decode(), "x")
+    assert again.smoke_test == program and again.dumps() == written
+    assert yaml.safe_load(written)["metadata"]["custom_metadata"]["smoke_test"] == program
+    assert written.isascii() or "\u2028" not in written, "readers disagree whether that ends a line"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20).map(str.rstrip)))
+def test_a_smoke_test_reads_in_a_diff_as_it_was_written(tail):
+    for end in ("", "\n", "\n\n"):
+        program = "\n".join(["import six", *tail]) + end
+        written = lock(package(), custom={"smoke_test": program}).dumps().split("\n")
+        start = next(number for number, line in enumerate(written) if line.startswith("    smoke_test: |"))
+        shown = program.removesuffix("\n").split("\n")
+        assert written[start + 1 :][: len(shown)] == [line and "      " + line for line in shown]
+
+
+@pytest.mark.parametrize(
+    "program", ["", "\n", "\nx", " x", "x ", "x \ny", "\tx", "x\r\ny\r\n", "x\u2028y", "\ufeffx", "x", "x\n\n"]
+)
+def test_py_rattler_reads_a_lock_with_any_smoke_test(program, tmp_path):
+    path = tmp_path / "train.conda-lock.yml"
+    path.write_bytes(lock(custom={"smoke_test": program}).dumps().encode())
+    (first, *_) = (read := rattler.LockFile.from_path(str(path))).platforms()
+    assert read.default_environment().conda_repodata_records_for_platform(first)
+
+
+def test_a_smoke_test_changes_no_digest():
+    plain, tested = (lockfile.plan(lock(custom=custom), "train", "linux-64") for custom in ({}, {"smoke_test": "x"}))
+    assert plain["digest"] == tested["digest"] and plain | {"smoke": "x"} == tested
+
+
 def test_the_same_bytes_whatever_the_order():
     made = lock()
     turned = lock(*reversed(made.packages))
@@ -237,6 +281,11 @@ HOSTILE = [
     (lambda d: d["metadata"].update(custom_metadata={"variables": "[" * 100000}), "not JSON"),
     (lambda d: d["metadata"].update(custom_metadata={"variables": '{"A B": "x"}'}), "not a name"),
     (lambda d: d["metadata"].update(custom_metadata={"x": 1}), "strings"),
+    (
+        lambda d: d["metadata"].update(custom_metadata={"smoke_test": "import six\0"}),
+        "smoke test holds a NUL character",
+    ),
+    (lambda d: d["metadata"].update(custom_metadata={"smoke_test": "#" * 65537}), "has 65537 bytes, more than 65536"),
     (lambda d: d["metadata"].pop("platforms"), "'platforms' is missing"),
     (lambda d: d["metadata"]["platforms"].append("win-64"), "unknown"),
     (lambda d: d.update(version=2), "version is 2"),

@@ -74,6 +74,23 @@ def test_a_smoke_test_that_alone_changed_goes_on_too(site: Site) -> None:
     assert site.has("test", previous=True) == site.old, "the lock that test had before is still the one before"
 
 
+def test_a_smoke_test_altered_by_hand_is_not_the_promoted_one(site: Site) -> None:
+    site.test("dev", "import new\n")
+    assert not promote(site.settings(), NOW, write=True).refusals
+    site.test("test", "print('passed')\n")
+    assert site.evidence("test") is None and digest(site.has("test") or "") == digest(site.new)
+    site.write(site.audit())
+    assert (
+        "train: the lock of test is not the one that its provenance names: one of the two files was altered -> restore "
+        "both from version control, or promote it to test again"
+    ) in told(site, former="test", latter="prod", envs=("train",))
+    assert not promote(site.settings(), NOW, write=True).refusals
+    assert site.has_test("test") == "import new\n" and site.evidence("test")
+    site.write(site.audit())
+    assert not promote(site.settings("test", "prod", envs=("train",)), NOW, write=True).refusals
+    assert site.has("prod") == site.has("dev")
+
+
 def test_evidence_is_the_same_again_and_names_no_host_or_path(site: Site, tmp_path: Path) -> None:
     promote(site.settings(), NOW, write=True)
     first = site.files()

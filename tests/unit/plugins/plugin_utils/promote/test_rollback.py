@@ -127,6 +127,19 @@ def test_the_lock_that_was_left_is_not_promoted_again(site: Site) -> None:
     ]
 
 
+def test_another_smoke_test_makes_no_better_lock(site: Site) -> None:
+    back(site)
+    site.test("dev", "import new\n")
+    before = site.files()
+    made = promote(site.settings(), NOW, write=True)
+    assert site.files() == before and [str(refusal) for refusal in made.refusals] == [
+        "train: test was rolled back from the packages of this lock on 2026-05-04: loss diverges -> lock a better one; "
+        "or return to it: playbooks/rollback.yml -e env=train -e tier=test"
+    ]
+    assert back(site).returns and not promote(site.settings(), NOW, write=True).refusals
+    assert site.has_test("test") == "import new\n" and site.has("test", previous=True) == site.old
+
+
 def test_a_better_lock_is_promoted_after_a_rollback(site: Site) -> None:
     back(site)
     better = text("1.5")
