@@ -60,7 +60,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-# inventory/aws/pulumi.yml
+# inventory/fleet/pulumi.yml
 plugin: lockstep.fleet.pulumi
 stacks: [dev, test, prod]
 

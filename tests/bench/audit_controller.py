@@ -1,6 +1,6 @@
 """What an audit costs the controller: simulated hosts with 5 environments, one in twenty drifted, and its growth.
 
-usage: python tests/bench/audit_controller.py [HOSTS ...]      (default: 100 1000)
+usage: python tests/bench/audit_controller.py [HOSTS ...] [--smoke]      (default: 100 1000; smoke: 10 20)
 
 The hosts' answers are real observations of a made-up root, given by a connection that reads a file; so this is the
 controller's own work: variables, locks, comparison, files, report. Goals for 100 hosts: 4 s, 100 MB.
@@ -8,6 +8,7 @@ controller's own work: variables, locks, comparison, files, report. Goals for 10
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -142,7 +143,11 @@ def run(path: Path, playbook: str) -> tuple[float, float, float, int]:
 
 def main() -> None:
     """Measure each size; the first one also with locks that nobody has read since they changed."""
-    sizes = [int(word) for word in sys.argv[1:]] or [100, 1000]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sizes", type=int, nargs="*")
+    parser.add_argument("--smoke", action="store_true")
+    words = parser.parse_args()
+    sizes = [10, 20] if words.smoke else words.sizes or [100, 1000]
     with tempfile.TemporaryDirectory(prefix="lockstep-bench-") as name:
         work = Path(name)
         locks = work / "locks"

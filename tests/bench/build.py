@@ -1,13 +1,15 @@
 """An environment built cold and warm, beside bare py-rattler, byte-compiling and `cp -al`, in one run.
 
-usage: python tests/bench/build.py [PACKAGES]      (150 packages, some 28,000 files; needs 3 GB below TMPDIR)
+usage: python tests/bench/build.py [PACKAGES] [--smoke]    (150 packages, some 28,000 files; needs 3 GB below TMPDIR)
 
 The environment is made up: modules of a few functions and some data in noarch packages, served from a folder. Goals:
 cold, 1.2 times py-rattler plus byte-compiling; warm with a sibling's byte-code, 1.5 s; 350 MB of memory at most.
+--smoke: the same steps with three small packages, for a test that they still work.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import random
@@ -42,14 +44,14 @@ def module(number: int) -> bytes:
     return body.encode()
 
 
-def make(folder: Path, packages: int) -> tiny.Channel:
-    """A channel with python and so many packages; the last one in two versions."""
+def make(folder: Path, packages: int, modules: int = MODULES, data: int = DATA) -> tiny.Channel:
+    """A channel with python and so many packages of so many files each; the last one in two versions."""
     channel = tiny.make_channel(folder)
     noise = random.Random(1)
     for n in range(packages):
-        files: dict[str, Any] = {f"site-packages/p{n}/m{i}.py": module(n * MODULES + i) for i in range(MODULES)}
+        files: dict[str, Any] = {f"site-packages/p{n}/m{i}.py": module(n * modules + i) for i in range(modules)}
         files |= {
-            f"site-packages/p{n}/data/d{i}": noise.randbytes(noise.choice((800, 4000, 30000))) for i in range(DATA)
+            f"site-packages/p{n}/data/d{i}": noise.randbytes(noise.choice((800, 4000, 30000))) for i in range(data)
         }
         for version in ("1.0", "2.0") if n == packages - 1 else ("1.0",):
             files[f"site-packages/p{n}/version.py"] = f"VERSION = '{version}'\n".encode()
@@ -85,15 +87,16 @@ def children(pid: int) -> list[int]:
 def timed(*arguments: str) -> dict[str, Any]:
     """Run this script's own `step` in a fresh process; its answer, wall and CPU seconds, and peak memory in bytes."""
     before, started = os.times(), time.monotonic()
-    process = subprocess.Popen([sys.executable, __file__, "step", *arguments], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, __file__, "step", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     peak = 0
     while process.poll() is None:
         peak = max(peak, memory_of(process.pid))
         time.sleep(MEMORY)
     wall, after = time.monotonic() - started, os.times()
-    told = process.stdout.read() if process.stdout else ""
+    told, error = process.communicate()
     if process.returncode:
-        sys.exit(f"{arguments} ended with {process.returncode}: {told[-1000:]}")
+        sys.exit(f"{arguments} ended with {process.returncode}: {told[-1000:]}{error[-1000:]}")
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return {"wall": wall, "cpu": cpu, "peak": peak, "answer": json.loads(told or "{}")}
 
@@ -109,9 +112,13 @@ def step(what: str, plan_file: str, root: str, target: str) -> None:
             "rattler": store.rattler, "packages": plan["packages"], "channel": plan["channel"], "staging": target,
             "final": target, "pkgs": store.pkgs, "full": False,
         }  # fmt: skip
-        program = f"{store.tools}/lockstep_host/install_child.py"
-        done = subprocess.run([store.python, "-I", program], input=json.dumps(request), capture_output=True, text=True)
-        sys.exit(done.returncode and done.stderr)
+        program = f"{store.tools}/lockstep_host/build/install_child.py"
+        with tempfile.TemporaryFile() as lock:
+            done = subprocess.run(
+                [store.python, "-I", program], input=json.dumps({**request, "lock": lock.fileno()}),
+                pass_fds=[lock.fileno()], capture_output=True, text=True,
+            )  # fmt: skip
+        sys.exit(done.returncode and done.stdout + done.stderr)
     elif what == "compile":
         code = "import compileall, sys; compileall.compile_dir(sys.argv[1], quiet=2, workers=0)"
         subprocess.run([sys.executable, "-c", code, target], check=True)
@@ -121,10 +128,14 @@ def step(what: str, plan_file: str, root: str, target: str) -> None:
 
 def main() -> None:
     """Measure and print; what is compared ran in the same minutes."""
-    packages = int(sys.argv[1]) if len(sys.argv) > 1 else 150
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("packages", type=int, nargs="?", default=150)
+    parser.add_argument("--smoke", action="store_true")
+    given = parser.parse_args()
+    packages, files_each = (3, (2, 3)) if given.smoke else (given.packages, (MODULES, DATA))
     with tempfile.TemporaryDirectory(prefix="lockstep-bench-") as name:
         base = Path(name)
-        channel = make(base / "channel", packages)
+        channel = make(base / "channel", packages, *files_each)
         wanted = [f"p{n}" for n in range(packages - 1)]
         last = f"p{packages - 1}"
         plans = {v: channel.plan("train", "python", *wanted, f"{last}={v}") for v in ("1.0", "2.0")}

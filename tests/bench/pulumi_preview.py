@@ -1,6 +1,6 @@
 """Time and memory of `pulumi preview` for clusters of many machines, beside what Pulumi itself costs for as many.
 
-    python -m tests.bench.pulumi_preview [N ...]        (200 and 1000 unless told otherwise)
+    python tests/bench/pulumi_preview.py [N ...] [--smoke]        (200 and 1000 unless told otherwise; smoke: 2)
 
 Three programs with N machines: the checkout's own; as many plain aws.ec2.Instance; as many empty components, which no
 provider sees. Peak memory is what engine (with language host), program and provider together had resident at most.
@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from local.fakes.ec2.endpoint import Endpoint
 from local.pulumi_engine.ensure import ensure
@@ -95,7 +97,9 @@ def main() -> int:
     """Print one line for each program and size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("counts", type=int, nargs="*", default=[200, 1000])
-    counts = parser.parse_args().counts
+    parser.add_argument("--smoke", action="store_true")
+    given = parser.parse_args()
+    counts = [2] if given.smoke else given.counts
     engine = Path(ensure())
     print(f"load {os.getloadavg()[0]:.1f}")
     print(f"{'machines':>8}  {'program':<20} {'seconds':>8} {'ms each':>8}  peak memory (MiB)")

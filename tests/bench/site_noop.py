@@ -1,6 +1,8 @@
 """A no-op `site.yml` beside the same state checked by builtin tasks, on the local fleet, in one run.
 
 usage: python tests/bench/site_noop.py [INVENTORY] [ROUNDS]      (the fleet up and converged)
+
+Molecule's scenario `default` runs it once on its own hosts, so that it keeps working.
 """
 
 from __future__ import annotations

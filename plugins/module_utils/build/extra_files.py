@@ -8,6 +8,7 @@ import shlex
 from typing import Any
 
 from ..host import install_plan as plans
+from ..host.redaction import redact
 from ..prefix import tree
 
 EXTERNALLY_MANAGED = """[externally-managed]
@@ -74,7 +75,7 @@ def files_of(plan: dict[str, Any], hooks: str, packaged: dict[str, str]) -> dict
     :param packaged: `package_variables`; those of the plan win
     :raises OSError: where a hook cannot be read
     """
-    channel = plans.redact(plan["channel"]).rstrip("/").rsplit("/", 1)[-1]
+    channel = redact(plan["channel"]).rstrip("/").rsplit("/", 1)[-1]
     history = "".join("+{}/{subdir}::{name}-{version}-{build}\n".format(channel, **p) for p in plan["packages"])
     variables = sorted({**packaged, **plan["variables"]}.items())
     files = {

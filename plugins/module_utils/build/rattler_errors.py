@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from ..host.errors import Problem
-from ..host.install_plan import redact
+from ..host.redaction import redact
 
 # what the text of an error holds -> (what happened, what to do); the first that matches counts
 DISK = (

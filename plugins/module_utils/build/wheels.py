@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from ..host.child_env import clean_environment
 from ..host.errors import Problem
-from ..host.install_plan import redact
+from ..host.redaction import redact
 from ..prefix import tree
 from ..store.store import Store
 from .extra_files import pip_command

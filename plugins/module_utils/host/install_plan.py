@@ -11,6 +11,8 @@ import json
 import re
 from typing import Any
 
+from .redaction import redact
+
 LAYOUT = 1
 """Version of how a generation is laid out on disk. It is part of the digest: a new layout is a new generation."""
 
@@ -164,13 +166,6 @@ def check_package(package: dict[str, Any], platform: str, where: str) -> list[st
     if site_packages is not None and not (isinstance(site_packages, str) and _SITE_PACKAGES.match(site_packages)):
         problems.append(f"{where}: python_site_packages_path {str(site_packages)[:80]!r} is not acceptable")
     return problems
-
-
-def redact(url: str) -> str:
-    """Return a url, or a sentence with one or with a part of one, without credentials or a channel token."""
-    url = re.sub(r"//[^/@\s]*@", "//<credentials>@", url)
-    url = re.sub(r"[^\s/@:'\"]+:[^\s/@'\"]+@", "<credentials>@", url)
-    return re.sub(r"/t/[^/\s]+/", "/t/<token>/", url)
 
 
 def _types(data: dict[str, Any], wanted: dict[str, type], where: str) -> list[str]:

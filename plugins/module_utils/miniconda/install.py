@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 
 from ..host.errors import Problem
 from ..host.flock import opened, reported
-from ..host.install_plan import redact
+from ..host.redaction import redact
 from ..host.root import need_root_folder
 from ..prefix import tree
 from .integrity import gone
@@ -38,7 +38,7 @@ from .integrity import gone
 MARK = ".lockstep-base.json"
 ROOM = 1_500_000_000  # bytes: the installer (170 MB), what it unpacks, and some air
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENOENT)
-MESSAGE = "The base is shared and never changed in place: use an environment (docs/write-an-env.md)"
+MESSAGE = "The base is shared and never changed in place: use an environment (docs/how-to/write-an-env.md)"
 FROZEN = json.dumps({"message": MESSAGE}) + "\n"
 MANAGED = "[externally-managed]\nError=The base is shared and never changed. Make a virtual environment of your own.\n"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "module_utils"
 
-OBSERVER = ("miniconda/integrity", "observe", "host/install_plan")
+OBSERVER = ("miniconda/integrity", "observe", "host/install_plan", "host/redaction")
 """The observer, and what it shares with the rest of `module_utils`."""
 
 IMPORTER = """\

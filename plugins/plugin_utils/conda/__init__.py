@@ -1,1 +1,1 @@
-"""conda's own notions: channels, match specs, system requirements, build variants, and the lock file format."""
+"""Represent what conda defines: channels, match specs, virtual packages, build variants, and the lock file format."""

@@ -1,39 +1,42 @@
-"""Channels: their names, their published addresses, and where a site fetches them from.
+"""Translate channels: names, published urls, and the urls that a site fetches from.
 
-A lock names a channel the way conda does and carries its published urls, so that it means the same everywhere. Where
-packages or metadata really come from (a mirror, a folder) is a site's own affair: its channel alias takes the place of
-the published one.
+A lock names channels as conda does and holds published urls, so that it means the same everywhere. Each site chooses
+where packages and metadata come from (a mirror, a folder): its channel alias replaces the published one.
 """
 
 from __future__ import annotations
 
 import re
 
+from ..core.errors import ControllerError
+
 PUBLISHED_ALIAS = "https://conda.anaconda.org"
-"""What conda puts in front of a channel that is only a name."""
+"""The url that conda puts before the name of a channel."""
 
 RESERVED = {
     "defaults": "it stands for Anaconda's own channels, whose terms of service need not fit yours",
-    "nodefaults": "it was only ever a word to keep defaults away, and newer conda asks servers for it",
+    "nodefaults": "it was only a marker to exclude defaults, and newer conda requests it from servers",
     "local": "it is a build folder of one machine",
 }
-"""Words that look like a channel's name, and why they are not one."""
+"""Words that look like channel names, and why each is refused."""
 
 _NAME = re.compile(r"(?!.*[.]{2})[A-Za-z0-9][A-Za-z0-9._-]*(/label/[A-Za-z0-9][A-Za-z0-9._-]*)?\Z")
 _URL = re.compile(r"(https?|file)://[^\s@#?%\\]+\Z")
 
 
-class ChannelError(ValueError):
-    """Something that is not a channel."""
+class ChannelError(ControllerError):
+    """A channel that is not valid."""
 
 
 def published(channel: str) -> str:
-    """Return the published base url of a channel given by name or url, without a slash at its end; raises ChannelError.
+    """Return the published base url of a channel given by name or url, without a trailing slash.
 
-    The urls of the alias belong to the name: `https://conda.anaconda.org/conda-forge/` is `conda-forge`.
+    A url below the published alias is that of the name: `https://conda.anaconda.org/conda-forge/` is `conda-forge`.
+
+    :raises ChannelError: if it is not a valid channel, or holds credentials
     """
     if channel in RESERVED:
-        raise ChannelError(f"{channel} is no channel of its own: {RESERVED[channel]}")
+        raise ChannelError(f"{channel} is not a channel", RESERVED[channel])
     if _NAME.match(channel):
         return f"{PUBLISHED_ALIAS}/{channel}"
     if "@" in channel or "/t/" in channel:
@@ -44,19 +47,19 @@ def published(channel: str) -> str:
 
 
 def short_name(channel: str) -> str:
-    """Return the name if the channel is one of the alias, else its url; raises ChannelError."""
+    """Return the name of a channel below the published alias, else its url; raises ChannelError."""
     return published(channel).removeprefix(PUBLISHED_ALIAS + "/")
 
 
 def base_url(channel: str, alias: str = PUBLISHED_ALIAS) -> str:
-    """Return the address of a channel at a site whose channel alias is `alias`; a channel given by url keeps its
-    own.
+    """Return the url that a site with the channel alias `alias` fetches a channel from; a channel given by url keeps
+    its own. Raises ChannelError.
     """
     return rewrite(published(channel), alias)
 
 
 def rewrite(url: str, alias: str) -> str:
-    """Return a published url as a site with another channel alias fetches it; urls outside the published alias stay."""
+    """Replace the published alias of a url by a site's; other urls stay as they are."""
     if url.startswith(PUBLISHED_ALIAS + "/"):
         return alias.rstrip("/") + url[len(PUBLISHED_ALIAS) :]
     return url

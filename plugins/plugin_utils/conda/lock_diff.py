@@ -1,4 +1,4 @@
-"""The difference of two locks, as a person wants to read it: packages, and variants by their names."""
+"""Describe the difference of two locks for a reviewer: packages, variants (CUDA, BLAS, ...), settings."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from .lockfile import SMOKE_TEST, Lock
 
 
 def diff(old: Lock | None, new: Lock | None) -> list[str]:
-    """Return lines: for each platform a heading, `!` what deserves attention, `~` changed, `+` added and `-` removed
-    packages.
-    """
+    """Return lines: for each platform a heading, then `!` warnings, `~` changed, `+` added and `-` removed packages."""
     lines = _settings(old, new)
     was, now = (lock.custom.get(SMOKE_TEST) if lock else None for lock in (old, new))
     if was != now:
@@ -32,16 +30,16 @@ def diff(old: Lock | None, new: Lock | None) -> list[str]:
             lines += [f"  ! {line}" for line in _variants(before, after)]
         for name in sorted({*changed, *added, *removed}):
             if name in added:
-                lines.append(f"  + {name} {_shown(after[name])}")
+                lines.append(f"  + {name} {_version(after[name])}")
             elif name in removed:
-                lines.append(f"  - {name} {_shown(before[name])}")
+                lines.append(f"  - {name} {_version(before[name])}")
             else:
                 lines.append(f"  ~ {name} {_change(before[name], after[name])}")
     return lines
 
 
 def _settings(old: Lock | None, new: Lock | None) -> list[str]:
-    """Return changes of what a lock was made for and with."""
+    """Return lines on changed platforms, channels and metadata of a lock."""
     if old is None or new is None:
         return []
     lines = []
@@ -66,17 +64,17 @@ def _variants(before: Mapping[str, Package], after: Mapping[str, Package]) -> li
         if was and now and was != now:
             lines.append(f"{name} was built for {was}, now for {now}")
         if before[name].url == after[name].url and before[name].sha256 != after[name].sha256:
-            lines.append(f"{name}: the same file has other contents (sha256): find out why before you trust it")
+            lines.append(f"{name}: the same url has other contents (sha256): find out why before you trust it")
     return lines
 
 
-def _shown(package: Package) -> str:
+def _version(package: Package) -> str:
     return f"{package.version} {package.build}" if package.manager == "conda" else f"{package.version} (pip)"
 
 
 def _change(old: Package, new: Package) -> str:
     if old.manager != new.manager:
-        return f"{_shown(old)} -> {_shown(new)}: from {old.manager} to {new.manager}"
+        return f"{_version(old)} -> {_version(new)}: from {old.manager} to {new.manager}"
     if old.version != new.version:
         return f"{old.version} -> {new.version}"
     if old.build != new.build:

@@ -1,4 +1,4 @@
-"""One package of a lock: how it is written, read back, judged, and handed to a host."""
+"""One package of a lock: write it, read it, check it, convert it for an install plan."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...module_utils.host import install_plan as plans
+from ..core.errors import ControllerError
 from . import channels as chan
 
 _ENTRY_KEYS = {"name", "version", "manager", "platform", "dependencies", "url", "hash", "build", "category", "optional"}
@@ -15,13 +16,13 @@ _MD5 = re.compile(r"[0-9a-f]{32}\Z")
 _NOT_YAML = re.compile(r"[^\x20-\x7e]")
 
 
-class LockError(ValueError):
-    """A lock, or what should go into one, breaks a rule; the text names the file, the cause and the remedy."""
+class LockError(ControllerError):
+    """A lock, or a package that should go into one, breaks a rule."""
 
 
 @dataclass(frozen=True, order=True)
 class Package:
-    """One locked file on one platform; the order of the fields is the order of a lock."""
+    """One locked file on one platform. Packages sort in the order of a lock; hashes are hex, "" if unknown."""
 
     manager: str
     name: str
@@ -35,22 +36,22 @@ class Package:
 
     @property
     def subdir(self) -> str:
-        """The channel's folder, from the url."""
+        """The channel's folder in the url."""
         return self.url.rsplit("/", 2)[-2] if self.url.count("/") > 2 else ""
 
     @property
     def file_name(self) -> str:
-        """The archive's name, from the url."""
+        """The archive's name in the url."""
         return self.url.rsplit("/", 1)[-1]
 
     @property
     def depends(self) -> list[str]:
-        """What the package needs, as match specs."""
+        """The dependencies, as match specs."""
         return [f"{name} {constraint}".strip() for name, constraint in self.dependencies]
 
     def entry(self) -> dict[str, Any]:
-        """Return the package as CEP 37 has it; no other key is allowed there."""
-        found: dict[str, Any] = {
+        """Return the package as an item of `package` in a lock (CEP 37), which allows no other keys."""
+        entry: dict[str, Any] = {
             "name": self.name,
             "version": self.version,
             "manager": self.manager,
@@ -60,12 +61,12 @@ class Package:
             "hash": {"md5": self.md5, "sha256": self.sha256} if self.manager == "conda" else {"sha256": self.sha256},
         }
         if self.manager == "conda":
-            found["build"] = self.build
-        return found | {"category": "main", "optional": False}
+            entry["build"] = self.build
+        return entry | {"category": "main", "optional": False}
 
     @classmethod
     def from_entry(cls, entry: Any) -> Package:
-        """Read one item of `package`; raises ValueError, TypeError or KeyError with the cause."""
+        """Read one item of `package` in a lock (CEP 37); raises ValueError, TypeError or KeyError with the cause."""
         if not isinstance(entry, Mapping):
             raise TypeError("not a mapping")
         if unknown := sorted(str(key)[:40] for key in entry if key not in _ENTRY_KEYS):
@@ -75,42 +76,44 @@ class Package:
         if not isinstance(entry["dependencies"], Mapping):
             raise TypeError("dependencies is not a mapping")
         if entry.get("category") != "main" or entry.get("optional") is not False:
-            raise ValueError("category is not main, or optional not false: only such packages are installed")
+            raise ValueError("category is not main, or optional is not false; Lockstep installs no other packages")
         conda = entry["manager"] == "conda"
         if "sha256" not in entry["hash"]:
-            raise ValueError("no sha256, so what is downloaded could not be verified")
+            raise ValueError("no sha256: the download could not be verified")
         values = {key: entry[key] for key in ("manager", "name", "platform", "version", "url")}
         values |= {"build": entry["build"], "md5": entry["hash"]["md5"]} if conda else {"build": "", "md5": ""}
         values["sha256"] = entry["hash"]["sha256"]
         for key, value in values.items():
             if not isinstance(value, str):
-                raise TypeError(f"{key} is {str(value)[:40]}, which needs quotes")
+                raise TypeError(f"{key} is {str(value)[:40]}, not a string: put it in quotes")
         dependencies = tuple(sorted(entry["dependencies"].items()))
         if not all(isinstance(part, str) for pair in dependencies for part in pair):
-            raise TypeError("a dependency is not a string, and needs quotes")
+            raise TypeError("a dependency is not a string: put it in quotes")
         return cls(dependencies=dependencies, **values)
 
     def problems(self) -> list[str]:
-        """Return what keeps the package from being installed safely, one sentence each."""
+        """Return the reasons why the package must not be installed, one sentence each."""
         where = f"{self.name[:80]} for {self.platform[:40]}"
         if _NOT_YAML.search("".join((self.name, self.version, self.build, self.url, *self.depends))):
             return [f"{where}: characters outside printable ASCII"]
         if self.manager == "conda":
-            found = plans.check_package(self.planned(), self.platform, where)
-            return found if _MD5.match(self.md5) else [*found, f"{where}: no md5, which other readers need"]
+            problems = plans.check_package(self.planned(), self.platform, where)
+            return problems if _MD5.match(self.md5) else [*problems, f"{where}: no md5, which CEP 37 requires"]
         if self.manager != "pip":
             return [f"{where}: manager {self.manager[:40]!r} is neither conda nor pip"]
         return plans.check_wheel(self.wheel(), where)
 
     def wheel(self) -> dict[str, Any]:
-        """Return a wheel as a plan has it."""
+        """Return a wheel as an item of `pip` in an install plan."""
         return {key: getattr(self, key) for key in ("name", "version", "file_name", "url", "sha256")}
 
     def planned(self, channel_alias: str = chan.PUBLISHED_ALIAS) -> dict[str, Any]:
-        """Return the package as a plan has it; what a lock does not hold (noarch, build number) follows the build
-        string.
+        """Return the package as an item of `packages` in an install plan.
 
-        Those derived values are hints: when the package is linked, the archive itself decides.
+        Values that a lock does not hold (noarch, build number) are derived from the build string. They are hints: when
+        the package is linked, the archive decides.
+
+        :param channel_alias: url that replaces the published alias
         """
         number = re.search(r"(?:^|_)(\d+)(?:_cp\w+)?\Z", self.build) or re.search(r"(\d+)\Z", self.build)
         noarch = None if self.subdir != "noarch" else "python" if "py" in self.build else "generic"
@@ -127,16 +130,16 @@ class Package:
             "sha256": self.sha256,
             "depends": self.depends,
             "noarch": noarch,
-            # A free-threaded python keeps its packages in lib/python3.13t, which its version does not tell.
+            # A free-threaded python has its packages in lib/python3.13t, which its version does not tell.
             "python_site_packages_path": f"lib/python{abi[1]}.{abi[2]}/site-packages" if abi else None,
         }
 
 
 def merge_depends(depends: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Return a record's `depends` as CEP 37's mapping: what several entries ask of one package becomes one constraint.
+    """Return a record's `depends` as (name, constraint) for CEP 37, several entries for one name merged into one.
 
-    Raises LockError if one package is asked for by two build patterns, which one constraint cannot hold (in no record
-    of the 32,000 that this was tried on).
+    :raises LockError: if two entries for one name have different build patterns, which one constraint cannot hold (none
+        of 32,000 records has that)
     """
     merged: dict[str, tuple[list[str], list[str]]] = {}
     for spec in depends:
@@ -146,7 +149,7 @@ def merge_depends(depends: Iterable[str]) -> tuple[tuple[str, str], ...]:
                 known.append(part)
     for name, (versions, builds) in merged.items():
         if len(builds) > 1:
-            raise LockError(f"dependency {name}: one constraint cannot hold {' and '.join(builds)}")
+            raise LockError(f"dependency {name}", f"one constraint cannot hold {' and '.join(builds)}")
         if len(versions) > 1:
             versions[:] = [",".join(f"({version})" if "|" in version else version for version in versions)]
     return tuple(sorted((name, " ".join([*(v or ["*"] * len(b)), *b])) for name, (v, b) in merged.items()))

@@ -1,8 +1,8 @@
-"""Locks: conda-lock.yml version 1 (CEP 37), several platforms in a file; the same lock gives the same bytes.
+"""Read and write locks: conda-lock.yml version 1 (CEP 37), several platforms in a file, reproducible byte by byte.
 
-A lock is data from outside. Reading one refuses whatever a host could not verify or should not fetch: a package without
-sha256, a url outside the lock's channels or the allowed ones, names that lead elsewhere, duplicates, entries that
-contradict each other, and packages that are not those the content hash was made of.
+A lock is untrusted data. Reading refuses what a host cannot verify or must not fetch: packages without sha256, urls
+outside the lock's channels or the allowed ones, names that lead out of a folder, duplicates, entries that contradict
+each other, and packages that do not match the content hash.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from ...module_utils.host import install_plan as plans
+from ...module_utils.host.redaction import redact
 from ..core import safe_yaml
 from . import channels as chan
 from .locked_package import LockError, Package
@@ -37,7 +38,7 @@ _METADATA_KEYS = {"content_hash", "channels", "platforms", "sources", "custom_me
 
 @dataclass(frozen=True)
 class Lock:
-    """A whole lock: packages of all platforms, the channels by priority, and what it was solved for (`custom`)."""
+    """A lock: the packages of all platforms, channels by priority, and Lockstep's metadata (`custom`, JSON texts)."""
 
     packages: tuple[Package, ...]
     platforms: tuple[str, ...]
@@ -50,16 +51,16 @@ class Lock:
         return tuple(sorted(package for package in self.packages if package.platform == platform))
 
     def content_hash(self, platform: str) -> str:
-        """Return the sha256 of the platform's packages; CEP 37 leaves open how they are written: canonical JSON."""
+        """Return the sha256, as hex, of a platform's packages as canonical JSON (CEP 37 leaves the form open)."""
         entries = [package.entry() for package in self.of(platform)]
         return hashlib.sha256(json.dumps(entries, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def value(self, key: str, default: Any = None) -> Any:
-        """Return the data that `custom` holds as JSON under `key`; raises LockError if it is none."""
+        """Return the data that `custom` holds as JSON under `key`; raises LockError if it is not JSON."""
         try:
             return json.loads(self.custom[key]) if key in self.custom else default
         except (ValueError, RecursionError):
-            raise LockError(f"custom_metadata: {key} is not JSON") from None
+            raise LockError("custom_metadata", f"{key} is not JSON") from None
 
     @property
     def smoke_test(self) -> str:
@@ -68,26 +69,27 @@ class Lock:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables of the spec (CEP 24 has them, CEP 37 has no place for them)."""
-        found = self.value("variables", {})
-        if not isinstance(found, dict) or not all(isinstance(item, str) for pair in found.items() for item in pair):
-            raise LockError("custom_metadata: variables is not a mapping of strings")
-        return found
+        """The environment variables of the spec, by name (CEP 24 has them, CEP 37 does not); raises LockError."""
+        variables = self.value("variables", {})
+        if not _is_text_mapping(variables):
+            raise LockError("custom_metadata", "variables is not a mapping of strings")
+        return dict(variables)
 
     def download_bytes(self, platform: str) -> int:
-        """Return the size of all archives of a platform, 0 if unknown."""
-        found = self.value("download_bytes", {})
-        size = found.get(platform, 0) if isinstance(found, dict) else 0
+        """Return the size of all archives of a platform in bytes, 0 if unknown; raises LockError."""
+        sizes = self.value("download_bytes", {})
+        size = sizes.get(platform, 0) if isinstance(sizes, dict) else 0
         return size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else 0
 
     def problems(self, allowed: Sequence[str] | None = None) -> list[str]:
-        """Return everything that makes the lock unacceptable; `allowed` are the channels that a site permits (None: the
-        lock's own).
+        """Return the reasons why the lock must not be used, one sentence each.
+
+        :param allowed: the channels that the site permits; None: those of the lock
         """
         found: list[str] = []
         found += [f"platform {p[:40]!r} is unknown" for p in self.platforms if p not in plans.PLATFORMS]
         if len(set(self.platforms)) != len(self.platforms) or not self.platforms:
-            found.append("no platforms, or one of them twice")
+            found.append("no platforms, or a platform is listed twice")
         bases = set()
         try:
             permitted = None if allowed is None else {chan.published(item) for item in allowed}
@@ -97,7 +99,7 @@ class Lock:
             try:
                 bases.add(chan.published(channel))
                 if permitted is not None and chan.published(channel) not in permitted:
-                    shown = plans.redact(channel)[:80]
+                    shown = redact(channel)[:80]
                     found.append(f"channel {shown} is not one of the allowed ones ({', '.join(allowed or [])})")
             except chan.ChannelError as error:
                 found.append(str(error))
@@ -108,8 +110,8 @@ class Lock:
             found += package.problems()
             if package.manager == "conda" and package.url.rsplit("/", 2)[0] not in bases:
                 found.append(
-                    f"{package.name[:80]} for {package.platform[:40]}: {plans.redact(package.url)[:120]} is not in "
-                    f"the channels of the lock ({plans.redact(', '.join(self.channels))[:200]})"
+                    f"{package.name[:80]} for {package.platform[:40]}: {redact(package.url)[:120]} is not in "
+                    f"the channels of the lock ({redact(', '.join(self.channels))[:200]})"
                 )
         try:
             for name, value in self.variables.items():
@@ -120,7 +122,7 @@ class Lock:
         return found + [f"the smoke test {problem}" for problem in smoke_test_problems(self.smoke_test)]
 
     def _conflicts(self) -> list[str]:
-        """Return duplicates, packages of unnamed platforms, and one file with two different contents."""
+        """Return sentences on duplicates, packages of unlisted platforms, and urls with two different contents."""
         count = Counter((package.platform, re.sub(r"[-_.]+", "-", package.name)) for package in self.packages)
         found = [
             f"{name[:80]} for {platform[:40]}: listed twice, or names that differ only in punctuation"
@@ -128,7 +130,7 @@ class Lock:
             if times > 1 and not _distinct(self.packages, platform, name)
         ]
         found += [
-            f"packages for {platform[:40]}, which the lock does not name among its platforms"
+            f"packages for {platform[:40]}, which is not one of the lock's platforms"
             for platform in sorted({package.platform for package in self.packages} - set(self.platforms))
         ]
         files: dict[str, tuple[str, ...]] = {}
@@ -141,9 +143,9 @@ class Lock:
         return found
 
     def dumps(self) -> str:
-        """Return the file's text, ordered by name and then platform, so that a review reads as a package diff.
+        """Return the text of the file, packages by name and then platform, so that a review reads as a package diff.
 
-        Raises LockError if the result could not be read again.
+        :raises LockError: if `loads` would refuse the result
         """
         if problems := self.problems():
             raise LockError("\n".join(problems))
@@ -165,9 +167,11 @@ class Lock:
 
     @classmethod
     def loads(cls, text: str, source: str = "lock", channels: Sequence[str] | None = None) -> Lock:
-        """Read and check a lock; `channels` are the ones a site allows (None: whichever the lock names).
+        """Read and check a lock.
 
-        Raises LockError, one line for each problem, each beginning with `source` and where possible a line number.
+        :param source: the file, as errors name it
+        :param channels: the channels that the site allows; None: those of the lock
+        :raises LockError: one line for each problem, beginning with `source` and where possible a line number
         """
         try:
             document = safe_yaml.load(text)
@@ -176,24 +180,22 @@ class Lock:
         try:
             lock = cls._from_document(document)
         except _EntryError as error:
-            told = _shown(f"package {error}")
-            raise LockError(f"{source}{_line_of(text, error.index)}: {told}; {_REMEDY}") from None
+            raise LockError(f"{source}{_line_of(text, error.index)}", _printable(f"package {error}"), _REMEDY) from None
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise LockError(f"{source}: not a conda-lock.yml of version 1: {_shown(cause[:200])}; {_REMEDY}") from None
+            cause = f"not a conda-lock.yml of version 1: {_printable(_cause(error))}"
+            raise LockError(source, cause, _REMEDY) from None
         problems = lock.problems(channels)
         hashes = document["metadata"]["content_hash"]
         if changed := [platform for platform in lock.platforms if hashes.get(platform) != lock.content_hash(platform)]:
             problems.append(
-                f"the packages for {', '.join(changed)} are not those of the content hash: edited by hand, merged, or "
-                "written by another tool"
+                f"the packages for {', '.join(changed)} do not match the content hash: the file was edited by hand, "
+                "merged, or written by another tool"
             )
         if set(hashes) - set(lock.platforms):
             problems.append("content_hash names platforms that the lock does not have")
         if problems:
             shown = problems[:20] + ([f"and {len(problems) - 20} more"] if len(problems) > 20 else [])
-            told = "\n".join(f"{source}: {_shown(problem)}" for problem in shown)
-            raise LockError(f"{told}\n{source}: {_REMEDY}")
+            raise LockError("\n".join(f"{source}: {_printable(problem)}" for problem in shown), "", _REMEDY)
         return lock
 
     @classmethod
@@ -208,9 +210,7 @@ class Lock:
         if unknown := sorted(str(key)[:40] for key in meta if key not in _METADATA_KEYS):
             raise ValueError(f"metadata: unknown key {', '.join(unknown)}")
         custom = meta.get("custom_metadata", {})
-        if not isinstance(custom, Mapping) or not all(
-            isinstance(item, str) for pair in custom.items() for item in pair
-        ):
+        if not _is_text_mapping(custom):
             raise TypeError("custom_metadata is not a mapping of strings")
         if not isinstance(meta["content_hash"], Mapping):
             raise TypeError("content_hash is not a mapping")
@@ -221,16 +221,15 @@ class Lock:
                 or not isinstance(channel.get("url"), str)
                 or channel.get("used_env_vars")
             ):
-                raise TypeError("a channel is not a mapping with a url alone")
+                raise TypeError("a channel is not a mapping with only a url")
             channels.append(channel["url"])
         packages = []
         for index, entry in enumerate(document["package"]):
             try:
                 packages.append(Package.from_entry(entry))
             except (KeyError, TypeError, ValueError, AttributeError) as error:
-                cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
                 name = entry.get("name") if isinstance(entry, Mapping) else None
-                raise _EntryError(index, f"{index + 1} ({str(name)[:80]}): {cause[:200]}") from None
+                raise _EntryError(index, f"{index + 1} ({str(name)[:80]}): {_cause(error)}") from None
         return cls(
             tuple(packages),
             tuple(_strings(meta, "platforms")),
@@ -243,10 +242,19 @@ class Lock:
 _REMEDY = "make it again with `ansible-playbook playbooks/lock.yml`, or restore it from version control"
 
 
-def _shown(message: str) -> str:
-    """Return a message that quotes from a lock as one line that a terminal can show, without a secret."""
+def _cause(error: Exception) -> str:
+    """Return an exception's text, at most 200 characters; that of a KeyError names the missing key."""
+    return (f"{error} is missing" if isinstance(error, KeyError) else str(error))[:200]
+
+
+def _is_text_mapping(data: Any) -> bool:
+    return isinstance(data, Mapping) and all(isinstance(item, str) for pair in data.items() for item in pair)
+
+
+def _printable(message: str) -> str:
+    """Return a message that quotes from a lock in printable ASCII, without credentials."""
     safe = re.sub(r"[^\x20-\x7e]", lambda found: found[0].encode("unicode_escape").decode(), message)
-    return plans.redact(safe)
+    return redact(safe)
 
 
 def smoke_test_problems(text: str) -> list[str]:
@@ -275,7 +283,7 @@ _Dumper.add_representer(_Program, _represent_program)
 
 
 class _EntryError(ValueError):
-    """An entry of `package` that cannot be read."""
+    """An entry of `package` that cannot be read; `index` counts from 0."""
 
     def __init__(self, index: int, message: str) -> None:
         super().__init__(message)
@@ -283,10 +291,10 @@ class _EntryError(ValueError):
 
 
 def _distinct(packages: Iterable[Package], platform: str, name: str) -> bool:
-    """Say whether packages with one folded name are conda packages of different true names.
+    """Return whether packages with one folded name are conda packages with different names.
 
-    conda has `backports.zoneinfo` beside `backports_zoneinfo`; for pip, and between the two, punctuation does not
-    count.
+    conda has both `backports.zoneinfo` and `backports_zoneinfo`. pip ignores punctuation, and so does this between a
+    conda package and a wheel.
     """
     same = [p for p in packages if p.platform == platform and re.sub(r"[-_.]+", "-", p.name) == name]
     return all(p.manager == "conda" for p in same) and len({p.name for p in same}) == len(same)
@@ -299,16 +307,14 @@ def _list(data: Mapping[str, Any], key: str) -> list[Any]:
 
 
 def _strings(data: Mapping[str, Any], key: str) -> list[str]:
-    found = _list(data, key)
-    if not all(isinstance(item, str) for item in found):
+    items = _list(data, key)
+    if not all(isinstance(item, str) for item in items):
         raise TypeError(f"{key} is not a list of strings")
-    return found
+    return items
 
 
 def _line_of(text: str, index: int) -> str:
-    """Return `:line` of an item of `package`; only called when something is wrong with it, since it costs a second
-    parse.
-    """
+    """Return `:line` of an item of `package`. It parses the text a second time, so it is called for errors only."""
     root = safe_yaml.compose(text)
     for key, value in root.value:
         if key.value == "package" and isinstance(value, yaml.SequenceNode):
@@ -323,18 +329,18 @@ def plan(
     channel_alias: str = chan.PUBLISHED_ALIAS,
     channels: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Return what a host of `platform` is given for the environment `name`, checked.
+    """Return the install plan of an environment for hosts of one platform, checked (module_utils/host/install_plan.py).
 
-    The form is described in module_utils/host/install_plan.py.
-
-    `channel_alias` takes the place of the published one in urls (a mirror); `channels` are the ones a site allows
-    (None: the lock's own). Raises LockError for a platform that the lock does not hold, or whatever `plans.check` would
-    refuse on the host.
+    :param smoke: text of the smoke test; "": none
+    :param channel_alias: url of a mirror that replaces the published alias
+    :param channels: the channels that the site allows; None: those of the lock
+    :raises LockError: if the lock has no packages for the platform, or the host would refuse the plan
     """
     if platform not in lock.platforms:
         raise LockError(
-            f"{name}: the lock has no packages for {platform}, only for {', '.join(sorted(lock.platforms))}; add "
-            "the platform to lockstep_platforms and lock again, or leave the environment out of these hosts' groups"
+            name,
+            f"the lock has no packages for {platform}, only for {', '.join(sorted(lock.platforms))}",
+            "add the platform to lockstep_platforms and lock again, or remove the environment from these hosts",
         )
     try:
         problems = lock.problems(channels) if channels is not None else []
@@ -354,7 +360,7 @@ def plan(
             "download_bytes": lock.download_bytes(platform),
         }
     except chan.ChannelError as error:
-        raise LockError(f"{name}: {error}") from None
+        raise LockError(name, str(error)) from None
     made["digest"] = plans.digest(made)
     if problems := problems + plans.check(made):
         raise LockError("\n".join(f"{name}: {problem}" for problem in problems))

@@ -1,4 +1,4 @@
-"""Conda's match specs (CEP 29), as far as they have to be looked at without a solver."""
+"""Parse conda's match specs (CEP 29), as far as that is needed without a solver."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 from rattler import MatchSpec
 
+from ..core.errors import ControllerError
+
 _FUZZY = re.compile(r"(?<![=!<>~])=(?!=)\s*(?P<version>[^\s=,|\[\]*]+)\s*(\[|\Z)")
-
-
 _NAME = re.compile(r"[a-z0-9_][a-z0-9._-]*\Z")
 
 
-class SpecError(ValueError):
-    """Text that is no match spec."""
+class SpecError(ControllerError):
+    """Text that is not a match spec."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """What one entry of `dependencies` asks for."""
+    """One entry of `dependencies`, parsed."""
 
     text: str
     name: str
@@ -30,7 +30,7 @@ class Match:
     fuzzy: str | None  # the 1.8 of `pkg=1.8`, which means 1.8.*
 
     def for_channel(self, base_url: str | None) -> str:
-        """Return the text with its channel replaced (None: removed), for solving from a mirror."""
+        """Return the match spec with its channel replaced by a url (None: removed), to solve from a mirror."""
         if self.channel is None:
             return self.text
         rest = self.text.split("::", 1)[1] if "::" in self.text else re.sub(r"channel\s*=\s*[^,\]]+,?", "", self.text)
@@ -38,27 +38,29 @@ class Match:
 
 
 def parse(text: str) -> Match:
-    """Read one dependency; raises SpecError with the parser's reason."""
+    """Parse one dependency; raises SpecError with the reason."""
     if re.search(r"[^\x20-\x7e]", text):
         raise SpecError("characters outside printable ASCII")
     if text.strip().endswith((".conda", ".tar.bz2")) or text.lstrip().startswith((".", "/", "~")):
         return Match(text, "", None, None, None, True, None)
     if ";" in text:
-        raise SpecError("a condition behind `;` is pip's, and conda has none")
-    if "://" not in text and re.search("(?<!:):(?!:)", text):  # the parser takes what is before it for a namespace
-        raise SpecError("`:` separates nothing; a channel is followed by `::`")
+        raise SpecError("conditions after `;` exist only in pip requirements")
+    if "://" not in text and re.search("(?<!:):(?!:)", text):  # the parser reads the text before it as a namespace
+        raise SpecError("`:` has no meaning", "", "write `::` after a channel")
     try:
         spec = MatchSpec(text, strict=False)
     except Exception as error:  # the exception's class is not part of py-rattler's interface
         raise SpecError(str(error).splitlines()[0]) from None
-    found = re.search(r'PackageNameMatcher\("([^"]*)"', str(spec.name))
-    name = (found[1] if found else "").lower()
-    if not _NAME.match(name):  # the parser takes `--option value` for a package
-        raise SpecError(f"{name[:60]!r} is not a package's name")
+    matcher = re.search(r'PackageNameMatcher\("([^"]*)"', str(spec.name))
+    name = (matcher[1] if matcher else "").lower()
+    if not _NAME.match(name):  # the parser reads `--option value` as a package
+        raise SpecError(f"{name[:60]!r} is not a package name")
     if re.search("[a-z]", spec.version or "", re.IGNORECASE) and not re.search("[0-9]", spec.version):
-        raise SpecError(f"{spec.version.lstrip('=')[:60]!r} is not a version; each package has a line of its own")
+        raise SpecError(
+            f"{spec.version.lstrip('=')[:60]!r} is not a version", "", "write each package on a line of its own"
+        )
     if re.search(r"\A[^^].*[<>=!~]|\A[<>=!~]", spec.build or ""):  # ^...$ is a regular expression
-        raise SpecError(f"{spec.build[:60]!r} stands where a build does; two conditions have a comma between them")
+        raise SpecError(f"{spec.build[:60]!r} is not a build", "", "write a comma between two conditions")
     channel = None
     if "::" in text:
         channel = re.sub(r"/(noarch|linux-\w+|osx-\w+|win-\w+)\Z", "", text.split("::", 1)[0].strip())

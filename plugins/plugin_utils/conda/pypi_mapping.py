@@ -1,7 +1,7 @@
-"""Names: what the Python package index calls the software that a conda package brings, and the other way round.
+"""Map names of conda packages to names on the Python package index, and back.
 
-Neither channel metadata nor packages say it, so the few names that differ are listed; all others are the same but for
-case and punctuation (PEP 503).
+Neither channel metadata nor packages hold this, so the names that differ are listed here. All others are equal apart
+from case and punctuation (PEP 503).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _OTHERWISE: dict[str, tuple[str, ...]] = {
     "tensorflow-base": ("tensorflow",),
     "tensorflow-cpu": ("tensorflow", "tensorflow-cpu"),
     "tensorflow-gpu": ("tensorflow",),
-    "tzdata": (),  # the time zones themselves; the Python package of that name is conda's python-tzdata
+    "tzdata": (),  # the time zone files; the Python package of that name is conda's python-tzdata
 }
 
 _PREFERRED = {"torch": "pytorch", "xgboost": "py-xgboost", "dask": "dask", "matplotlib": "matplotlib",
@@ -54,25 +54,26 @@ _PREFERRED = {"torch": "pytorch", "xgboost": "py-xgboost", "dask": "dask", "matp
 
 
 def normal(name: str) -> str:
-    """Return a distribution's name as PEP 503 compares them."""
+    """Return the normalised name of a distribution (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def pypi_names(conda_name: str) -> tuple[str, ...]:
-    """Return the normalised names that pip may know a conda package by, the usual one first; none for a few."""
+    """Return the normalised names on the Python package index of a conda package, the usual one first; () if none."""
     return _OTHERWISE.get(conda_name, (normal(conda_name),))
 
 
 def conda_name(pypi_name: str, available: Iterable[str]) -> str | None:
-    """Return the conda package that brings what pip calls `pypi_name`, if `available` has one."""
-    wanted, have = normal(pypi_name), set(available)
-    candidates = [_PREFERRED.get(wanted, ""), *(c for c, names in _OTHERWISE.items() if wanted in names)]
-    candidates += [] if wanted == "tzdata" else [wanted, wanted.replace("-", "_"), pypi_name]
-    return next((name for name in candidates if name in have), None)
+    """Return the conda package of `available` that brings the distribution `pypi_name`; None if there is none."""
+    normalised, offered = normal(pypi_name), set(available)
+    candidates = [_PREFERRED.get(normalised, ""), *(c for c, names in _OTHERWISE.items() if normalised in names)]
+    candidates += [] if normalised == "tzdata" else [normalised, normalised.replace("-", "_"), pypi_name]
+    return next((name for name in candidates if name in offered), None)
 
 
 def is_python(package: Package) -> bool:
-    """Say whether a conda package can bring a Python distribution: whatever does, needs python (conda's `ninja` and
-    `zstd` are programs and libraries, pip's are not those).
+    """Return whether a conda package can bring a Python distribution: only if it depends on python.
+
+    conda's `ninja` and `zstd` are a program and a library, not the distributions of those names.
     """
     return any(name in ("python", "python_abi") for name, _ in package.dependencies)

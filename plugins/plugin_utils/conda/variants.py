@@ -1,6 +1,4 @@
-"""What kind of build was chosen: CUDA or CPU, which BLAS, which microarchitecture; a change of these is no ordinary
-update.
-"""
+"""Name the variants of builds: CUDA or CPU, BLAS, microarchitecture, MPI. A reviewer must see when one changes."""
 
 from __future__ import annotations
 
@@ -14,14 +12,12 @@ _CUDA_NAMES = ("__cuda", "cudatoolkit", "cuda-version")
 
 
 def is_cuda(build: str, depends: Iterable[str]) -> bool:
-    """Say whether a build uses CUDA, by its build string or what it needs."""
+    """Return whether a build uses CUDA, by its build string or its dependencies (match specs)."""
     return "cuda" in build or any(spec.split(None, 1)[0] in _CUDA_NAMES for spec in depends)
 
 
 def of_environment(packages: Sequence[Package]) -> dict[str, str]:
-    """Return the variants of a whole environment by name: CUDA, BLAS, python, microarchitecture, MPI; absent if it has
-    none.
-    """
+    """Return the variants of an environment by name: CUDA, BLAS, python, microarchitecture, MPI; only those it has."""
     by_name = {package.name: package for package in packages}
     found = {}
     if "cuda-version" in by_name:
@@ -40,7 +36,7 @@ def of_environment(packages: Sequence[Package]) -> dict[str, str]:
 
 
 def of_package(package: Package) -> str:
-    """Return `CUDA` or `CPU` for packages whose build says so, else nothing."""
+    """Return `CUDA` or `CPU` for a package whose build names it, else ""."""
     if package.name in ("cuda-version", "cudatoolkit"):
         return ""
     if is_cuda(package.build, package.depends):
@@ -48,11 +44,14 @@ def of_package(package: Package) -> str:
     return "CPU" if re.search(r"(^|_)cpu", package.build) else ""
 
 
-def meant_for_cpu(chosen: Iterable[Any], asked: set[str], suspects: Iterable[str]) -> set[str]:
-    """Return those of `suspects` whose CPU build follows from what was asked for as one, by name.
+def meant_for_cpu(chosen: Iterable[Any], requested: set[str], suspects: Iterable[str]) -> set[str]:
+    """Return the names in `suspects` whose CPU build follows from a requested CPU build.
 
-    That is what such a package brings (`pytorch-cpu` brings pytorch), and what is built on that (torchvision); not what
-    is merely beside it.
+    These are the dependencies of such a package (`pytorch-cpu` needs pytorch) and packages that need one of those
+    (torchvision), but not unrelated packages.
+
+    :param chosen: py-rattler's records of the solution
+    :param requested: names of packages whose CPU build the spec requests
     """
     needs = {record.name.normalized: {spec.split(None, 1)[0] for spec in record.depends} for record in chosen}
 
@@ -64,14 +63,15 @@ def meant_for_cpu(chosen: Iterable[Any], asked: set[str], suspects: Iterable[str
         return found
 
     names = set(suspects)
-    meant = asked | (names & brought(asked))
+    meant = requested | (names & brought(requested))
     return {name for name in names if brought({name}) & meant}
 
 
 def silently_cpu(chosen: Iterable[Any], available: Iterable[Any]) -> list[str]:
-    """Return the names of chosen records that do without CUDA although the channel has CUDA builds of the same package.
+    """Return the names of chosen CPU builds for which the channel also has CUDA builds.
 
-    `available` are all records of those names for the platform. Both are py-rattler's records.
+    :param chosen: py-rattler's records of the solution
+    :param available: all of the channel's records with those names for the platform
     """
     with_cuda = {record.name.normalized for record in available if is_cuda(str(record.build), record.depends)}
     return sorted(

@@ -23,13 +23,13 @@ CODES = frozenset({
     "channel", "cpu-build", "no-platform", "old-lock", "pip-from-channel", "pip-unsolvable", "unknown-package",
     "unsolvable", "unusable-lock", "withdrawn",
 })  # fmt: skip
-"""Every code there is; docs/lock-findings.md has a row for each."""
+"""Every code there is; docs/reference/lint-findings.md has a row for each."""
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
     """One finding; lines and columns count from 1, 0 stands for the whole file. The codes are in
-    docs/lock-findings.md.
+    docs/reference/lint-findings.md.
     """
 
     source: str

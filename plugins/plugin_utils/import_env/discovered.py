@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from ...module_utils.host import install_plan as plans
+from ...module_utils.host.redaction import redact
 from ..conda import match_spec, pypi_mapping
 from .read_prefix import Prefix
 
@@ -117,7 +118,7 @@ class Found:
 
     def note(self, what: str, text: str, place: str = "") -> None:
         """Remember what became of something."""
-        self.notes.append(Note(place, what, plans.redact(text)))
+        self.notes.append(Note(place, what, redact(text)))
 
 
 def wish(text: str, place: str) -> Wish:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from ...module_utils.host import install_plan as plans
+from ...module_utils.host.redaction import redact
 from ..conda import channels as chan
 from ..conda import match_spec
 from ..core import safe_yaml
@@ -62,7 +63,7 @@ def _explicit(found: Found, path: Path, lines: list[tuple[int, str]]) -> None:
         match = _ADDRESS.match(line)
         parts = match["stem"].rsplit("-", 2) if match else []
         if not match or len(parts) != 3:
-            raise ExportError(f"{path}:{number}: {plans.redact(line)[:80]!r} is not the address of a package")
+            raise ExportError(f"{path}:{number}: {redact(line)[:80]!r} is not the address of a package")
         name, version, build = parts
         digest, subdir = match["hash"] or "", match["subdir"]
         if subdir != "noarch":

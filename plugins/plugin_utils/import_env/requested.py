@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ...module_utils.host import install_plan as plans
+from ...module_utils.host.redaction import redact
 from ..core.text import some
 from ..spec import lint_rules
 from . import translate
@@ -23,7 +23,7 @@ def note_foreign(found: Found, channel: Channel) -> None:
             base = known.url.rsplit("/", 2)[0]
             elsewhere[base] = elsewhere.get(base, 0) + 1
     for base, count in sorted(elsewhere.items()):
-        found.note(CHANGED, f"{count} packages came from {plans.redact(base)}: solved anew from {channel}")
+        found.note(CHANGED, f"{count} packages came from {redact(base)}: solved anew from {channel}")
 
 
 def possible_wishes(draft: Draft) -> list[Wish]:

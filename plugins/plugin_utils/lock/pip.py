@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ..conda import pypi_mapping
-from ..conda.locked_package import LockError, Package
+from ..conda.locked_package import Package
 from ..conda.lockfile import Lock
 from ..core.findings import WARNING
 from ..solve import pip_solver
@@ -52,9 +52,6 @@ async def _platform(
         )
     except pip_solver.PipUnsolvable as error:
         failures.setdefault((error.cause, error.remedy), []).append(platform)
-        return ()
-    except LockError as error:
-        draft.find("pip-unsolvable", str(error), "this is the index's fault: name another version")
         return ()
     draft.sizes[platform] += answer.size
     return answer.packages

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from ...module_utils.host import install_plan as plans
+from ...module_utils.host.redaction import redact
 from ..conda.locked_package import LockError, Package
 from ..conda.lockfile import Lock
 from ..solve import explain_unsat
@@ -58,7 +58,7 @@ async def _hints(solver: Solver, question: Question, failure: str) -> tuple[list
         hints = [f"not known how to repair: {error}"]
     for channel, source in zip(question.channels, solver.sources(question), strict=True):
         hints = [hint.replace(source, channel) for hint in hints]
-    return [plans.redact(hint) for hint in hints], about
+    return [redact(hint) for hint in hints], about
 
 
 def _report_unsolved(draft: Draft, wanted: Spec, unsolved: Unsolved, solved: Sequence[str]) -> None:

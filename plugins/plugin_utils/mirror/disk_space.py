@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from ...module_utils.host.disk_space import human
 from ...module_utils.host.errors import Problem
-from ...module_utils.host.install_plan import redact
+from ...module_utils.host.redaction import redact
 from ..net.errors import Absent
 from .mirror import SHOWN, Mirror
 from .plan import Item

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...module_utils.host.errors import Problem
-from ...module_utils.host.install_plan import redact
+from ...module_utils.host.redaction import redact
 
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 

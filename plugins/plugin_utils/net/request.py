@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...module_utils.host.errors import Problem
-from ...module_utils.host.install_plan import redact
+from ...module_utils.host.redaction import redact
 from .errors import absent, refused, words
 from .retry import Passing, Wrong
 

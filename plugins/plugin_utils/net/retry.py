@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from ...module_utils.host.errors import Problem
-from ...module_utils.host.install_plan import redact
+from ...module_utils.host.redaction import redact
 from .errors import Stopped
 
 TRIES = 6  # in a row without any progress

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from ...module_utils.host.errors import Problem
-from ...module_utils.host.install_plan import redact
+from ...module_utils.host.redaction import redact
 from .credentials import opener
 
 FILE = re.compile(

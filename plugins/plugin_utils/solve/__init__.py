@@ -1,1 +1,1 @@
-"""Solving: py-rattler for conda packages, uv for pip sections, and why something cannot be solved."""
+"""Solve specs: conda packages with py-rattler, pip sections with uv; explain why there is no solution."""

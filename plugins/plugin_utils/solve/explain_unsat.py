@@ -1,7 +1,7 @@
-"""Why there is no solution, said as what a person could do about it.
+"""Explain why there is no solution by the changes that would give one.
 
-The solver's own explanation is up to some hundred lines with the cause last. Asking it again with one thing relaxed at
-a time tells more: whichever relaxation makes the environment solvable is something to do.
+The solver's own explanation has up to some hundred lines, the cause last. Solving again with one thing relaxed at a
+time tells more: each relaxation that makes the environment solvable is something that a person can do.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from ..conda import variants
 from ..conda.match_spec import parse
+from ..core.text import some
 from .conda_solver import Question, Solver, Unsolvable
 
 _CUDA = ("12.0", "12.2", "12.4", "12.6", "12.8", "12.9", "13.0", "13.1", "13.2", "13.3")
@@ -27,37 +28,43 @@ _PATIENCE = 60.0  # seconds; on a whole channel each attempt costs about as much
 
 @dataclass(frozen=True)
 class Relaxed:
-    """A question with one thing relaxed, and how to say that."""
+    """A question with one thing relaxed, and the words that describe the change."""
 
-    rank: int  # what is said first
+    rank: int  # the lower, the earlier it is reported
     words: str
     question: Question
-    about: str = ""  # the package whose version is worth telling
-    series: str = ""  # of several with one series only the first that helps is told
+    about: str = ""  # the package whose version is reported
+    series: str = ""  # of several changes with one series, only the first that helps is reported
     index: int | None = None  # of the dependency that is relaxed
 
 
 async def explain(solver: Solver, question: Question, failure: str) -> tuple[list[str], int | None]:
-    """Return lines: which single changes would help, then the solver's reasons; and the number of the dependency that
-    the first such change is about.
+    """Explain a failed solve.
+
+    :param failure: the solver's own explanation
+    :return: lines (the single changes that would help, then the solver's reasons), and the index of the dependency that
+        the first such change is about (None: no dependency)
     """
     lines, about, late = await _helpful(solver, list(_relaxations(question)), "solvable", bool)
     if not lines and not late:
-        lines, about = await _alone(solver, question)
+        lines, about = await _unavailable(solver, question)
     return [*lines, *late, *(f"solver: {line[:300]}" for line in _causes(failure, 3 if lines else 6))], about
 
 
 def _causes(failure: str, most: int) -> list[str]:
-    """Return the lines of the solver's explanation where its branches end, each once; the last lines if it has none."""
+    """Return the lines where the branches of the solver's explanation end, each once; its last lines if there are none.
+
+    :param most: number of lines
+    """
     lines = [line.strip(" \t│├└─") for line in failure.splitlines() if line.strip(" \t│├└─")]
     ends = [line for line in lines if line.endswith(("no candidates were found.", "cannot be fulfilled"))]
-    ends.sort(key=lambda line: not line.startswith("the constraint"))  # the system requirements' cap tells most
+    ends.sort(key=lambda line: not line.startswith("the constraint"))  # the cap of the system requirements first
     return list(dict.fromkeys(ends))[:most] or lines[-most:]
 
 
 async def towards_cuda(solver: Solver, question: Question, name: str) -> tuple[list[str], int | None]:
-    """Return which single changes would give a CUDA build of the package, and the number of the dependency that the
-    first such change is about.
+    """Return lines with the single changes that would give a CUDA build of a package, and the index of the dependency
+    that the first of them is about (None: no dependency).
     """
 
     def good(records: list[Any]) -> bool:
@@ -69,28 +76,30 @@ async def towards_cuda(solver: Solver, question: Question, name: str) -> tuple[l
 
 
 def _as_cuda(question: Question, name: str) -> Iterable[Relaxed]:
-    """Ask for the CUDA build of a package by name: an older one, where the newest version has none yet."""
+    """Yield changes that request the CUDA build of a package: an older one, if the newest version has none yet."""
     any_version = f"{name}=*=*cuda*"
     index = next((i for i, text in enumerate(question.dependencies) if parse(text).name == name), None)
     if index is None:
         dependencies = (*question.dependencies, any_version)
-        yield Relaxed(1, f"with `{any_version}` besides", replace(question, dependencies=dependencies), name)
+        yield Relaxed(1, f"with `{any_version}` added", replace(question, dependencies=dependencies), name)
         return
     match = parse(question.dependencies[index])
     if match.build:
         return
     same_version = [(1, f"{name} {match.version} *cuda*")] if match.version else []
-    for rank, wish in (*same_version, (2, any_version)):
-        dependencies = (*question.dependencies[:index], wish, *question.dependencies[index + 1 :])
-        words = f"with `{wish}` in place of `{match.text}`"
+    for rank, requested in (*same_version, (2, any_version)):
+        dependencies = (*question.dependencies[:index], requested, *question.dependencies[index + 1 :])
+        words = f"with `{requested}` in place of `{match.text}`"
         yield Relaxed(rank, words, replace(question, dependencies=dependencies), name, "build", index)
 
 
 async def _helpful(
     solver: Solver, tries: Sequence[Relaxed], outcome: str, good: Callable[[list[Any]], bool]
 ) -> tuple[list[str], int | None, list[str]]:
-    """Return lines on the single changes whose solution is good, the number of the first dependency that one of them
-    is about, and a line if some were not tried.
+    """Return lines on the single changes whose solution is `good`, the index of the first dependency that one of them
+    is about (None: no dependency), and a line if some were not tried.
+
+    :param outcome: what a good solution is called, at the start of a line
     """
     answers, skipped = await _attempts(solver, tries)
     helped: list[tuple[str, int | None]] = []
@@ -106,24 +115,20 @@ async def _helpful(
     lines = [line for line, _ in helped]
     if len(lines) > _SHOWN:
         lines = [*lines[:_SHOWN], f"and by {len(lines) - _SHOWN} other single changes"]
-    late = [f"{skipped} of {len(tries)} single changes were not tried, for lack of time"] if skipped else []
+    late = [f"{skipped} of {len(tries)} single changes were not tried: time limit reached"] if skipped else []
     about = next((index for _, index in helped if index is not None), None)
     return lines, about, late
 
 
 def assumed(questions: Sequence[Question]) -> str:
-    """Return what the solver was told of all of these beside the spec, on one line; nothing if they have none of it in
-    common.
-    """
-    told = [_assumed(question) for question in questions]
-    system_requirements = ", ".join(item for item in told[0] if all(item in other for other in told))
-    cutoff = questions[0].exclude_newer
-    extra = f"no package newer than {cutoff:%Y-%m-%dT%H:%M:%SZ} (lockstep_exclude_newer)" if cutoff else ""
-    return ", ".join(
-        part
-        for part in (f"{system_requirements} (lockstep_system_requirements)" if system_requirements else "", extra)
-        if part
-    )
+    """Return, on one line, the assumptions beside the spec that all questions share; "" if there are none."""
+    first, *others = [_assumed(question) for question in questions]
+    parts = []
+    if shared := [item for item in first if all(item in other for other in others)]:
+        parts.append(f"{', '.join(shared)} (lockstep_system_requirements)")
+    if cutoff := questions[0].exclude_newer:
+        parts.append(f"no package newer than {cutoff:%Y-%m-%dT%H:%M:%SZ} (lockstep_exclude_newer)")
+    return ", ".join(parts)
 
 
 def _assumed(question: Question) -> list[str]:
@@ -135,30 +140,32 @@ def _assumed(question: Question) -> list[str]:
     return [*virtual, *question.constraints]
 
 
-async def _alone(solver: Solver, question: Question) -> tuple[list[str], int | None]:
-    """Return what to say when more than one thing stands in the way: which entries cannot be had even on their own."""
+async def _unavailable(solver: Solver, question: Question) -> tuple[list[str], int | None]:
+    """Return lines on the dependencies that have no solution even on their own, and the index of the first; where all
+    have one, what `_together` returns.
+    """
     attempts = [
         Relaxed(0, text, replace(question, dependencies=(text,)), index=index)
         for index, text in enumerate(question.dependencies)
     ]
     answers, _ = await _attempts(solver, attempts)
-    hopeless = [attempt for attempt, records in zip(attempts, answers, strict=True) if records == []]
-    if not hopeless:
+    unavailable = [attempt for attempt, records in zip(attempts, answers, strict=True) if records == []]
+    if not unavailable:
         return await _together(solver, question)
-    shown = ", ".join(f"`{attempt.words}`" for attempt in hopeless[:_SHOWN])
-    more = f" and {len(hopeless) - _SHOWN} more" if len(hopeless) > _SHOWN else ""
-    lines = [f"not to be had even alone: {shown}{more}"]
-    builds = [attempt.words for attempt in hopeless if _EXACT_BUILD.match(parse(attempt.words).build or "")]
+    lines = [f"not available even alone: {some([f'`{attempt.words}`' for attempt in unavailable], _SHOWN)}"]
+    builds = [attempt.words for attempt in unavailable if _EXACT_BUILD.match(parse(attempt.words).build or "")]
     if builds:
         lines.append(
-            f"{len(builds)} of those name one build, as exports do: of another channel, another platform, or gone; "
-            "write the version alone, or just the name"
+            f"{len(builds)} of those name one build, as exports do: it belongs to another channel or platform, or was "
+            "withdrawn; write the version only, or just the name"
         )
-    return lines, hopeless[0].index
+    return lines, unavailable[0].index
 
 
 async def _together(solver: Solver, question: Question) -> tuple[list[str], int | None]:
-    """Return which entries have to be loosened together where no single change helps, and the number of the first."""
+    """Return a line on the dependencies that must be loosened together where no single change helps, and the index of
+    the first.
+    """
     names = [parse(text).name for text in question.dependencies]
     ways: list[tuple[str, list[str]]] = [("with any version of", names), ("without", [""] * len(names))]
     with contextlib.suppress(TimeoutError):
@@ -167,34 +174,35 @@ async def _together(solver: Solver, question: Question) -> tuple[list[str], int 
                 if any(loose) and not await _solvable(solver, question, loose):
                     continue
                 loosened = await _to_be_loosened(solver, question, loose)
-                told = ", ".join(f"`{question.dependencies[index]}`" for index in loosened)
-                return [f"no single change makes it solvable; it is {words} {told} together"], loosened[0]
-    return ["no single change makes it solvable: take packages out until it is"], None
+                listed = ", ".join(f"`{question.dependencies[index]}`" for index in loosened)
+                return [f"no single change makes it solvable; it is {words} {listed} together"], loosened[0]
+    return ["no single change makes it solvable: remove packages until it is"], None
 
 
 async def _to_be_loosened(solver: Solver, question: Question, loose: Sequence[str]) -> list[int]:
-    """Return the numbers of the entries that cannot stay, found by putting one after the other in its place again,
-    beginning with all of them as `loose` has them (nothing: left out).
+    """Return the indices of the dependencies that cannot stay.
+
+    All begin in their loose form; one after the other is restored, and kept if there still is a solution.
+
+    :param loose: the loose form of each dependency ("": left out)
     """
-    current, found = list(loose), []
+    current, loosened = list(loose), []
     for index, text in enumerate(question.dependencies):
         trial = [*current[:index], text, *current[index + 1 :]]
         if text == loose[index] or await _solvable(solver, question, trial):
             current = trial
         else:
-            found.append(index)
-    return found
+            loosened.append(index)
+    return loosened
 
 
 async def _solvable(solver: Solver, question: Question, dependencies: Sequence[str]) -> bool:
-    asked = tuple(text for text in dependencies if text)
-    return bool(await _attempt(solver, Relaxed(0, "", replace(question, dependencies=asked))))
+    requested = tuple(text for text in dependencies if text)
+    return bool(await _attempt(solver, Relaxed(0, "", replace(question, dependencies=requested))))
 
 
 async def _attempts(solver: Solver, attempts: Sequence[Relaxed]) -> tuple[list[list[Any] | None], int]:
-    """Return for each attempt its records, [] if it has no solution, None if there was no time; and the number of
-    those.
-    """
+    """Return the records of each attempt ([]: no solution, None: not tried in time), and how many were not tried."""
     tasks = [asyncio.create_task(_attempt(solver, attempt)) for attempt in attempts]
     if tasks:
         _, late = await asyncio.wait(tasks, timeout=_PATIENCE)
@@ -231,27 +239,22 @@ def _relaxations(question: Question) -> Iterable[Relaxed]:
 
 
 def _system_requirements(question: Question) -> Iterable[Relaxed]:
-    """Raise one value of the system requirements step by step; the first step that helps is told."""
-    have = {name: version for name, version, _ in question.virtual_packages}
+    """Yield questions with one value of the system requirements raised step by step, and one without the CUDA cap."""
+    declared = {name: version for name, version, _ in question.virtual_packages}
     linux = question.platform.startswith("linux-")
     steps: list[tuple[str, Iterable[str]]] = [("glibc", _GLIBC), ("cuda", _CUDA)] if linux else [("osx", _OSX)]
     for key, versions in steps:
-        present = have.get(f"__{key}")
+        present = declared.get(f"__{key}")
         for version in versions:
             if present is not None and _number(version) <= _number(present):
                 continue
-            said = (
-                f"with system requirements {key} {version} in place of {present}"
-                if present
-                else f"with system requirements of {key} {version}"
-            )
-            yield Relaxed(
-                3, said, _with_system_requirements(question, key, version), "cuda-version" if key == "cuda" else "", key
-            )
+            words = f"with {key} {version} in the system requirements" + (f" in place of {present}" if present else "")
+            about = "cuda-version" if key == "cuda" else ""
+            yield Relaxed(3, words, _with_system_requirements(question, key, version), about, key)
     if question.constraints:
         yield Relaxed(
             4,
-            f"without the cap {', '.join(question.constraints)} that the system requirements asks for",
+            f"without the cap {', '.join(question.constraints)} of the system requirements",
             replace(question, constraints=()),
             "cuda-version",
             "cuda",

@@ -1,9 +1,9 @@
 """Solve a spec's pip section with uv, around the conda packages of the same environment.
 
-uv is shown two indexes. The first is a folder made for the occasion, with an empty wheel for each Python distribution
-that the conda packages bring, at its version. uv looks for a name in the first index that has it and nowhere else, so
-whatever needs such a package gets conda's version or a conflict, and nothing that conda brings is ever brought again.
-The second is the site's own. What came from it goes into the lock: name, version, url and sha256 of one wheel each.
+uv gets two indexes. The first is a temporary folder with an empty wheel for each Python distribution that the conda
+packages bring, at conda's version. uv takes a name only from the first index that has it, so a wheel that needs such a
+package gets conda's version or a conflict, and pip never installs what conda brings. The second is the site's index:
+the lock records name, version, url and sha256 of one wheel for each package that comes from it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from packaging import tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from ...module_utils.host.install_plan import redact
+from ...module_utils.host.redaction import redact
 from ..conda import pypi_mapping
-from ..conda.locked_package import LockError, Package
+from ..conda.locked_package import Package
 
 TIMEOUT = 600  # seconds for one platform
 _GLIBCS = (17, 28, *range(31, 41))  # minor versions of glibc 2 that uv knows manylinux tags of
@@ -40,9 +40,10 @@ Tag: py3-none-any
 
 
 class PipUnsolvable(Exception):
-    """There is no solution, or none can be looked for; the text is the cause, the second argument the remedy.
+    """A pip section has no solution, or cannot be solved.
 
-    Neither names the platform without need, so that platforms with the same trouble can be told of together.
+    :param cause: why; without the platform where possible, so that platforms with one cause are reported together
+    :param remedy: what to do
     """
 
     def __init__(self, cause: str, remedy: str) -> None:
@@ -52,10 +53,10 @@ class PipUnsolvable(Exception):
 
 @dataclass(frozen=True)
 class PipQuestion:
-    """What uv is asked for one environment on one platform.
+    """What to solve for one environment on one platform.
 
-    `conda` are the packages that the channel brings; `kept` the wheels of the former lock, which stay if they can;
-    `glibc` and `osx` the system requirements' versions.
+    `conda` are the solved conda packages; `kept` are wheels of the previous lock, which stay if they can; `glibc` and
+    `osx` are versions from the system requirements.
     """
 
     platform: str
@@ -65,34 +66,38 @@ class PipQuestion:
     glibc: str = "2.28"
     osx: str = "13.0"
     exclude_newer: dt.datetime | None = None
-    index: str = ""  # "" stands for the index that uv's environment variables name, else its own default
+    index: str = ""  # url; "": the index that uv's environment variables name, else uv's default
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The wheels, their size in bytes together (0 where the index does not say), and names that conda brings anyway."""
+    """The wheels, and the sum of their sizes in bytes (0 for wheels whose size the index does not tell)."""
 
     packages: tuple[Package, ...]
     size: int
 
 
 async def solve(question: PipQuestion) -> Answer:
-    """Return the wheels that the pip section adds; :raises PipUnsolvable: with cause and remedy."""
+    """Return the wheels that the pip section adds to the conda packages.
+
+    :raises PipUnsolvable: if there is no solution, the index describes a wheel that no lock may hold, or uv or the
+        index does not answer
+    """
     python = _python(question)
     with tempfile.TemporaryDirectory(prefix="lockstep-pip-") as folder:
         work = Path(folder)
-        mine, excluded = stand_ins(question.conda, work / "conda")
+        brought, excluded = write_conda_index(question.conda, work / "conda")
         lock = work / "pylock.toml"
-        if former := _former(question.kept, mine):
-            lock.write_text(former, encoding="utf-8")
+        if preferences := _preferences(question.kept, brought):
+            lock.write_text(preferences, encoding="utf-8")
         (work / "requirements.in").write_text("\n".join(question.requirements) + "\n", encoding="utf-8")
         (work / "excluded.txt").write_text("\n".join(excluded) + "\n", encoding="utf-8")
-        code, said = await _uv(_command(question, python, work, mine), _environment(question))
+        code, output = await _uv(_command(question, python, work, brought), _environment(question))
         if code:
-            raise _unsolvable(said, work, question)
+            raise _unsolvable(output, work, question)
         try:
             data = tomllib.loads(lock.read_text(encoding="utf-8"))
-            return _answer(data, question, set(mine), _ranks(question, python))
+            return _answer(data, question, set(brought), _ranks(question, python))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise PipUnsolvable(
                 f"uv's answer cannot be read: {redact(str(error))[:200]}", "use the uv of requirements/controller.txt"
@@ -100,23 +105,23 @@ async def solve(question: PipQuestion) -> Answer:
 
 
 def _python(question: PipQuestion) -> str:
-    """Return the version of the environment's own python."""
-    found = next((package for package in question.conda if package.name == "python"), None)
-    if found is None:
+    """Return the version of the environment's python; raises PipUnsolvable if it has none, or a free-threaded one."""
+    python = next((package for package in question.conda if package.name == "python"), None)
+    if python is None:
         raise PipUnsolvable(
-            "packages from pip are asked for, and there is no python to put them into",
+            "the spec requests packages from pip, but the environment has no python",
             "add python, at the version you want, to the dependencies",
         )
-    if found.build.endswith("t"):  # _cp313t
+    if python.build.endswith("t"):  # _cp313t
         raise PipUnsolvable(
-            f"python {found.version} {found.build} is a free-threaded one, which wheels are not chosen for",
-            "take the packages from the channel, or `python-gil` with python",
+            f"python {python.version} {python.build} is free-threaded, and Lockstep selects no wheels for that",
+            "take the packages from the channel, or add `python-gil` to the dependencies",
         )
-    return found.version
+    return python.version
 
 
 def _ranks(question: PipQuestion, python: str) -> dict[tags.Tag, int]:
-    """Return the tags (PEP 425) that fit a platform with its system requirements, the best having the least rank."""
+    """Return the wheel tags (PEP 425) that fit the platform and its system requirements, by rank (0: the best)."""
     machine = _MACHINES[question.platform]
     version = tuple(int(part) for part in python.split(".")[:2])
     if question.platform.startswith("linux-"):
@@ -139,11 +144,11 @@ def _ranks(question: PipQuestion, python: str) -> dict[tags.Tag, int]:
     return {tag: rank for rank, tag in reversed(list(enumerate(ordered)))}
 
 
-def stand_ins(packages: Iterable[Package], folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Write an index (PEP 503) with an empty wheel for each distribution that conda packages bring.
+def write_conda_index(packages: Iterable[Package], folder: Path) -> tuple[dict[str, str], list[str]]:
+    """Write an index (PEP 503) with an empty wheel for each Python distribution that conda packages bring.
 
-    Return their versions by name, and the names whose conda version is none in Python's sense (PEP 440): uv cannot
-    compare those, so they are left out of the question altogether.
+    :return: versions by name, and the names whose conda version is not a Python version (PEP 440): uv cannot compare
+        those, so they are excluded from the solve
     """
     versions: dict[str, str] = {}
     excluded: list[str] = []
@@ -169,9 +174,9 @@ def stand_ins(packages: Iterable[Package], folder: Path) -> tuple[dict[str, str]
     return versions, sorted(set(excluded) - set(versions))
 
 
-def _former(kept: Iterable[Package], conda: Mapping[str, str]) -> str:
-    """Return the wheels of the former lock as uv reads preferences: a pylock.toml (PEP 751) in the place of its
-    answer.
+def _preferences(kept: Iterable[Package], conda: Mapping[str, str]) -> str:
+    """Return the wheels of the previous lock in the form in which uv reads preferences, a pylock.toml (PEP 751); "" if
+    there are none.
     """
     lines = [
         f'\n[[packages]]\nname = "{package.name}"\nversion = "{package.version}"\n'
@@ -181,11 +186,13 @@ def _former(kept: Iterable[Package], conda: Mapping[str, str]) -> str:
     return "".join(['lock-version = "1.0"\ncreated-by = "lockstep"\n', *lines]) if lines else ""
 
 
-def _command(question: PipQuestion, python: str, work: Path, mine: Iterable[str]) -> list[str]:
+def _command(question: PipQuestion, python: str, work: Path, brought: Iterable[str]) -> list[str]:
     """Return uv's arguments.
 
-    --no-config: the same answer for everybody, whatever lies in their home. Named wheels only: an sdist runs code of
-    its own on the machine that locks.
+    `--no-config` gives the same answer for every user. `--only-binary`: an sdist would run its own code on the
+    machine that locks.
+
+    :param brought: names of the distributions in the folder of empty wheels
     """
     command = [
         "pip", "compile", str(work / "requirements.in"), "--no-config", "--no-python-downloads", "--quiet",
@@ -197,17 +204,17 @@ def _command(question: PipQuestion, python: str, work: Path, mine: Iterable[str]
         command += ["--default-index", question.index]
     if question.exclude_newer:
         command += ["--exclude-newer", f"{question.exclude_newer:%Y-%m-%dT%H:%M:%SZ}"]
-        for name in mine:  # these have no date, and are judged by the channel's own
+        for name in brought:  # empty wheels have no date; the channel's date already decided
             command += ["--exclude-newer-package", f"{name}=false"]
     return command
 
 
 def target(question: PipQuestion) -> str:
-    """Return uv's name for a platform with its system requirements; :raises PipUnsolvable: where it has none."""
+    """Return uv's name for a platform with its system requirements; raises PipUnsolvable if uv has none."""
     machine = _MACHINES.get(question.platform)
     if machine is None:
         raise PipUnsolvable(
-            f"wheels for {question.platform} cannot be chosen: uv does not know the platform",
+            f"uv does not support {question.platform}",
             "take the packages from the channel, or leave the platform out",
         )
     if not question.platform.startswith("linux-"):
@@ -216,7 +223,8 @@ def target(question: PipQuestion) -> str:
     known = [tag for tag in _GLIBCS if tag <= minor]
     if not question.glibc.startswith("2.") or not known:
         raise PipUnsolvable(
-            f"no wheels are made for glibc {question.glibc}", "raise the system requirements' glibc to 2.17 or more"
+            f"uv has no wheel tags for glibc {question.glibc}",
+            "raise glibc in lockstep_system_requirements to 2.17 or newer",
         )
     return f"{machine}-manylinux_2_{known[-1]}"
 
@@ -226,7 +234,7 @@ def _environment(question: PipQuestion) -> dict[str, str]:
 
 
 async def _uv(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
-    """Run uv; return its code and what it said."""
+    """Run uv; return its exit code and its standard error. Raises PipUnsolvable if uv cannot run or takes too long."""
     try:
         from uv import find_uv_bin
 
@@ -238,52 +246,51 @@ async def _uv(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple
     except (ImportError, OSError) as error:
         raise PipUnsolvable(f"uv cannot be run: {error}", "install requirements/controller.txt") from None
     try:
-        _, said = await asyncio.wait_for(child.communicate(), TIMEOUT)
+        _, output = await asyncio.wait_for(child.communicate(), TIMEOUT)
     except BaseException as error:
         child.kill()
         await child.wait()
         if isinstance(error, TimeoutError):
-            raise PipUnsolvable(f"uv took longer than {TIMEOUT} s", "look at the network and the index") from None
+            raise PipUnsolvable(f"uv took longer than {TIMEOUT} s", "check the network and the index") from None
         raise
-    return child.returncode or 0, said.decode(errors="replace")
+    return child.returncode or 0, output.decode(errors="replace")
 
 
-def _unsolvable(said: str, work: Path, question: PipQuestion) -> PipUnsolvable:
-    """Turn what uv said into cause and remedy; its hints speak of indexes that a person never sees."""
-    lines = [re.sub(r"^\s*(cause|error):\s*", "", line).strip() for line in said.splitlines()]
+def _unsolvable(output: str, work: Path, question: PipQuestion) -> PipUnsolvable:
+    """Turn uv's error output into cause and remedy, without its hints, which name the temporary index."""
+    lines = [re.sub(r"^\s*(cause|error):\s*", "", line).strip() for line in output.splitlines()]
     lines = [line for line in lines if line and not line.startswith(("warning:", "hint:"))]
     text = " ".join(line for line in lines if line != "No solution found when resolving dependencies")
     text = text.replace((work / "conda").as_uri(), "the channel").replace(f"{work}/", "")
-    text = re.sub(r" after [0-9]+ retries in [0-9.]+m?s\b", "", redact(text))[:900].rstrip(
-        ". "
-    )  # alike for all platforms
-    if "Failed to fetch" in said or "Could not connect" in said or "error sending request" in said:
+    # without times, so that the text is the same for all platforms
+    text = re.sub(r" after [0-9]+ retries in [0-9.]+m?s\b", "", redact(text))[:900].rstrip(". ")
+    if "Failed to fetch" in output or "Could not connect" in output or "error sending request" in output:
         return PipUnsolvable(f"the package index cannot be read: {text}", "check lockstep_pip_index and the network")
     named = [
         package for package in question.conda
         for name in pypi_mapping.pypi_names(package.name)
-        if pypi_mapping.is_python(package) and re.search(rf"\b{re.escape(name)}==", said)
+        if pypi_mapping.is_python(package) and re.search(rf"\b{re.escape(name)}==", output)
     ]  # fmt: skip
     brought = ", ".join(sorted({f"{package.name} {package.version}" for package in named}))
-    remedy = "loosen the pip lines that are named, or take those packages from the channel"
+    remedy = "loosen the named pip lines, or take those packages from the channel"
     if brought:
         remedy += f" (it already brings {brought}, which pip may not change)"
-    if "no wheels" in said or "no usable wheels" in said or "only-binary" in said or "pre-built" in said:
-        remedy += "; only wheels are installed, for what is built from source on a host is another thing on each"
+    if any(words in output for words in ("no wheels", "no usable wheels", "only-binary", "pre-built")):
+        remedy += "; only wheels are installed, since a build from source differs from host to host"
     return PipUnsolvable(f"no solution: {text}", remedy)
 
 
 def _best(wheels: Iterable[Mapping[str, Any]], ranks: Mapping[tags.Tag, int]) -> Mapping[str, Any] | None:
-    """Return the wheel that pip would choose among those that fit: uv names them all."""
+    """Return the wheel that pip would choose of those that uv lists for a package; None if none fits."""
     ranked = []
     for wheel in wheels:
         try:
-            found = parse_wheel_filename(_clean(wheel["url"]).rsplit("/", 1)[-1])
+            _, _, build, wheel_tags = parse_wheel_filename(_clean(wheel["url"]).rsplit("/", 1)[-1])
         except InvalidWheelFilename:
             continue
-        fits = [ranks[tag] for tag in found[3] if tag in ranks]
+        fits = [ranks[tag] for tag in wheel_tags if tag in ranks]
         if fits and "sha256" in wheel.get("hashes", {}):
-            ranked.append((min(fits), [-int(part) for part in found[2][:1]], wheel["url"], wheel))
+            ranked.append((min(fits), [-int(part) for part in build[:1]], wheel["url"], wheel))
     return min(ranked, key=lambda item: item[:3])[3] if ranked else None
 
 
@@ -296,21 +303,24 @@ def _answer(data: Mapping[str, Any], question: PipQuestion, conda: set[str], ran
         wheel = _best(item.get("wheels") or [], ranks)
         if wheel is None:
             raise PipUnsolvable(
-                f"the index has no wheel of {name} {item.get('version')} with a sha256 that fits",
+                f"the index has no wheel of {name} {item.get('version')} that fits and has a sha256",
                 "take it from the channel, or publish a wheel in the site's own index (lockstep_pip_index)",
             )
         size += wheel.get("size") or 0
         sha256 = wheel["hashes"]["sha256"]
-        former = next((p for p in question.kept if p.name == name and p.sha256 == sha256), None)
-        url = former.url if former else _clean(wheel["url"])  # the same file at another index is no change
+        kept = next((p for p in question.kept if p.name == name and p.sha256 == sha256), None)
+        url = kept.url if kept else _clean(wheel["url"])  # the same file at another index is not a change
         packages.append(Package("pip", name, question.platform, str(item["version"]), "", url, "", sha256))
     for package in packages:
         if problems := package.problems():
-            raise LockError("; ".join(problems))
+            raise PipUnsolvable(
+                f"the index describes a wheel that no lock may hold: {'; '.join(problems)}",
+                "request another version, or take the package from the channel",
+            )
     return Answer(tuple(sorted(packages)), size)
 
 
 def _clean(url: str) -> str:
-    """Return a wheel's url without credentials, query and fragment, `+` as itself."""
+    """Return a wheel's url without credentials, query and fragment, percent-decoded (`%2B` is `+`)."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], unquote(parts.path), "", ""))

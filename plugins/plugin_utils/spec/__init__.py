@@ -1,1 +1,1 @@
-"""Environment specs: reading envs/<name>.yml, platform selectors, pip sections, and their lint rules."""
+"""Read environment specs (envs/<name>.yml): dependencies, platforms, selectors, pip sections, lint rules."""

@@ -1,7 +1,7 @@
-"""Specs: `envs/<name>.yml`, an environment.yml (CEP 24), read with the place of everything in it.
+"""Read specs: `envs/<name>.yml`, an environment.yml (CEP 24), with the line and column of each entry.
 
-`read` returns the spec and all findings at once: a person fixes a file in one go, not error by error. What is only
-known with a channel's metadata at hand (a package that does not exist, say) is the solver's to find.
+`read` returns the spec and all findings at once, so that a person fixes a file in one go. Findings that need a
+channel's metadata (a package that does not exist, for example) are made by the solver.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from ...module_utils.host import install_plan as plans
+from ...module_utils.host.redaction import redact
 from ..conda import channels as chan
 from ..conda import match_spec, pypi_mapping
 from ..core import safe_yaml
@@ -33,7 +34,7 @@ _DANGEROUS = re.compile(
 
 @dataclass(frozen=True)
 class Place:
-    """Where something stands; both count from 1."""
+    """A line and a column of a file, both counted from 1; 0 stands for the whole file."""
 
     line: int = 0
     column: int = 0
@@ -41,7 +42,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Dependency:
-    """One conda package that is asked for."""
+    """One requested conda package."""
 
     match: match_spec.Match
     place: Place
@@ -49,7 +50,7 @@ class Dependency:
 
 @dataclass
 class Spec:
-    """What an environment should be; only to be used if there is no error among its findings."""
+    """A spec as read; usable only if its findings hold no error."""
 
     name: str
     source: str
@@ -63,39 +64,41 @@ class Spec:
 
     @property
     def for_cpu(self) -> set[str]:
-        """The packages of which the spec itself asks for a CPU build, so that getting one is no accident."""
-        asked = [d.match for d in self.dependencies]
-        return {match.name for match in asked if "cpu" in (match.build or "") or match.name.endswith("-cpu")}
+        """Names of the packages of which the spec explicitly requests a CPU build."""
+        matches = [dependency.match for dependency in self.dependencies]
+        return {match.name for match in matches if "cpu" in (match.build or "") or match.name.endswith("-cpu")}
 
 
 def read(text: str, source: str, name: str, allowed: Sequence[str]) -> tuple[Spec, list[Finding]]:
-    """Read the spec of the environment `name`; `allowed` are the channels of the site, the first having priority.
+    """Read a spec; return it and its findings, sorted by place. Never raises for anything in `text`.
 
-    Never raises for anything in `text`: all that is wrong with it is in the findings, sorted by place.
+    :param source: the file's path, as findings name it
+    :param name: the environment, from the file's name
+    :param allowed: the site's channels (lockstep_channels), the first having priority
     """
     reader = _Reader(Spec(name, source), allowed)
     try:
         reader.document(safe_yaml.compose(text))
         reader.selectors(text)
     except safe_yaml.YamlError as error:
-        remedy = "correct the file's syntax"
+        remedy = "correct the syntax"
         if glued := next((n for n, line in enumerate(text.splitlines(), 1) if _GLUED.match(line)), None):
-            remedy = f"write a blank behind the `-` of line {glued}"
+            remedy = f"write a space after the `-` in line {glued}"
         elif error.line and "\t" in _before(text, error):
-            remedy = f"write blanks in place of the tab in line {error.line}"
+            remedy = f"replace the tab in line {error.line} with spaces"
         reader.add(Place(error.line, error.column), "not-yaml", error.message, remedy)
     if not plans.NAME.match(name):
         reader.add(
             Place(),
             "environment-name",
-            f"an environment cannot be called {name[:80]!r}",
-            "rename the file: a-z, 0-9, '.', '_' and '-'",
+            f"{name[:80]!r} is not a valid environment name",
+            "rename the file: use only a-z, 0-9, '.', '_' and '-'",
         )
     return reader.spec, sorted(set(reader.findings))
 
 
 class _Reader:
-    """Walks the nodes of one document, collecting the spec and the findings."""
+    """Walk the YAML nodes of one document; collect the spec and the findings."""
 
     def __init__(self, spec: Spec, allowed: Sequence[str]) -> None:
         self.spec, self.allowed = spec, list(allowed)
@@ -111,7 +114,7 @@ class _Reader:
                 _place(root) if root is not None else Place(1, 1),
                 "not-a-spec",
                 "the file is empty, or not a mapping",
-                f"write {', '.join(KEYS)} at its top level",
+                f"write a mapping with the keys {', '.join(KEYS)}",
             )
             return
         handlers = {
@@ -134,14 +137,14 @@ class _Reader:
                     _place(key),
                     "unknown-key",
                     f"unknown key {key.value[:60]!r}",
-                    f"did you mean {close}?" if close else f"remove it; a spec has {', '.join(KEYS)}",
+                    f"did you mean {close}?" if close else f"remove it; the keys of a spec are {', '.join(KEYS)}",
                 )
         if "dependencies" not in seen:
             self.add(
                 _place(root),
                 "no-dependencies",
-                "there is no list of dependencies",
-                "write `dependencies:` with packages",
+                "`dependencies` is missing",
+                "add `dependencies:` with a list of packages",
             )
         if not self.spec.channels:
             self.spec.channels = [chan.short_name(channel) for channel in self.allowed]
@@ -154,19 +157,19 @@ class _Reader:
         self.add(
             place,
             "selector",
-            f"`{selector[:60]}` is a selector, and the line would be locked for every platform",
-            "limit the whole environment with `platforms:`, or make one environment for each kind of host",
+            f"`{selector[:60]}` is a selector; Lockstep ignores it and would lock the line for every platform",
+            "limit the whole environment with `platforms:`, or write one environment for each kind of host",
         )
 
     def label(self, node: Any) -> None:
-        """Let `category` pass (CEP 24): other tools join files by it, here each file is an environment of its own."""
+        """Accept `category` (CEP 24) and ignore it: other tools join files by it; here each file is one environment."""
 
     def prefix(self, key: Any) -> None:
         self.add(
             _place(key),
             "prefix",
-            "`prefix:` is where some machine had the environment",
-            "remove the line: every host has it under lockstep_root",
+            "`prefix:` names the environment's folder on one machine",
+            "remove the line: hosts install environments under lockstep_root",
         )
 
     def name(self, node: Any) -> None:
@@ -175,8 +178,8 @@ class _Reader:
             self.add(
                 _place(node),
                 "name-differs",
-                f"the file is that of {self.spec.name!r}, and says it is {value[:80]!r}",
-                "rename the file or correct the name",
+                f"the file is named after {self.spec.name!r}, but `name` is {value[:80]!r}",
+                "rename the file, or correct `name`",
             )
 
     def channels(self, node: Any) -> None:
@@ -193,7 +196,9 @@ class _Reader:
                 )
             elif self._permitted(value, _place(item)):
                 if chan.published(value) in {chan.published(known) for known in self.spec.channels}:
-                    self.add(_place(item), "duplicate-channel", f"channel {value[:80]} is listed twice", "remove one")
+                    self.add(
+                        _place(item), "duplicate-channel", f"channel {value[:80]} is listed twice", "remove one entry"
+                    )
                 else:
                     self.spec.channels.append(chan.short_name(value))
 
@@ -201,32 +206,32 @@ class _Reader:
         try:
             if chan.published(channel) in self.permitted:
                 return True
-            message = f"channel {plans.redact(channel)[:80]} is not allowed"
+            message = f"channel {redact(channel)[:80]} is not allowed"
         except chan.ChannelError as error:
             message = str(error)
         self.add(
             place,
             "channel-not-allowed",
             message,
-            f"allowed are {', '.join(self.allowed)} (lockstep_channels); "
+            f"use {', '.join(self.allowed)} (lockstep_channels); "
             f"{lint_rules.instead_of_channel(channel, self.allowed)}",
         )
         return False
 
     def platforms(self, node: Any) -> None:
-        found: list[str] = []
+        platforms: list[str] = []
         for item in self._items(node, "platforms"):
             value = self._text(item, "a platform")
             if value is not None and value not in plans.PLATFORMS:
                 self.add(
                     _place(item),
                     "unknown-platform",
-                    f"platform {value[:60]!r} is none that environments are locked for",
-                    f"one of {', '.join(plans.PLATFORMS)}",
+                    f"platform {value[:60]!r} is not supported",
+                    f"use {', '.join(plans.PLATFORMS[:-1])} or {plans.PLATFORMS[-1]}",
                 )
-            elif value is not None and value not in found:
-                found.append(value)
-        self.spec.platforms, self.spec.platforms_place = found, _place(node)
+            elif value is not None and value not in platforms:
+                platforms.append(value)
+        self.spec.platforms, self.spec.platforms_place = platforms, _place(node)
 
     def variables(self, node: Any) -> None:
         if not isinstance(node, yaml.MappingNode):
@@ -241,24 +246,24 @@ class _Reader:
             node.tag.endswith(":str") or (node.tag.endswith(":int") and _INTEGER.match(node.value))
         )
         if not plans.VARIABLE.match(name):
-            self.add(place, "bad-variable", f"{name[:60]!r} cannot be a variable's name", "A-Z, 0-9 and _")
+            self.add(place, "bad-variable", f"{name[:60]!r} is not a valid variable name", "use A-Z, 0-9 and _")
         elif not plain:
             self.add(_place(node), "bad-variable", f"the value of {name} is not a string", "put it in quotes")
         elif plans.CONTROL.search(node.value):
-            self.add(_place(node), "bad-variable", f"the value of {name} is more than one line", "make it one line")
+            self.add(_place(node), "bad-variable", f"the value of {name} has several lines", "write one line")
         elif _SECRET.search(name):
             self.add(
                 place,
                 "secret-variable",
-                f"{name} looks like a secret, and a lock is read by everybody",
-                "give it to the job, not to the environment",
+                f"{name} looks like a secret, and every user can read a lock",
+                "pass it to the job, not through the environment",
             )
         else:
             if _DANGEROUS.match(name):
                 self.add(
                     place,
                     "risky-variable",
-                    f"{name} decides how programs are found or started",
+                    f"{name} controls how programs are found or started",
                     "leave it to activation unless you are sure",
                     WARNING,
                 )
@@ -276,14 +281,14 @@ class _Reader:
                     self.add(
                         _place(item),
                         "duplicate-package",
-                        f"{match.name} is asked for twice, first in line {seen[match.name].line}",
-                        "join the two, or remove one",
+                        f"{match.name} is requested twice, first in line {seen[match.name].line}",
+                        "merge the two lines, or remove one",
                     )
                     continue
                 seen[match.name] = _place(item)
                 self.spec.dependencies.append(Dependency(match, _place(item)))
         if not self.spec.dependencies and not errors(self.findings):
-            self.add(_place(node), "no-dependencies", "no conda package is asked for", "name at least one package")
+            self.add(_place(node), "no-dependencies", "no conda package is requested", "add at least one package")
         self._pip_against_conda(seen)
         versions = {dependency.match.name: dependency.match.version for dependency in self.spec.dependencies}
         for code, severity, name, message, remedy in lint_rules.check(versions):
@@ -296,7 +301,7 @@ class _Reader:
             self.add(
                 place,
                 "bad-dependency",
-                f"{text[:80]!r} is not understood: {error}",
+                f"{text[:80]!r} is not a valid match spec: {error}",
                 "write `name`, `name >=1.2,<2`, `name ==1.2.3` or `name 1.2.*`",
             )
             return None
@@ -304,8 +309,8 @@ class _Reader:
             self.add(
                 place,
                 "package-url",
-                f"{plans.redact(text)[:80]!r} is a file, not a package of a channel",
-                "name the package and let its channel say which file; put your own packages into an allowed channel",
+                f"{redact(text)[:80]!r} is a file, not a package of a channel",
+                "request the package by name; publish your own packages in an allowed channel",
             )
             return None
         if match.channel is not None and not self._permitted(match.channel, place):
@@ -316,15 +321,15 @@ class _Reader:
                 place,
                 FUZZY_PIN,
                 f"{text[:80]!r} accepts every {match.fuzzy}.*",
-                f"say what is meant: `{match.name} {series}.*`, or `{match.name} =={match.fuzzy}` for that one version",
+                f"write `{match.name} {series}.*`, or `{match.name} =={match.fuzzy}` for exactly that version",
                 WARNING,
             )
         if first := lint_rules.exact_python(match.name, match.version):
             self.add(
                 place,
                 "exact-python",
-                f"{text[:80]!r} is {first} alone, without the fixes of its series",
-                f"write `python {first.removesuffix('.0')}.*`, or `python =={first}` if that one is meant",
+                f"{text[:80]!r} means exactly {first}, without the fixes of its series",
+                f"write `python {first.removesuffix('.0')}.*`, or `python =={first}` for exactly that version",
                 WARNING,
             )
         return match
@@ -338,8 +343,8 @@ class _Reader:
                 self.add(
                     _place(key),
                     "unknown-section",
-                    f"{key.value[:60]!r} is no section of dependencies",
-                    "packages are lines of their own; only `pip:` has a list",
+                    f"{key.value[:60]!r} is not a section of dependencies",
+                    "write each package on a line of its own; only `pip:` has a list",
                 )
                 continue
             for item in self._items(value, "pip"):
@@ -348,13 +353,13 @@ class _Reader:
                     continue
                 requirement, problem = pip_section.parse(text)
                 if problem:
-                    self.add(_place(item), "bad-pip-line", f"{plans.redact(text)[:80]!r} {problem[0]}", problem[1])
+                    self.add(_place(item), "bad-pip-line", f"{redact(text)[:80]!r} {problem[0]}", problem[1])
                 if requirement:
                     self._requirement(requirement, _place(item))
 
     def _requirement(self, requirement: pip_section.Requirement, place: Place) -> None:
         if any(known.name == requirement.name for known in self.spec.pip):
-            self.add(place, "duplicate-package", f"{requirement.name} is asked for twice under pip", "remove one")
+            self.add(place, "duplicate-package", f"{requirement.name} is requested twice under pip", "remove one line")
         else:
             self.spec.pip.append(requirement)
         self.spec.pip_places.setdefault(requirement.name, place)
@@ -367,9 +372,9 @@ class _Reader:
                 self.add(
                     self.spec.pip_places[requirement.name],
                     "conda-and-pip",
-                    f"{requirement.name} is asked for from pip, and as "
+                    f"{requirement.name} is requested from pip, and as "
                     f"{name} from the channel in line {seen[name].line}: pip would overwrite conda's files",
-                    "remove one; the channel's is better",
+                    "remove one of the two, preferably the pip line",
                 )
 
     def _items(self, node: Any, what: str) -> list[Any]:
@@ -377,10 +382,10 @@ class _Reader:
             return list(node.value)
         if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
             self.add(
-                _place(node), "not-a-list", "there is nothing below the key", "write one `- item` a line, or remove it"
+                _place(node), "not-a-list", "the key has no value", "write one `- item` per line, or remove the key"
             )
-            return []
-        self.add(_place(node), "not-a-list", f"{what} is not a list", "write one `- item` a line")
+        else:
+            self.add(_place(node), "not-a-list", f"{what} is not a list", "write one `- item` per line")
         return []
 
     def _text(self, node: Any, what: str) -> str | None:
@@ -388,19 +393,15 @@ class _Reader:
             if len(node.value) <= _LONGEST:
                 return str(node.value).strip()
             message = f"{what} has {len(node.value)} characters"
-            self.add(_place(node), "not-a-string", message, f"{_LONGEST} are enough for anything that is meant")
-            return None
-        self.add(
-            _place(node),
-            "not-a-string",
-            f"{what} is not a word",
-            "write plain text, in quotes if it looks like a number",
-        )
+            self.add(_place(node), "not-a-string", message, f"shorten it; the limit is {_LONGEST} characters")
+        else:
+            remedy = "write plain text, in quotes if it looks like a number"
+            self.add(_place(node), "not-a-string", f"{what} is not a string", remedy)
         return None
 
 
 def _before(text: str, error: safe_yaml.YamlError) -> str:
-    """Return the line up to the place of an error, that character included."""
+    """Return the line up to and including the place of an error."""
     lines = text.splitlines()
     return lines[error.line - 1][: error.column] if error.line <= len(lines) else ""
 

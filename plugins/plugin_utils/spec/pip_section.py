@@ -1,4 +1,4 @@
-"""The `pip:` list of a spec: what its lines ask for, and which lines can never be locked."""
+"""Parse the lines of a spec's `pip:` list, and refuse those that cannot be locked."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ _VERSIONS = re.compile(r"\(?\s*((===|==|!=|~=|<=|>=|<|>)\s*[A-Za-z0-9_.*+!-]+\s*
 
 @dataclass(frozen=True)
 class Requirement:
-    """One pip requirement: its normalised name, and the line as written."""
+    """One pip requirement: its normalised name (PEP 503), and the line as written."""
 
     name: str
     text: str
 
 
 def parse(text: str) -> tuple[Requirement | None, tuple[str, str] | None]:
-    """Return the requirement, if a name could be read, and (what is wrong, remedy), if something is."""
+    """Return the requirement (None if no name could be read) and (cause, remedy) (None if the line can be locked)."""
     line = re.sub(r"\s+#.*", "", text).strip()
     if line.startswith(("-e", "--editable")):
-        return None, ("is editable: it points at one machine's folder", "build a wheel and publish it")
+        return None, ("is editable: it points at a folder of one machine", "build a wheel and publish it")
     if line.startswith(("-r", "-c", "--requirement", "--constraint")):
         return None, ("reads another file", "list the requirements here")
     if line.startswith("-"):
-        return None, ("is an option of pip, not a requirement", "indexes are configured by the site, not in a spec")
+        return None, ("is an option of pip, not a requirement", "remove it; the site configures the package index")
     if re.match(r"(git|hg|svn|bzr)\+|[a-z]+://", line) or re.search(r"\s@\s", line):
         return None, ("is a url, whose content can change", "name a published version: `name==1.2.3`")
     if line.startswith((".", "~")) or "/" in line.split(";")[0] or line.endswith((".whl", ".tar.gz", ".zip")):
         return None, ("is a file or a folder of one machine", "name a published version: `name==1.2.3`")
-    found = _LINE.match(line)
-    if not found:
+    match = _LINE.match(line)
+    if not match:
         return None, ("is not a requirement", "write `name==1.2.3`")
-    requirement = Requirement(pypi_mapping.normal(found["name"]), line)
-    if not _VERSIONS.match(found["rest"]):
-        if re.match(r"=[^=]", found["rest"]):
-            return requirement, ("has conda's `=`", "pip's is `==`")
+    requirement = Requirement(pypi_mapping.normal(match["name"]), line)
+    if not _VERSIONS.match(match["rest"]):
+        if re.match(r"=[^=]", match["rest"]):
+            return requirement, ("uses conda's `=`", "write pip's `==`")
         return requirement, ("is not a requirement", "write `name==1.2.3`")
     return requirement, None

@@ -1,4 +1,4 @@
-"""Selectors: lines that other tools keep or drop by platform (the optional part of CEP 24). Here every line counts."""
+"""Find selectors: lines that other tools keep or drop by platform (optional in CEP 24), and that Lockstep refuses."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _WORDS = frozenset({
 
 
 def comments(text: str) -> Iterator[tuple[int, int, str]]:
-    """Find selectors in comments (`- pywin32  # [win]`) as (line, column, selector), both counted from 1.
+    """Yield (line, column, selector) for selectors in comments (`- pywin32  # [win]`); both count from 1.
 
-    A whole line in a comment has none, nor has a remark in brackets of other words.
+    Lines that are comments as a whole, and brackets with other words, are skipped.
     """
     for number, line in enumerate(text.splitlines(), start=1):
-        found = _COMMENT.search(line)
-        if found and not line.lstrip().startswith("#") and _is_selector(found["expression"]):
-            yield number, found.start() + 1, found[0].strip()
+        match = _COMMENT.search(line)
+        if match and not line.lstrip().startswith("#") and _is_selector(match["expression"]):
+            yield number, match.start() + 1, match[0].strip()
 
 
 def is_key(word: str) -> bool:
-    """Whether the key of a dependency is a selector (`sel(linux): gxx_linux-64`)."""
+    """Return whether the key of a dependency is a selector (`sel(linux): gxx_linux-64`)."""
     return bool(_KEY.match(word))
 
 

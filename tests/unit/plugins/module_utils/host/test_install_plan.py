@@ -164,7 +164,3 @@ def test_duplicates_and_nonsense():
     plan["packages"].append(plan["packages"][0])
     assert any("listed twice" in problem for problem in plans.check(plan))
     assert plans.check(None) == ["the plan is not a mapping"]
-
-
-def test_redact():
-    assert plans.redact("https://u:p@h/t/tk-123/c/x") == "https://<credentials>@h/t/<token>/c/x"

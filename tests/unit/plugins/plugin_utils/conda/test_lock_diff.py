@@ -46,7 +46,7 @@ def test_packages_and_variants():
 def test_other_contents_of_the_same_file_stand_out():
     lines = lock_diff.diff(lock(package()), lock(package(sha256="ef" * 32)))
     assert (
-        "zlib: the same file has other contents (sha256)" in lines[1] and lines[2] == "  ~ zlib 1.3 (contents changed)"
+        "zlib: the same url has other contents (sha256)" in lines[1] and lines[2] == "  ~ zlib 1.3 (contents changed)"
     )
 
 

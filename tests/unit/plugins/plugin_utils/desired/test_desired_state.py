@@ -136,7 +136,7 @@ def test_what_is_wrong_with_a_lock_is_said_of_its_environment(tmp_path: Path) ->
         ({"lockstep_envs": "train"}, "should be a list of names"),
         ({"lockstep_envs": None}, "lockstep_envs is not set"),
         ({"lockstep_locks_dir": None}, "lockstep_locks_dir is not set"),
-        ({"lockstep_system_requirements": {"cuda": 12.8}}, "needs quotes"),
+        ({"lockstep_system_requirements": {"cuda": 12.8}}, "put it in quotes"),
         ({"lockstep_system_requirements": {"gpu": "1"}}, "unknown key gpu"),
         ({"conda_clean_weekday": "someday", "conda_clean_hour": 1, "conda_clean_minute": 1,
           "conda_clean_jitter_minutes": 1}, "someday"),

@@ -771,7 +771,7 @@ def test_a_lock_that_is_no_text_is_made_anew(site):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"system_requirements": {"cuda": 12.8}}, "needs quotes"),
+        ({"system_requirements": {"cuda": 12.8}}, "put it in quotes"),
         ({"system_requirements": {"gpu": "1"}}, "unknown key gpu"),
         ({"system_requirements": [1]}, "not a mapping"),
         ({"system_requirements": {"glibc": "new"}}, "not a version"),

@@ -52,7 +52,7 @@ def test_channels_default_to_the_sites():
 
 def test_a_dash_without_a_blank_is_named():
     (finding,) = read("dependencies:\n  - python\n  -numpy\n  - six\n")[1]
-    assert finding.code == "not-yaml" and finding.remedy == "write a blank behind the `-` of line 3"
+    assert finding.code == "not-yaml" and finding.remedy == "write a space after the `-` in line 3"
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_a_dash_without_a_blank_is_named():
 )
 def test_a_tab_is_named(text, line):
     finding = read(text)[1][0]
-    assert finding.code == "not-yaml" and finding.remedy == f"write blanks in place of the tab in line {line}"
+    assert finding.code == "not-yaml" and finding.remedy == f"replace the tab in line {line} with spaces"
 
 
 def test_a_tab_that_is_not_to_blame_is_not_named():
     finding = read("dependencies:\n  - python\t# a remark\nname: [a\n")[1][0]
-    assert finding.code == "not-yaml" and finding.remedy == "correct the file's syntax"
+    assert finding.code == "not-yaml" and finding.remedy == "correct the syntax"
 
 
 def test_files_from_windows():
@@ -199,7 +199,9 @@ def test_what_to_do_about_a_channel():
         return finding.remedy
 
     assert "`pytorch-gpu`" in remedy("pytorch") and "`cuda-nvcc`" in remedy("nvidia/label/cuda-12.1.0")
-    assert "write `conda-forge`; from which mirror" in remedy("https://mirror.example/cloud/conda-forge/")
+    assert "write `conda-forge`; lockstep_channel_alias selects the mirror" in remedy(
+        "https://mirror.example/cloud/conda-forge/"
+    )
     assert "write `conda-forge`" in remedy("http://conda.anaconda.org/conda-forge")
     assert "Anaconda's own" in remedy("https://repo.anaconda.com/pkgs/main") and "most packages" in remedy("somebody")
 
@@ -287,8 +289,8 @@ def test_fuzz_of_dependencies(text):
 
 
 def test_the_docs_have_a_row_for_every_finding():
-    text = (CHECKOUT / "docs" / "lock-findings.md").read_text()
+    text = (CHECKOUT / "docs" / "reference" / "lint-findings.md").read_text()
     assert set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)) == found.CODES
-    files = [path for path in Path(found.__file__).parent.rglob("*.py") if path.name != "findings.py"]
+    files = [path for path in Path(found.__file__).parent.parent.rglob("*.py") if path.name != "findings.py"]
     source = "".join(path.read_text() for path in files) + f'"{found.FUZZY_PIN}"'
     assert [code for code in sorted(found.CODES) if f'"{code}"' not in source] == [], "nothing finds it any more"

@@ -1,0 +1,21 @@
+"""The base of the controller's errors: what failed, why, and what to do."""
+
+from __future__ import annotations
+
+
+class ControllerError(ValueError):
+    """A refusal in three parts; its text is `what: cause; remedy`.
+
+    :param what: what failed, naming the file, variable or package
+    :param cause: why, in the words of what refused; empty where `what` says it
+    :param remedy: what a person can do; empty where nothing but the cause tells
+    """
+
+    def __init__(self, what: str, cause: str = "", remedy: str = "") -> None:
+        super().__init__(what, cause, remedy)
+        self.what, self.cause, self.remedy = what, cause, remedy
+
+    def __str__(self) -> str:
+        return "; ".join(
+            part for part in (f"{self.what}: {self.cause}" if self.cause else self.what, self.remedy) if part
+        )

@@ -1,0 +1,7 @@
+"""No credential reaches a text that people read."""
+
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.redaction import redact
+
+
+def test_url_without_credentials_and_token() -> None:
+    assert redact("https://u:p@h/t/tk-123/c/x") == "https://<credentials>@h/t/<token>/c/x"
