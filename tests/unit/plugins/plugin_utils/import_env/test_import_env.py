@@ -581,6 +581,14 @@ def test_a_killed_import_is_completed_by_the_next(site, monkeypatch):
     assert (site.folder / "envs/locks/dev/train.conda-lock.yml").exists()
 
 
+def test_the_lock_of_an_import_holds_the_smoke_test_that_is_there(site):
+    assert Lock.loads(site.take("dependencies: [python=3.12]\n").lock).custom.get("smoke_test") is None
+    (site.folder / "envs/train.smoke.py").write_text("import sys\n")
+    again = site.take("dependencies: [python=3.12]\n", force=True)
+    assert again.changed and Lock.loads(again.lock).smoke_test == "import sys\n"
+    assert (site.folder / "envs/train.smoke.py").read_text() == "import sys\n"
+
+
 def test_the_name_must_be_one(site):
     with pytest.raises(ImportFailed, match="Give it a name with -e env=train"):
         site.take("dependencies: [python=3.12]\n", name="")
