@@ -37,7 +37,7 @@ def key_of(prefix: Path, minor: str) -> str:
 
 
 def ensure(say: Say) -> Path:
-    """Have the channel; returns its folder. Slow the first time only (the wheels are 90 MB to download)."""
+    """Ensure the channel; returns its folder. Slow the first time only (the wheels are 90 MB to download)."""
     prefix, minor = interpreter.choose(interpreter.candidates())
     base = paths.cache() / "channel"
     final = base / key_of(prefix, minor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from .layout import Layout, Zone
+from infra.config.layout import Layout, Zone
 
 INSIDE = ("ssm", "ssmmessages", "ec2messages")  # what the SSM agent talks to
 
@@ -13,8 +13,8 @@ INSIDE = ("ssm", "ssmmessages", "ec2messages")  # what the SSM agent talks to
 class Network(pulumi.ComponentResource):
     """Subnets by zone, and the address range inside.
 
-    Private machines are reached by nobody from outside; how they reach out is `network.egress`. S3 is always reached
-    directly, through a gateway endpoint that costs nothing: packages and data need no NAT.
+    Nothing outside reaches private machines; `network.egress` says how they reach out. They reach S3 through a gateway
+    endpoint, which costs nothing: packages and data need no NAT.
     """
 
     vpc_id: pulumi.Input[str]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from ipaddress import IPv4Network
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from .layout import SSM_POLICY, Layout
+from infra.config.layout import SSM_POLICY, Layout
+
 from .network import Network
 
 TRUST = {
@@ -64,61 +67,32 @@ class Access(pulumi.ComponentResource):
 
     def _rules(self, network: Network) -> None:
         # EFA wants both of these, and jobs on several machines need them anyhow
-        self._in("fleet", "Between hosts of the fleet", referenced_security_group_id=self.security_group)
-        self._out("fleet", "Between hosts of the fleet", referenced_security_group_id=self.security_group)
-        for cidr in self._layout.cluster.access.ssh_from:
+        for way in ("from", "to"):
+            self._rule(way, "fleet", "Between hosts of the fleet", referenced_security_group_id=self.security_group)
+        for cidr in map(str, map(IPv4Network, self._layout.cluster.access.ssh_from)):  # a single address becomes a /32
             # keyed by the network, so that taking one away touches no other
-            self._in(f"ssh-{cidr.replace('/', '-')}", "ssh", port=22, cidr_ipv4=cidr)
-        self._out("inside", "The network itself: storage, endpoints, mirrors", cidr_ipv4=network.cidr)
+            self._rule("from", f"ssh-{cidr.replace('/', '-')}", "ssh", port=22, cidr_ipv4=cidr)
+        self._rule("to", "inside", "The network itself: storage, endpoints, mirrors", cidr_ipv4=network.cidr)
         if network.s3_prefix_list is not None:
-            self._out("s3", "S3 through its gateway endpoint", port=443, prefix_list_id=network.s3_prefix_list)
+            self._rule("to", "s3", "S3 through its gateway endpoint", port=443, prefix_list_id=network.s3_prefix_list)
         has_way_out = self._layout.egress.startswith("nat-") or self._layout.cluster.network.vpc_id is not None
         if has_way_out or any(group.spec.public for group in self._layout.groups):
             for port in self._layout.cluster.access.egress_ports:
-                self._out(f"world-{port}", "Packages, images, AWS", port=port, cidr_ipv4="0.0.0.0/0")
+                self._rule("to", f"world-{port}", "Packages, images, AWS", port=port, cidr_ipv4="0.0.0.0/0")
 
-    def _in(
-        self,
-        what: str,
-        description: str,
-        port: int | None = None,
-        cidr_ipv4: pulumi.Input[str] | None = None,
-        referenced_security_group_id: pulumi.Input[str] | None = None,
-    ) -> None:
-        aws.vpc.SecurityGroupIngressRule(
-            f"{self._name}-from-{what}",
+    def _rule(self, way: str, what: str, description: str, port: int | None = None, **peer: Any) -> None:
+        """Allow traffic `from` or `to` a peer: an address range, a security group or a prefix list."""
+        kind = aws.vpc.SecurityGroupIngressRule if way == "from" else aws.vpc.SecurityGroupEgressRule
+        kind(
+            f"{self._name}-{way}-{what}",
             security_group_id=self.security_group,
             description=description,
             ip_protocol="-1" if port is None else "tcp",
             from_port=port,
             to_port=port,
-            cidr_ipv4=cidr_ipv4,
-            referenced_security_group_id=referenced_security_group_id,
-            tags=self._layout.tags(Name=f"{self._name}-from-{what}"),
+            tags=self._layout.tags(Name=f"{self._name}-{way}-{what}"),
             opts=self._opts,
-        )
-
-    def _out(
-        self,
-        what: str,
-        description: str,
-        port: int | None = None,
-        cidr_ipv4: pulumi.Input[str] | None = None,
-        referenced_security_group_id: pulumi.Input[str] | None = None,
-        prefix_list_id: pulumi.Input[str] | None = None,
-    ) -> None:
-        aws.vpc.SecurityGroupEgressRule(
-            f"{self._name}-to-{what}",
-            security_group_id=self.security_group,
-            description=description,
-            ip_protocol="-1" if port is None else "tcp",
-            from_port=port,
-            to_port=port,
-            cidr_ipv4=cidr_ipv4,
-            referenced_security_group_id=referenced_security_group_id,
-            prefix_list_id=prefix_list_id,
-            tags=self._layout.tags(Name=f"{self._name}-to-{what}"),
-            opts=self._opts,
+            **peer,
         )
 
     def _profile(self) -> pulumi.Output[str]:

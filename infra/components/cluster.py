@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pulumi
 
+from infra.config.layout import Layout
+from infra.inventory import inventory_of
+
 from .access import Access
-from .inventory import inventory_of
-from .layout import Layout
 from .network import Network
 from .nodes import Node, NodeGroup
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from .checks import check
 from .layout import Layout, lay_out
 from .model import SSH_KEY, Cluster
-from .reader import Problems, read
+from .problems import Problems
+from .read import REPEATED, read
+from .schema import REGION
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-REGION = r"[a-z]{2}(-[a-z]+)+-\d+"
+CHECKOUT = Path(__file__).resolve().parents[2]
+KEY_FILE_LIMIT = 1 << 20  # characters
 
 
 class ConfigError(Exception):
@@ -23,31 +24,35 @@ class ConfigError(Exception):
     def __init__(self, stack: str, problems: list[str]) -> None:
         self.problems = problems
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-        lines = "\n".join(
-            f"  lockstep:{problem}" if not problem.startswith("aws:") else f"  {problem}" for problem in problems
-        )
-        super().__init__(f"{count} in Pulumi.{stack}.yaml; nothing was created or changed.\n{lines}")
+        lines = (problem if problem.startswith("aws:") else f"lockstep:{problem}" for problem in problems)
+        text = "\n".join(f"  {line}" for line in lines)
+        super().__init__(f"{count} in Pulumi.{stack}.yaml; nothing was created or changed.\n{text}")
 
 
 def load(
-    values: Mapping[str, object], project: str, stack: str, region: str | None, checkout: Path = CHECKOUT
+    values: Mapping[str, object],
+    project: str,
+    stack: str,
+    region: str | None,
+    checkout: Path = CHECKOUT,
+    secrets: Collection[str] = (),
 ) -> Layout:
     """Check a stack's configuration whole, and work it out.
 
     :param values: the keys of namespace `lockstep`, as data
     :param region: `aws:region`
     :param checkout: where relative files are
+    :param secrets: those keys whose values Pulumi keeps encrypted
     :raises ConfigError: with all mistakes at once
     """
     problems = Problems()
     if not region or not re.fullmatch(REGION, region):
         found = f"is {region!r}, which is no region" if region else "is missing"
         problems.add("aws:region", found, "Set it, such as us-east-1")
-    cluster = read(Cluster, values, problems)
-    if cluster is None:
-        raise ConfigError(stack, problems.found)
+    cluster = read(values, secrets, problems)
     problems.settle()
     keys = _keys(cluster, checkout, problems)
+    problems.settle()
     check(cluster, stack, region or "", keys, problems)
     if problems.found:
         raise ConfigError(stack, problems.found)
@@ -61,27 +66,44 @@ def from_pulumi(everything: Mapping[str, str], namespace: str = "lockstep") -> d
     >>> from_pulumi({"lockstep:tier": "dev", "lockstep:groups": '{"a": {"count": 1}}', "aws:region": "us-east-1"})
     {'tier': 'dev', 'groups': {'a': {'count': 1}}}
     """
-    structured = {one.name for one in fields(Cluster) if one.name not in ("tier", "host_prefix", "protect", "kms_key")}
     found: dict[str, object] = {}
     for key, text in everything.items():
         space, _, name = key.partition(":")
-        if space != namespace:
-            continue
-        try:
-            found[name] = json.loads(text) if name in structured else text
-        except ValueError:
-            found[name] = text  # the reader then says that it is text where it should be something else
+        if space == namespace:
+            found[name] = _parsed(text) if text.lstrip().startswith(("{", "[")) else text
+    return found
+
+
+def _parsed(text: str) -> object:
+    """Parse JSON; what is none stays text, which is then told to be the wrong type."""
+
+    def mapping(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        return found if len(found) == len(pairs) else _with_repeated(pairs)
+
+    try:
+        # a number of thousands of digits is cut, which leaves it out of every range
+        return json.loads(text, object_pairs_hook=mapping, parse_int=lambda digits: int(digits[:40]))
+    except (ValueError, RecursionError):
+        return text
+
+
+def _with_repeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        found[name] = REPEATED if name in found else value
     return found
 
 
 def _keys(cluster: Cluster, checkout: Path, problems: Problems) -> list[str]:
+    """Gather the public keys that may log in, those in files included."""
     keys = list(cluster.access.ssh_keys)
     for number, name in enumerate(cluster.access.ssh_key_files):
         path = f"access.ssh_key_files[{number}]"
-        file = checkout / Path(name).expanduser()
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+            with (checkout / Path(name).expanduser()).open(encoding="utf-8") as file:
+                lines = file.read(KEY_FILE_LIMIT).splitlines()
+        except (OSError, ValueError, RuntimeError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
             problems.add(
                 path, f"{name} cannot be read ({reason})", "Make the key (ssh-keygen -t ed25519), or name another"

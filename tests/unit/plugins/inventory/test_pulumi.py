@@ -14,8 +14,7 @@ import pytest
 
 from plugins.plugin_utils.inventory import stack_inventory
 from plugins.plugin_utils.inventory.stack_inventory import StackError, from_file, from_stack
-
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.support.paths import CHECKOUT
 
 
 def inventory(stack: str = "dev", connection: str = "ssm") -> dict[str, Any]:

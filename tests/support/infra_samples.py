@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pulumi
+import pytest
+
+from infra.components.cluster import Cluster
+from infra.config.layout import Layout
+from infra.config.load import CHECKOUT, ConfigError, load
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBiYtPnQ0zM0fCn0v7Y2 somebody@example.org"
 BASE: dict[str, Any] = {
@@ -16,6 +22,21 @@ BASE: dict[str, Any] = {
     "access": {"ssh_keys": [KEY]},
     "groups": {"train": {"instance_type": "g6.2xlarge", "count": 2}},
 }
+STACK_FILES = sorted(
+    path.relative_to(CHECKOUT) for path in [CHECKOUT / "Pulumi.local.yaml", *CHECKOUT.glob("examples/*/Pulumi.*.yaml")]
+)
+INSTANCE = "ec2/instance:Instance"
+INGRESS = "vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+EGRESS = "vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+P5: dict[str, Any] = {
+    "instance_type": "p5.48xlarge",
+    "count": 2,
+    "placement": "cluster",
+    "efa": 4,
+    "capacity": {"mode": "reservation", "id": "cr-0123456789abcdef0", "zone": "us-east-1a"},
+    "storage": "instance-store",
+}
+EXISTING = {"vpc_id": "vpc-0123abcd", "private_subnets": {"us-east-1a": "subnet-0123abcd"}}
 
 
 def config(**changes: Any) -> dict[str, Any]:
@@ -33,8 +54,28 @@ def config(**changes: Any) -> dict[str, Any]:
     return made
 
 
+def layout(region: str | None = "us-east-1", checkout: Path = CHECKOUT, **changes: Any) -> Layout:
+    """The base with some keys changed, worked out."""
+    return load(config(**changes), "lockstep", "dev", region, checkout)
+
+
+def mistakes(region: str | None = "us-east-1", checkout: Path = CHECKOUT, **changes: Any) -> list[str]:
+    """What is told about the base with some keys changed."""
+    with pytest.raises(ConfigError) as caught:
+        layout(region, checkout, **changes)
+    return caught.value.problems
+
+
+def told_alone(problems: list[str], path: str, words: str) -> None:
+    """Assert that there is one mistake, with its key, its reason and a remedy."""
+    assert len(problems) == 1, problems
+    assert problems[0].startswith(f"{path}: ")
+    assert words in problems[0]
+    assert problems[0].count(". ") >= 1 and problems[0][-1] in ".?"
+
+
 class Recorder(pulumi.runtime.Mocks):
-    """Keeps what was asked for, and answers as AWS would where the program looks."""
+    """Records what was asked for, and answers as AWS would what the program reads back."""
 
     def __init__(self) -> None:
         self.resources: dict[str, pulumi.runtime.MockResourceArgs] = {}
@@ -81,3 +122,9 @@ def run(program: Callable[[], pulumi.Output[Any]], preview: bool = False) -> tup
 
     go()
     return recorder, got[0] if got else None
+
+
+def make(preview: bool = False, **changes: Any) -> tuple[Recorder, Any]:
+    """Make the cluster of the base with some keys changed; give what was asked for and the inventory."""
+    made = layout(**changes)
+    return run(lambda: Cluster("dev", made).inventory, preview)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.model import Host
+from infra.config.model import Host
 from infra.userdata import INSTALLED, LIMIT, MARKER, SCRIPT, arguments, by_hand, user_data
 
 KEY = "ssh-ed25519 AAAAC3Nz somebody@example.org"

@@ -1,4 +1,4 @@
-"""What the keys of a cluster must have to do with each other. Each check notes every mistake that it sees."""
+"""Check the keys of a cluster against each other. Each check adds every mistake that it finds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from infra.userdata import LIMIT, user_data
+
 from .layout import ARCHITECTURES, SSM_POLICY, has_own_disks, host_names, platform_of, zones_available, zones_of
 from .model import Cluster, Disk, NodeGroup
-from .reader import Problems
-from .userdata import LIMIT, user_data
+from .problems import Problems, join, shown
 
 AWS_KEEPS = 5  # addresses of every subnet that AWS keeps for itself
 SPREAD_LIMIT = 7  # machines of a spread placement group in one zone
@@ -24,7 +25,9 @@ WRONG_CHIP = {"linux-64": r"(?<![a-z0-9])(arm64|aarch64)(?![a-z0-9])", "linux-aa
 
 
 def check(cluster: Cluster, stack: str, region: str, keys: list[str], problems: Problems) -> None:
-    """Note everything that does not go together.
+    """Add every mistake to `problems`.
+
+    A mistake names the keys that it was concluded from: where one of those is wrong already, it is left out.
 
     :param keys: public keys that may log in, those from files included
     """
@@ -35,7 +38,8 @@ def check(cluster: Cluster, stack: str, region: str, keys: list[str], problems: 
     if cluster.tier in ANSIBLES:
         problems.add("tier", *_taken(cluster.tier))
     if cluster.kms_key and f":kms:{region}:" not in cluster.kms_key:
-        problems.add("kms_key", f"is not a key of {region}", "Name a key of the region that the stack is in")
+        remedy = "Name a key of the region that the stack is in"
+        problems.add("kms_key", f"is not a key of {region}", remedy, "aws:region")
     if cluster.host_prefix is None and not re.fullmatch(HOST, stack):
         what = f"is missing, and the stack's name {stack} cannot begin the names of hosts"
         problems.add("host_prefix", what, "Set it, in lower-case letters, digits and dashes, such as dev-")
@@ -72,7 +76,7 @@ def _network(cluster: Cluster, region: str, problems: Problems) -> None:
         _existing_network(cluster, region, problems)
     if network.egress == "none" and cluster.access.ssm and not network.vpc_id:
         remedy = "Set network.egress to endpoints, or access.ssm to false and use ssh from inside"
-        problems.add("network.egress", "is none, but SSM (access.ssm) cannot be reached then", remedy)
+        problems.add("network.egress", "is none, but SSM (access.ssm) cannot be reached then", remedy, "access.ssm")
 
 
 def _new_network(cluster: Cluster, region: str, problems: Problems) -> None:
@@ -87,6 +91,8 @@ def _new_network(cluster: Cluster, region: str, problems: Problems) -> None:
         problems.add(
             "network.cidr", f"is a /{found.prefixlen}", "Take a /16 to /22: AWS allows no more, subnets need no less"
         )
+    elif str(found) != network.cidr:
+        problems.add("network.cidr", f"is {network.cidr}, which AWS does not read", f"Write it as {found}")
     if not network.zones:
         problems.add("network.zones", "is empty", f"Name one or more, such as {region}a")
     if len(network.zones) > 6:
@@ -112,12 +118,12 @@ def _existing_network(cluster: Cluster, region: str, problems: Problems) -> None
         problems.add("network.private_subnets", "is empty", remedy)
     for key in ("private_subnets", "public_subnets"):
         for zone in getattr(network, key):
-            _in_region(zone, region, f"network.{key}.{zone}", problems)
+            _in_region(zone, region, join(("network", key, zone)), problems)
     _once("network.route_tables", network.route_tables, problems)
 
 
 def _once(path: str, names: Iterable[object], problems: Problems) -> None:
-    """Refuse what is named twice: each becomes a resource of its own, and Pulumi would see it half way only."""
+    """Refuse what is named twice: each becomes a resource, and Pulumi would fail after it made some of them."""
     for name, times in Counter(names).items():
         if times > 1:
             problems.add(path, f"names {name} {times} times", "Name each once")
@@ -125,7 +131,8 @@ def _once(path: str, names: Iterable[object], problems: Problems) -> None:
 
 def _in_region(zone: str, region: str, path: str, problems: Problems) -> None:
     if not zone.startswith(region):
-        problems.add(path, f"{zone} is not in {region}", f"Name a zone like {region}a, or change aws:region")
+        remedy = f"Name a zone like {region}a, or change aws:region"
+        problems.add(path, f"{zone} is not in {region}", remedy, "aws:region")
 
 
 def _access(cluster: Cluster, keys: list[str], problems: Problems) -> None:
@@ -133,7 +140,9 @@ def _access(cluster: Cluster, keys: list[str], problems: Problems) -> None:
     for number, text in enumerate(access.ssh_from):
         path, found = f"access.ssh_from[{number}]", ipv4(text)
         if isinstance(found, str):
-            problems.add(path, f"{text!r}: {found}", "Write an IPv4 network like 10.8.0.0/16, with no host bits set")
+            problems.add(
+                path, f"{shown(text)}: {found}", "Write an IPv4 network like 10.8.0.0/16, with no host bits set"
+            )
         elif found.prefixlen < 8:
             what = (
                 "opens ssh to the world"
@@ -151,19 +160,24 @@ def _access(cluster: Cluster, keys: list[str], problems: Problems) -> None:
     connection = access.connection or ("ssm" if access.ssm else "private")
     if connection == "ssm" and not access.ssm:
         problems.add(
-            "access.connection", "is ssm, but access.ssm is false", "Set access.ssm to true, or connect by private"
+            "access.connection",
+            "is ssm, but access.ssm is false",
+            "Set access.ssm to true, or connect by private",
+            "access.ssm",
         )
     if connection in ("private", "public") and not access.ssh_from:
         remedy = "Name the network that Ansible runs in, or set access.connection to ssm"
-        problems.add("access.ssh_from", f"is empty, so Ansible cannot connect by {connection} addresses", remedy)
+        what = f"is empty, so Ansible cannot connect by {connection} addresses"
+        problems.add("access.ssh_from", what, remedy, "access.connection", "access.ssm")
     if connection == "public":
         for name, group in cluster.groups.items():
             if not group.public:
                 remedy = "Set it to true, or connect by ssm or private"
                 problems.add(f"groups.{name}.public", "is false, but access.connection is public", remedy)
     if not keys:
-        remedy = "Add the public key of whoever runs Ansible (access.ssh_keys or access.ssh_key_files)"
-        problems.add("access.ssh_keys", "is empty, so nobody could log in, by SSM's tunnel neither", remedy)
+        remedy = "Add the public keys of those who run Ansible (access.ssh_keys or access.ssh_key_files)"
+        what = "is empty, so Ansible could not log in, not even through SSM"
+        problems.add("access.ssh_keys", what, remedy, "access.ssh_key_files")
 
 
 def _host(cluster: Cluster, keys: list[str], problems: Problems) -> None:
@@ -191,7 +205,7 @@ def _tags(tags: dict[str, str], path: str, problems: Problems) -> None:
     if len(tags) > TAG_LIMIT:
         problems.add(path, f"has {len(tags)} tags", f"Keep to {TAG_LIMIT}: AWS takes 50, and the program adds its own")
     for name, value in tags.items():
-        here = f"{path}.{name}"
+        here = join((path, name))
         if name == "Name" or name.startswith(("lockstep:", "aws:")) or name == "managed-by":
             problems.add(here, "is a tag that AWS or Lockstep sets itself", "Choose another name")
         elif not 1 <= len(name) <= 128 or len(value) > 256:
@@ -213,26 +227,25 @@ def _group(cluster: Cluster, name: str, group: NodeGroup, stack: str, problems: 
     if group.tier in ANSIBLES:
         problems.add(f"{path}.tier", *_taken(group.tier))
     zones = zones_available(cluster, group.public)
+    kind = "public" if group.public else "private"
+    places = "network.zones" if cluster.network.cidr else f"network.{kind}_subnets"
+    reads = (places, "network.cidr", "network.vpc_id", f"{path}.public")
     if group.zone and group.zone not in zones:
-        places = (
-            "network.zones" if cluster.network.cidr else f"network.{'public' if group.public else 'private'}_subnets"
-        )
-        problems.add(
-            f"{path}.zone", f"{group.zone} is not in {places}", f"Add it there, or use {', '.join(zones) or 'none'}"
-        )
+        what, remedy = f"{group.zone} is not in {places}", f"Add it there, or use {', '.join(zones) or 'none'}"
+        problems.add(f"{path}.zone", what, remedy, *reads)
     elif not zones and cluster.network.vpc_id and not cluster.network.cidr:
-        kind = "public" if group.public else "private"
-        remedy = f"Map a zone to one in network.{kind}_subnets"
-        problems.add(f"{path}.public", f"is {str(group.public).lower()}, but the network has no {kind} subnet", remedy)
-    zone = group.zone or (zones[0] if zones else None)
-    _capacity(path, group, zone, problems)
+        what = f"is {str(group.public).lower()}, but the network has no {kind} subnet"
+        problems.add(f"{path}.public", what, f"Map a zone to one in network.{kind}_subnets", *reads)
+    _capacity(path, group, group.zone or (zones[0] if zones else None), reads, problems)
     _fabric(path, group, problems)
     _chip(path, group, problems)
     _disk(f"{path}.root_disk", group.root_disk, problems)
     if group.data_disk:
         _disk(f"{path}.data_disk", group.data_disk, problems)
     if group.storage == "data" and not group.data_disk:
-        problems.add(f"{path}.data_disk", "is missing, but storage is data", "Add it, such as {size_gb: 500}")
+        problems.add(
+            f"{path}.data_disk", "is missing, but storage is data", "Add it, such as {size_gb: 500}", f"{path}.storage"
+        )
     if group.data_disk and group.storage != "data":
         problems.add(
             f"{path}.storage",
@@ -241,45 +254,43 @@ def _group(cluster: Cluster, name: str, group: NodeGroup, stack: str, problems: 
         )
     if group.storage == "instance-store" and has_own_disks(group.instance_type) is False:
         remedy = "Choose a type that has them (such as g6.xlarge, p5.48xlarge), or storage: data"
-        problems.add(f"{path}.storage", f"is instance-store, but {group.instance_type} has no disks of its own", remedy)
+        what = f"is instance-store, but {group.instance_type} has no disks of its own"
+        problems.add(f"{path}.storage", what, remedy, f"{path}.instance_type")
     _tags(group.tags, f"{path}.tags", problems)
 
 
-def _capacity(path: str, group: NodeGroup, zone: str | None, problems: Problems) -> None:
+def _capacity(path: str, group: NodeGroup, zone: str | None, reads: tuple[str, ...], problems: Problems) -> None:
     capacity, here = group.capacity, f"{path}.capacity"
+    mode = f"{here}.mode"
     if capacity.mode in ("reservation", "block"):
         if not capacity.id:
-            problems.add(
-                f"{here}.id", f"is missing for mode {capacity.mode}", "Give its id: Lockstep reserves and buys nothing"
-            )
+            remedy = "Give its id: Lockstep reserves and buys nothing"
+            problems.add(f"{here}.id", f"is missing for mode {capacity.mode}", remedy)
         if not capacity.zone:
-            problems.add(
-                f"{here}.zone",
-                f"is missing for mode {capacity.mode}",
-                "Say which zone it is in, so that it can be checked",
-            )
+            remedy = "Say which zone it is in, so that it can be checked"
+            problems.add(f"{here}.zone", f"is missing for mode {capacity.mode}", remedy)
         elif zone and capacity.zone != zone:
             remedy = f"Set {path}.zone to {capacity.zone}, or use a reservation in {zone}"
-            problems.add(f"{here}.zone", f"is {capacity.zone}, but the group is in {zone}", remedy)
+            what = f"is {capacity.zone}, but the group is in {zone}"
+            problems.add(f"{here}.zone", what, remedy, f"{path}.zone", *reads)
     elif capacity.id or capacity.zone:
         named = "id" if capacity.id else "zone"
         remedy = "Set mode to reservation or block, or leave it out"
-        problems.add(f"{here}.{named}", f"names a reservation, which {capacity.mode} does not use", remedy)
+        problems.add(f"{here}.{named}", f"names a reservation, which {capacity.mode} does not use", remedy, mode)
     if capacity.max_price and capacity.mode != "spot":
-        problems.add(
-            f"{here}.max_price", f"is for spot, but mode is {capacity.mode}", "Leave it out, or set mode to spot"
-        )
+        remedy = "Leave it out, or set mode to spot"
+        problems.add(f"{here}.max_price", f"is for spot, but mode is {capacity.mode}", remedy, mode)
 
 
 def _fabric(path: str, group: NodeGroup, problems: Problems) -> None:
     if group.efa and group.placement != "cluster" and group.capacity.mode != "block":
         remedy = "Set it to cluster: adapters are of no use across a data center"
-        problems.add(f"{path}.placement", f"is {group.placement}, but efa is {group.efa}", remedy)
-    if group.efa > 1 and group.public:
-        remedy = "Set public to false; reach them by SSM or from inside"
         problems.add(
-            f"{path}.public", "is true, but AWS gives no public address to machines with several adapters", remedy
+            f"{path}.placement", f"is {group.placement}, but efa is {group.efa}", remedy, f"{path}.capacity.mode"
         )
+    if group.efa > 1 and group.public:
+        what = "is true, but AWS gives no public address to machines with several adapters"
+        problems.add(f"{path}.public", what, "Set public to false; reach them by SSM or from inside")
     if group.placement == "spread" and group.count > SPREAD_LIMIT:
         remedy = f"Keep count to {SPREAD_LIMIT}, or choose none or cluster"
         problems.add(f"{path}.count", f"is {group.count}, but AWS spreads at most {SPREAD_LIMIT} in a zone", remedy)
@@ -289,13 +300,13 @@ def _fabric(path: str, group: NodeGroup, problems: Problems) -> None:
 
 
 def _chip(path: str, group: NodeGroup, problems: Problems) -> None:
-    real = platform_of(group.instance_type)
+    real, kind = platform_of(group.instance_type), f"{path}.instance_type"
     if group.platform and group.platform != real:
         what = f"is {group.platform}, but {group.instance_type} is {real}"
-        problems.add(f"{path}.platform", what, "Leave it out, or choose another instance_type")
+        problems.add(f"{path}.platform", what, "Leave it out, or choose another instance_type", kind)
     elif group.ami and re.search(WRONG_CHIP[real], group.ami):
         what = f"{group.ami} is not for {real}, which {group.instance_type} is"
-        problems.add(f"{path}.ami", what, f"Name the one for {ARCHITECTURES[real]}")
+        problems.add(f"{path}.ami", what, f"Name the one for {ARCHITECTURES[real]}", kind)
 
 
 def _disk(path: str, disk: Disk, problems: Problems) -> None:
@@ -312,11 +323,9 @@ def _room(cluster: Cluster, problems: Problems) -> None:
         have = ipaddress.IPv4Network(cidr).num_addresses - AWS_KEEPS
         if needed > have:
             what = f"want {needed} addresses of {cidr}, which has {have}"
-            problems.add(
-                "network.cidr",
-                f"groups {', '.join(group_names)} {what}",
-                "Take a larger network, or another zone for one",
-            )
+            remedy = "Take a larger network, or another zone for one"
+            reads = [f"groups.{name}.{key}" for name in group_names for key in ("zone", "public")]
+            problems.add("network.cidr", f"groups {', '.join(group_names)} {what}", remedy, "network.zones", *reads)
 
 
 def _demand(cluster: Cluster) -> Iterator[tuple[str, list[str], int]]:

@@ -1,15 +1,16 @@
-"""The machines: plain, named instances, so that one can be looked at, mended or replaced without the others."""
+"""The machines: plain, named instances, so that one can be inspected, repaired or replaced without the others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from .layout import Group, Layout
-from .model import Disk
-from .userdata import user_data
+from infra.config.layout import Group, Layout
+from infra.config.model import Disk
+from infra.userdata import user_data
 
 DATA_DEVICE = "/dev/sdf"
 
@@ -98,7 +99,7 @@ class NodeGroup(pulumi.ComponentResource):
         placement: aws.ec2.PlacementGroup | None,
         template: aws.ec2.LaunchTemplate | None,
     ) -> aws.ec2.Instance:
-        group, spec, kms = self._group, self._group.spec, self._layout.cluster.kms_key
+        group, spec = self._group, self._group.spec
         # A newer image behind a parameter, or a newer script, must not touch a machine that runs: the one would replace
         # it, the other would stop and start it, and for nothing, since cloud-init runs once.
         ignored = ["userData"] if group.pinned else ["userData", "ami"]
@@ -130,35 +131,28 @@ class NodeGroup(pulumi.ComponentResource):
                 http_put_response_hop_limit=1,  # containers on the host do not get its role
                 instance_metadata_tags="disabled",
             ),
-            root_block_device=aws.ec2.InstanceRootBlockDeviceArgs(
-                volume_type="gp3",
-                volume_size=spec.root_disk.size_gb,
-                throughput=spec.root_disk.throughput,
-                iops=spec.root_disk.iops,
-                encrypted=True,
-                kms_key_id=kms,
-                delete_on_termination=True,
-                tags=self._tags(f"{host}-root"),
-            ),
-            ebs_block_devices=[self._data_disk(spec.data_disk, kms, host)] if spec.data_disk else None,
+            root_block_device=aws.ec2.InstanceRootBlockDeviceArgs(**self._disk(spec.root_disk, f"{host}-root")),
+            ebs_block_devices=[self._data_disk(spec.data_disk, f"{host}-data")] if spec.data_disk else None,
             disable_api_termination=group.protect,
             user_data=data,
             tags=self._tags(host),
             opts=pulumi.ResourceOptions.merge(self._opts, opts),
         )
 
-    def _data_disk(self, disk: Disk, kms: str | None, host: str) -> aws.ec2.InstanceEbsBlockDeviceArgs:
-        return aws.ec2.InstanceEbsBlockDeviceArgs(
-            device_name=DATA_DEVICE,
-            volume_type="gp3",
-            volume_size=disk.size_gb,
-            throughput=disk.throughput,
-            iops=disk.iops,
-            encrypted=True,
-            kms_key_id=kms,
-            delete_on_termination=True,  # it holds environments, which the locks make again
-            tags=self._tags(f"{host}-data"),
-        )
+    def _data_disk(self, disk: Disk, name: str) -> aws.ec2.InstanceEbsBlockDeviceArgs:
+        return aws.ec2.InstanceEbsBlockDeviceArgs(device_name=DATA_DEVICE, **self._disk(disk, name))
+
+    def _disk(self, disk: Disk, name: str) -> dict[str, Any]:
+        return {
+            "volume_type": "gp3",
+            "volume_size": disk.size_gb,
+            "throughput": disk.throughput,
+            "iops": disk.iops,
+            "encrypted": True,
+            "kms_key_id": self._layout.cluster.kms_key,
+            "delete_on_termination": True,  # it holds environments, which the locks make again
+            "tags": self._tags(name),
+        }
 
     def _market(self) -> aws.ec2.InstanceInstanceMarketOptionsArgs | None:
         capacity = self._group.spec.capacity
