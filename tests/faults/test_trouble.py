@@ -92,7 +92,9 @@ def test_lack_of_inodes_is_reported(disk: Path, channel: Channel) -> None:
 
 
 @pytest.mark.parametrize("kilobytes", [4, 20, 60, 150, 400, 900, 1600, 2100])
-def test_disk_that_fills_up_during_the_build_leaves_the_live_environment(disk: Path, channel: Channel, kilobytes: int) -> None:
+def test_disk_that_fills_up_during_the_build_leaves_the_live_environment(
+    disk: Path, channel: Channel, kilobytes: int
+) -> None:
     store = make_store(disk / "root")
     build.build(store, channel.plan("train", "python", "alpha=1.0", download_bytes=1), FAST._replace(reserve=0))
     plan = channel.plan("train", "python", "alpha", "beta", "large", download_bytes=1)

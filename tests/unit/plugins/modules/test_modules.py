@@ -32,7 +32,9 @@ def test_managed_files_refuses_an_invalid_mode(mode: str, tmp_path: Any, capsys:
     assert answer["failed"] and f"mode {mode!r} is none" in answer["msg"] and not (tmp_path / "x").exists()
 
 
-def test_managed_files_creates_no_folder_with_make_folder_false(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_managed_files_creates_no_folder_with_make_folder_false(
+    tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A folder of Miniconda's with nothing but a .condarc could not be installed to any more."""
     path = tmp_path / "miniconda/.condarc"
     files = [{"path": str(path), "content": "x", "make_folder": False}]

@@ -149,7 +149,9 @@ class TestEngine:
         rattler_runtime.apply(wanted, "", {})
         assert not old.exists()
 
-    def test_refuses_a_wheel_with_another_checksum(self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]) -> None:
+    def test_refuses_a_wheel_with_another_checksum(
+        self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
+    ) -> None:
         wheel.write_bytes(wheel.read_bytes() + b"x")
         with pytest.raises(Problem, match="not the declared one"):
             rattler_runtime.apply(wanted, str(wheel), texts)

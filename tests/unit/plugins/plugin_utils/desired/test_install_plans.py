@@ -36,7 +36,9 @@ def test_packed_plans_hold_all_linux_platforms(path: Path, tmp_path: Path) -> No
     assert made["linux-64"]["packages"][0]["url"].startswith("https://mirror.example/conda-forge/")
 
 
-def test_packed_plans_are_cached_until_an_input_differs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packed_plans_are_cached_until_an_input_differs(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reads = []
     loads = packing.Lock.loads
     monkeypatch.setattr(packing.Lock, "loads", lambda *args, **more: (reads.append(1), loads(*args, **more))[1])

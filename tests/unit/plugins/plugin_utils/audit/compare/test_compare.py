@@ -124,7 +124,9 @@ def test_missing_lock_and_missing_platform_are_drift() -> None:
         ({"osx": "13.0"}, {}, True),
     ],
 )
-def test_host_below_the_system_requirements_is_drift(system_requirements: dict[str, str], host: dict[str, Any], ok: bool) -> None:
+def test_host_below_the_system_requirements_is_drift(
+    system_requirements: dict[str, str], host: dict[str, Any], ok: bool
+) -> None:
     whole = seen(host={"platform": "linux-64", **host})
     drifts = compare(declared(system_requirements=system_requirements), whole)
     assert in_sync(drifts) is ok
