@@ -81,21 +81,21 @@ def conda_lock():
         pytest.skip(f"conda-lock is not in {reader()}: run make setup")
 
 
-def test_it_reads_the_committed_locks(conda_lock):
+def test_conda_lock_reads_the_committed_locks(conda_lock):
     found = read(*COMMITTED)
     assert len(found) >= 4 and not any(["smoke test", "", ""] in packages for packages in found)
     for path, packages in zip(COMMITTED, found, strict=True):
         assert packages == ours(path.read_text()), path
 
 
-def test_it_reads_the_locks_of_the_local_fleet(conda_lock):
+def test_conda_lock_reads_the_locks_of_the_local_fleet(conda_lock):
     if not LOCAL:
         pytest.skip("there are no locks of a local fleet: run make up")
     for path, packages in zip(LOCAL, read(*LOCAL), strict=True):
         assert packages == ours(path.read_text()), path
 
 
-def test_it_reads_what_only_some_locks_have(conda_lock, tmp_path):
+def test_conda_lock_reads_wheels_and_several_channels(conda_lock, tmp_path):
     """Wheels, several platforms, variables, and names and versions that YAML would take for something else."""
     wheel = package(
         "einops-exts",
@@ -135,7 +135,7 @@ def test_it_reads_the_smoke_test(conda_lock, tmp_path):
         assert found == ours(file.read_bytes().decode()), file.read_bytes()
 
 
-def test_it_would_notice(conda_lock, tmp_path):
+def test_conda_lock_refuses_an_altered_lock(conda_lock, tmp_path):
     """What it compares can differ, and a key of our own would be refused."""
     text = lock().dumps()
     (tmp_path / "other").write_text(text.replace("ab" * 32, "ac" * 32))
