@@ -156,7 +156,7 @@ def test_the_spec_has_what_people_asked_for_and_the_lock_what_was_there(site):
     assert made.name == "old" and made.exact
     assert dependencies(made) == ["python 3.12.*", "numpy 1.26.*", "pip", "six"]
     assert noted(made, "conda-meta/history", "`numpy=1.26` -> `numpy 1.26.*`")
-    assert noted(made, "pip: nobody asked for it by name, and it was there")
+    assert noted(made, "pip: not requested by name, but part of the environment")
     assert versions(made) == {"python": "3.12.1", "numpy": "1.26", "libblas": "3.9", "six": "1.17", "pip": "24.0"}
     assert (site.folder / "envs/old.yml").read_text() == made.spec
     assert (site.folder / "envs/locks/dev/old.conda-lock.yml").read_text() == made.lock
@@ -165,7 +165,7 @@ def test_the_spec_has_what_people_asked_for_and_the_lock_what_was_there(site):
 def test_without_a_history_the_spec_has_what_nothing_else_needs(site):
     made = run(site.settings(site.prefix("python 3.12", "numpy 1.26 py312", "libblas", "six")), write=False)
     assert made.exact and dependencies(made) == ["python 3.12.*", "numpy", "six"]
-    assert noted(made, "nobody knows what was asked for")
+    assert noted(made, "it is unknown what people requested")
     assert not list((site.folder / "envs").glob("*.yml")), "write=False"
 
 
@@ -200,8 +200,8 @@ def test_packages_that_the_channel_no_longer_has_are_named(site):
     prefix = site.prefix("python 3.12", "numpy 1.26 py312", "libblas", "six", numpy=gone)
     made = run(site.settings(prefix), write=False)
     assert not made.exact and versions(made)["six"] == "1.17"
-    assert noted(made, "numpy 1.25 -> 2.0", "the channel does not have that one")
-    assert noted(made, "3 of 4 packages are the very same files")
+    assert noted(made, "numpy 1.25 -> 2.0", "the channel does not have the old version")
+    assert noted(made, "3 of 4 packages are the same files")
 
 
 def test_a_file_with_other_contents_is_not_the_same(site):
@@ -216,7 +216,7 @@ def test_packages_of_other_channels_are_solved_anew_at_the_same_version(site):
     prefix = site.prefix("python 3.12", "numpy 1.26 py312", "libblas", numpy=other)
     made = run(site.settings(prefix), write=False)
     assert versions(made)["numpy"] == "1.26", "2.0 is there, and stays away"
-    assert noted(made, "1 packages came from https://repo.anaconda.com/pkgs/main: solved anew")
+    assert noted(made, "1 packages came from https://repo.anaconda.com/pkgs/main: solved again")
     assert noted(made, "another build", "numpy")
 
 
@@ -259,10 +259,12 @@ def test_what_pip_put_over_it(site, monkeypatch):
     assert [requirement.text for requirement in read.pip] == ["only-pip==1.0"]
     assert "scikit-learn" in dependencies(made) and versions(made)["only-pip"] == "1.0"
     assert versions(made)["helper"] == "1.0", "2.0 is there, and stays away"
-    assert "unknown.invalid" not in made.lock and noted(made, "left out", "helper==1.0", "what needs it brings it")
-    assert noted(made, "decide", "numpy==2.2 over conda's numpy")
+    assert "unknown.invalid" not in made.lock and noted(
+        made, "left out", "helper==1.0", "another package depends on it"
+    )
+    assert noted(made, "decide", "overwritten conda's numpy with numpy==2.2")
     assert noted(made, "decide", "not-published==3.0", "no wheel")
-    assert noted(made, "left out", "requests==2.32.3", "what needs it brings it")
+    assert noted(made, "left out", "requests==2.32.3", "another package depends on it")
     assert noted(made, "decide", "mine 0.1 came from an editable folder")
     assert noted(made, "decide", "forked 0.1 came from a git repository")
     assert "secret" not in "".join(note.line() for note in made.notes) and not any("six" in n.text for n in made.notes)
@@ -347,9 +349,9 @@ variables:
     for place, *parts in (
         (1, "left out", "'base'"),
         (3, "left out", "channel pytorch"),
-        (5, "left out", "channel defaults", "solved anew"),
+        (5, "left out", "channel defaults", "solved again"),
         (7, "changed", "`python=3.12` -> `python 3.12.*`", "the same"),
-        (8, "changed", "pytorch-gpu ==2.5.1", "for CUDA"),
+        (8, "changed", "pytorch-gpu ==2.5.1", "a CUDA build"),
         (9, "changed", "`pytorch-cuda=12.1` -> `cuda-version 12.*`"),
         (11, "changed", "`sklearn` -> `scikit-learn`"),
         (12, "changed", "`six=1.16.0` -> `six 1.*`", "does not have"),
@@ -393,8 +395,8 @@ def test_a_full_export_becomes_what_nothing_else_needs(site):
     made = site.take(FULL, name="")
     assert made.name == "data"
     assert dependencies(made) == ["python 3.12.*", "libffi", "numpy", "openssl", "readline", "six"]
-    assert versions(made)["numpy"] == "1.26" and noted(made, "nobody knows what was asked for")
-    assert noted(made, "not needed any more on linux-64: _openmp_mutex, libgcc-ng")
+    assert versions(made)["numpy"] == "1.26" and noted(made, "it is unknown what people requested")
+    assert noted(made, "no longer needed on linux-64: _openmp_mutex, libgcc-ng")
 
 
 def test_a_full_export_without_builds(site):
@@ -442,8 +444,8 @@ def test_other_encodings(site):
         ("a: [\n", "environment.yml:2:1"),
         ("name: x\n", "no list of dependencies"),
         ("version: 1\nmetadata: {}\npackage: []\n", "is a lock"),
-        ("dependencies: []\n", "nothing of it"),
-        ("dependencies: [no-such-thing]\n", "nothing of it"),
+        ("dependencies: []\n", "none of its packages"),
+        ("dependencies: [no-such-thing]\n", "none of its packages"),
         ("@EXPLICIT\nnot an address\n", "environment.yml:2: 'not an address'"),
         ("@EXPLICIT\nhttps://x.example/c/linux-64/a-1-0.conda\nhttps://x.example/c/osx-64/b-1-0.conda\n", "for osx-64"),
         ("dependencies: [python]\nplatforms: [win-64]\n", "is for win-64"),
@@ -460,7 +462,7 @@ def test_files_that_describe_nothing(site, text, message):
 
 def test_platforms_that_lack_a_package_are_left_out(site):
     made = site.take("dependencies: [python=3.12, nccl]\n", platforms=("linux-64", "osx-arm64"))
-    assert noted(made, "not for osx-arm64: nccl") and "platforms:\n  - linux-64\n" in made.spec
+    assert noted(made, "not for osx-arm64: the channel has no nccl") and "platforms:\n  - linux-64\n" in made.spec
     assert Lock.loads(made.lock).platforms == ("linux-64",)
 
 
@@ -537,13 +539,13 @@ def test_without_a_solution_nothing_is_written_and_everything_is_said(site):
 def test_another_python_is_for_a_person_to_decide(site):
     site.channel.add("new-app", "1.0", "0", ["python 3.13.*"], subdir="linux-64")
     text = "dependencies: [python=3.12, new-app]\n"
-    with pytest.raises(ImportFailed, match=r"say so with -e python=3[.]12"):
+    with pytest.raises(ImportFailed, match=r"add for example -e python=3[.]12"):
         site.take(text)
     made = site.take(text, python="3.13")
     assert dependencies(made) == ["python 3.13.*", "new-app"] and noted(
-        made, "`python=3.12` -> `python 3.13.*`", "as told"
+        made, "`python=3.12` -> `python 3.13.*`", "as requested by -e python"
     )
-    with pytest.raises(ImportFailed, match="is not a series"):
+    with pytest.raises(ImportFailed, match="not a series"):
         site.take(text, python="latest")
 
 
@@ -554,7 +556,7 @@ def test_nothing_is_replaced_unless_told(site):
     first = site.take("dependencies: [python=3.12]\n")
     again = site.take("dependencies: [python=3.12]\n")
     assert first.changed and not again.changed, "the same again is no replacement"
-    with pytest.raises(ImportFailed, match=r"envs/train.yml.*there is such an environment already"):
+    with pytest.raises(ImportFailed, match=r"envs/train.yml.*an environment of that name already exists"):
         site.take("dependencies: [python=3.12, six]\n")
     assert "six" not in (site.folder / "envs/train.yml").read_text()
     made = site.take("dependencies: [python=3.12, six]\n", force=True)
@@ -582,9 +584,9 @@ def test_a_killed_import_is_completed_by_the_next(site, monkeypatch):
 
 
 def test_the_name_must_be_one(site):
-    with pytest.raises(ImportFailed, match="Give it a name with -e env=train"):
+    with pytest.raises(ImportFailed, match="give it a name with -e env=train"):
         site.take("dependencies: [python=3.12]\n", name="")
-    with pytest.raises(ImportFailed, match="Give it a name"):
+    with pytest.raises(ImportFailed, match="give it a name"):
         site.take("dependencies: [python=3.12]\n", name="../x")
 
 
