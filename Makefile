@@ -53,6 +53,12 @@ env: ## Settings for running tools by hand, to be eval-ed
 	  ANSIBLE_HOME '$(ANSIBLE_HOME)' LOCKSTEP_CACHE '$(LOCKSTEP_CACHE)' PIP_CACHE_DIR '$(PIP_CACHE_DIR)'
 	@if [ -e .lockstep/local/inventory.json ]; then $(PYTHON) -m local.fakes.ec2 env; fi
 
+.PHONY: docs
+docs: setup ## The documentation as a site in .lockstep/site; writes the generated reference pages first
+	@$(PYTHON) docs/generate.py
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
+	@echo "docs: .lockstep/site/index.html"
+
 .PHONY: lint
 lint: setup ## ruff, mypy, yamllint, ansible-lint, shellcheck
 	@$(PYTHON) -m local.suite lint

@@ -63,7 +63,7 @@ def counted(report: Path) -> Count:
 
 
 def pytest(folder: str) -> Count:
-    """A folder of tests; one without any is a failure, since nothing was tested."""
+    """Run a folder of tests; a folder in which pytest finds no test is a failure."""
     report = LOGS / f"{Path(folder).name}.xml"
     report.unlink(missing_ok=True)
     code = call(BIN / "python", "-m", "pytest", "-q", "--durations=5", f"--junitxml={report}", folder)

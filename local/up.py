@@ -158,7 +158,6 @@ def make_locks(channel: Path) -> int:
             if not (LOCKS / tier / lock.name).exists():
                 env = lock.name.split(".")[0]
                 shutil.copy(lock, LOCKS / tier / lock.name)
-                shutil.copy(lock.with_name(f"{env}.smoke.py"), LOCKS / tier)
                 say(f"{env}: {tier} had no lock; dev's was copied (later ones come by promotion)")
     write_if_changed(stamp, json.dumps(now) + "\n")
     return 0

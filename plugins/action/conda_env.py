@@ -25,18 +25,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     _supports_async = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Read lock and smoke test, then run the module, in one remote call."""
+        """Read the lock, then run the module, in one remote call."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         arguments["tools"] = host_files.folder()
         if arguments.get("state", "present") != "absent" and arguments.get("lock"):
-            smoke = arguments.get("smoke")
             channels = arguments.get("channels")
             try:
                 arguments["plans"] = packed_plans(
                     str(arguments.get("name")),
                     Path(str(arguments["lock"])).expanduser(),
-                    Path(str(smoke)).expanduser() if smoke else None,
                     str(arguments.get("channel_alias") or PUBLISHED_ALIAS),
                     [str(channel) for channel in channels] if channels else None,
                 )

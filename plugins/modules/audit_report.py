@@ -64,7 +64,7 @@ html:
   type: str
   returned: always
 json:
-  description: The data, schema 1 (docs/audit.md).
+  description: The data, schema 1 (docs/reference/report.md).
   type: str
   returned: always
 """

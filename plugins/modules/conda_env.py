@@ -35,11 +35,6 @@ options:
   lock:
     description: The lock, a C(conda-lock.yml) of version 1 (CEP 37), on the controller. Needed unless O(state=absent).
     type: str
-  smoke:
-    description:
-      - A python program on the controller, run by the environment's python before it counts as complete. May be
-        missing.
-    type: str
   channels:
     description: The channels whose packages are accepted; default those that the lock names.
     type: list
@@ -279,7 +274,6 @@ def main() -> None:
             "root": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["staged", "present", "absent"], "default": "present"},
             "lock": {"type": "str"},
-            "smoke": {"type": "str"},
             "channels": {"type": "list", "elements": "str"},
             "channel_alias": {"type": "str", "default": "https://conda.anaconda.org"},
             "rattler_version": {"type": "str", "required": True},

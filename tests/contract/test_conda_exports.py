@@ -1,4 +1,4 @@
-"""What docs/without-ansible.md tells people to run, run: environments from exported locks, by conda alone."""
+"""What docs/how-to/without-ansible.md tells people to run, run: environments from exported locks, by conda alone."""
 
 from __future__ import annotations
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import SMOKE_TEST, Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote import promotion
 
@@ -51,15 +52,13 @@ class Site:
         path.write_text(data)
 
     def test(self, tier: str, data: str | None, env: str = "train") -> None:
-        """Put a smoke test beside a tier's lock, or take it away."""
-        path = self.locks / provenance.smoke_path(tier, env)
-        path.unlink(missing_ok=True)
-        if data is not None:
-            path.write_text(data)
+        """Put a smoke test into a tier's lock, or take it away."""
+        lock_ = Lock.loads(self.has(tier, env) or "")
+        custom = {key: value for key, value in lock_.custom.items() if key != SMOKE_TEST}
+        self.put(tier, env, replace(lock_, custom=custom | ({} if data is None else {SMOKE_TEST: data})).dumps())
 
     def has_test(self, tier: str, env: str = "train", previous: bool = False) -> str | None:
-        data = provenance.read(self.locks, provenance.smoke_path(tier, env, previous))
-        return None if data is None else data.decode()
+        return Lock.loads(self.has(tier, env, previous) or "").custom.get(SMOKE_TEST)
 
     def has(self, tier: str, env: str = "train", previous: bool = False) -> str | None:
         data = provenance.read(self.locks, provenance.lock_path(tier, env, previous))

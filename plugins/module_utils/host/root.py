@@ -10,7 +10,7 @@ from .errors import Problem
 
 LONGEST = 80  # characters: prefixes stand in shebangs, which the kernel cuts at 127
 PROVISION = (
-    "have it made when the machine is provisioned, owned by the user that Ansible connects as (docs/provision.md)"
+    "create it when the machine is provisioned, owned by the user that Ansible connects as (docs/how-to/provision.md)"
 )
 
 

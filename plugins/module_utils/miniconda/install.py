@@ -38,7 +38,7 @@ from .integrity import gone
 MARK = ".lockstep-base.json"
 ROOM = 1_500_000_000  # bytes: the installer (170 MB), what it unpacks, and some air
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENOENT)
-MESSAGE = "The base is shared and never changed in place: use an environment (docs/write-an-env.md)"
+MESSAGE = "The base is shared and never changed in place: use an environment (docs/how-to/write-an-env.md)"
 FROZEN = json.dumps({"message": MESSAGE}) + "\n"
 MANAGED = "[externally-managed]\nError=The base is shared and never changed. Make a virtual environment of your own.\n"
 

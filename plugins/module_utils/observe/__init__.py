@@ -21,5 +21,5 @@ Request (JSON object; all but `root` may be left out)::
      "cap": 40,                                      how many single problems are named for each environment
      "seconds": 300}                                 after so long it stops looking, and says so
 
-The observation (schema 1) is described in docs/audit.md.
+The observation (schema 1) is described in docs/reference/report.md.
 """

@@ -220,7 +220,7 @@ class Run:
 
 
 def build(hosts: Sequence[Host], run: Run) -> dict[str, Any]:
-    """Put a report together (report.json, schema 1; documented in docs/audit.md).
+    """Put a report together (report.json, schema 1; documented in docs/reference/report.md).
 
     :param hosts: every host that was meant, after `cross`
     """

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 
 from . import variants
 from .locked_package import Package
-from .lockfile import Lock
+from .lockfile import SMOKE_TEST, Lock
 
 
 def diff(old: Lock | None, new: Lock | None) -> list[str]:
     """Return lines: for each platform a heading, then `!` warnings, `~` changed, `+` added and `-` removed packages."""
     lines = _settings(old, new)
+    was, now = (lock.custom.get(SMOKE_TEST) if lock else None for lock in (old, new))
+    if was != now:
+        lines.append(f"! smoke test {'added' if was is None else 'removed' if now is None else 'changed'}")
     for platform in sorted({*(old.platforms if old else ()), *(new.platforms if new else ())}):
         before = {p.name: p for p in old.of(platform)} if old else {}
         after = {p.name: p for p in new.of(platform)} if new else {}
@@ -35,11 +38,6 @@ def diff(old: Lock | None, new: Lock | None) -> list[str]:
     return lines
 
 
-def smoke(old: bytes | None, new: bytes | None) -> str:
-    """Return the line for a smoke test that differs between two locks."""
-    return f"! smoke test {'added' if old is None else 'removed' if new is None else 'changed'}"
-
-
 def _settings(old: Lock | None, new: Lock | None) -> list[str]:
     """Return lines on changed platforms, channels and metadata of a lock."""
     if old is None or new is None:
@@ -50,7 +48,7 @@ def _settings(old: Lock | None, new: Lock | None) -> list[str]:
     if old.channels != new.channels:
         lines.append(f"! channels {', '.join(old.channels)} -> {', '.join(new.channels)}")
     for key in sorted(set(old.custom) | set(new.custom)):
-        if old.custom.get(key) != new.custom.get(key) and key != "download_bytes":
+        if old.custom.get(key) != new.custom.get(key) and key not in ("download_bytes", SMOKE_TEST):
             lines.append(f"! {key} {old.custom.get(key, 'none')} -> {new.custom.get(key, 'none')}")
     return lines
 

@@ -25,9 +25,13 @@ from .locked_package import LockError, Package
 
 CREATED_BY = "created_by"  # conda-lockfiles refuses custom_metadata without this key
 SUFFIX = ".conda-lock.yml"
-SMOKE = ".smoke.py"  # of the smoke test, beside a spec as it is written, beside a lock as it was when that was made
+SMOKE_TEST = "smoke_test"
+"""Key of `custom_metadata` that holds the text of the environment's smoke test, as it was when the lock was made."""
+SMOKE_TEST_BYTES = 64 << 10
+"""The longest smoke test that a lock may hold, in bytes of UTF-8."""
 
-__all__ = ["SMOKE", "SUFFIX", "Lock", "LockError", "Package", "plan"]
+__all__ = ["SMOKE_TEST", "SUFFIX", "Lock", "LockError", "Package", "plan", "smoke_test_problems"]
+
 
 _METADATA_KEYS = {"content_hash", "channels", "platforms", "sources", "custom_metadata"}
 
@@ -57,6 +61,11 @@ class Lock:
             return json.loads(self.custom[key]) if key in self.custom else default
         except (ValueError, RecursionError):
             raise LockError("custom_metadata", f"{key} is not JSON") from None
+
+    @property
+    def smoke_test(self) -> str:
+        """The program that judges a built environment; empty where the spec has none."""
+        return self.custom.get(SMOKE_TEST, "")
 
     @property
     def variables(self) -> dict[str, str]:
@@ -110,7 +119,7 @@ class Lock:
                     found.append(f"variable {name[:80]!r} is not a name, or its value not one line")
         except LockError as error:
             found.append(str(error))
-        return found
+        return found + [f"the smoke test {problem}" for problem in smoke_test_problems(self.smoke_test)]
 
     def _conflicts(self) -> list[str]:
         """Return sentences on duplicates, packages of unlisted platforms, and urls with two different contents."""
@@ -140,19 +149,21 @@ class Lock:
         """
         if problems := self.problems():
             raise LockError("\n".join(problems))
-        metadata = {
+        metadata: dict[str, Any] = {
             "content_hash": {platform: self.content_hash(platform) for platform in sorted(self.platforms)},
             "channels": [{"url": channel, "used_env_vars": []} for channel in self.channels],
             "platforms": sorted(self.platforms),
             "sources": sorted(self.sources),
             "custom_metadata": {CREATED_BY: "lockstep"} | dict(sorted(self.custom.items())),
         }
+        if SMOKE_TEST in self.custom:
+            metadata["custom_metadata"][SMOKE_TEST] = _Program(self.smoke_test)
         document = {
             "version": 1,
             "metadata": metadata,
             "package": [package.entry() for package in sorted(self.packages)],
         }
-        return yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, width=1 << 30, allow_unicode=True)
+        return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1 << 30, allow_unicode=True)
 
     @classmethod
     def loads(cls, text: str, source: str = "lock", channels: Sequence[str] | None = None) -> Lock:
@@ -246,6 +257,31 @@ def _printable(message: str) -> str:
     return redact(safe)
 
 
+def smoke_test_problems(text: str) -> list[str]:
+    """Return what makes a text unacceptable as a smoke test, each the end of a sentence about it."""
+    size = len(text.encode())
+    found = [f"has {size} bytes, more than {SMOKE_TEST_BYTES}"] if size > SMOKE_TEST_BYTES else []
+    return found + (["holds a NUL character"] if "\x00" in text else [])
+
+
+class _Program(str):
+    """A text of several lines that is written as a literal block where YAML can hold it so, else quoted."""
+
+
+class _Dumper(yaml.CSafeDumper):
+    """Writes a lock."""
+
+
+def _represent_program(dumper: _Dumper, text: _Program) -> yaml.ScalarNode:
+    # a quoted scalar escapes what a literal block would change or readers disagree on: tabs, CR, U+2028, spaces at ends
+    shown = text[:1] not in ("", " ", "\n") and all(line.isprintable() for line in text.split("\n"))
+    style = "|" if shown and not re.search(r" $", text, re.MULTILINE) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style=style)
+
+
+_Dumper.add_representer(_Program, _represent_program)
+
+
 class _EntryError(ValueError):
     """An entry of `package` that cannot be read; `index` counts from 0."""
 
@@ -290,7 +326,6 @@ def plan(
     lock: Lock,
     name: str,
     platform: str,
-    smoke: str = "",
     channel_alias: str = chan.PUBLISHED_ALIAS,
     channels: Sequence[str] | None = None,
 ) -> dict[str, Any]:
@@ -321,7 +356,7 @@ def plan(
             "channel": chan.base_url(lock.channels[0], channel_alias),
             "pip": [package.wheel() for package in lock.of(platform) if package.manager == "pip"],
             "variables": dict(sorted(lock.variables.items())),
-            "smoke": smoke,
+            "smoke": lock.smoke_test,
             "download_bytes": lock.download_bytes(platform),
         }
     except chan.ChannelError as error:

@@ -27,9 +27,7 @@ SOURCES = (
 )
 
 
-def packed_plans(
-    name: str, lock: Path, smoke: Path | None, alias: str, channels: Sequence[str] | None, cache: Path | None = None
-) -> str:
+def packed_plans(name: str, lock: Path, alias: str, channels: Sequence[str] | None, cache: Path | None = None) -> str:
     """Return base64 of zlib of JSON {platform: plan}, made from a lock, or as it was made for another host.
 
     :raises Problem: where the lock is missing or not acceptable
@@ -42,12 +40,8 @@ def packed_plans(
             str(error),
             "make one with playbooks/lock.yml, or bring one to this tier with playbooks/promote.yml",
         ) from None
-    try:
-        test = smoke.read_text("utf-8") if smoke and smoke.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise Problem(f"the smoke test of environment {name} cannot be read", str(error)) from None
     code = [[path.name, (status := path.stat()).st_size, status.st_mtime_ns] for path in SOURCES]
-    key = hashlib.sha256(json.dumps([name, text, test, alias, list(channels or ["*"]), code]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([name, text, alias, list(channels or ["*"]), code]).encode()).hexdigest()
     kept = (cache or wheel_cache.cache_dir()) / "plans" / key
     with suppress(OSError, ValueError, zlib.error):  # a power cut may have left less
         packed = kept.read_text("ascii")
@@ -56,7 +50,7 @@ def packed_plans(
     try:
         read = Lock.loads(text, str(lock))
         made = {
-            platform: lockfile.plan(read, name, platform, test, alias, channels)
+            platform: lockfile.plan(read, name, platform, alias, channels)
             for platform in read.platforms
             if platform.startswith("linux-")
         }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +90,8 @@ def _lock_once(draft: Draft, requested: Sequence[Requested], before: str | None)
         (locks / site.tier).mkdir(parents=True)
         envs.mkdir(exist_ok=True)
         (envs / f"{draft.name}.yml").write_text(draft.spec(requested), encoding="utf-8")
+        with suppress(FileNotFoundError):  # the spec may already have a smoke test
+            shutil.copy(envs_dir / f"{draft.name}.smoke.py", envs)
         if before:
             (locks / site.tier / f"{draft.name}{SUFFIX}").write_text(before, encoding="utf-8")
         aside = replace(

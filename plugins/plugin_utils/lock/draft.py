@@ -28,6 +28,7 @@ class Draft:
     outcome: Outcome
     sizes: dict[str, int] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
+    smoke_test: str | None = None  # the text of the spec's smoke test
 
     @property
     def file(self) -> Path:

@@ -10,12 +10,12 @@ from typing import Any
 
 from ..conda import lock_diff
 from ..conda.locked_package import LockError, Package
-from ..conda.lockfile import Lock
+from ..conda.lockfile import SMOKE_TEST, Lock
 from ..spec.environment_spec import Spec
 from . import pip, solving, summary
 from .draft import Draft
 from .questions import name_unknown, platforms_of
-from .reading import read_old_lock, read_smoke_tests, read_spec
+from .reading import read_old_lock, read_smoke_test, read_spec
 
 
 async def lock(draft: Draft) -> None:
@@ -24,7 +24,7 @@ async def lock(draft: Draft) -> None:
     if wanted is None:
         return
     old = read_old_lock(draft)
-    read_smoke_tests(draft)
+    read_smoke_test(draft)
     draft.known = {d.match.name for d in wanted.dependencies} | {r.name for r in wanted.pip}
     draft.known |= {p.name for p in (old.packages if old else ())}
     platforms = platforms_of(draft, wanted)
@@ -62,7 +62,7 @@ def _spec_seen_from_lock(draft: Draft) -> str:
 
 
 def _custom(draft: Draft, wanted: Spec, platforms: Sequence[str]) -> dict[str, str]:
-    """Return the lock's own metadata: what it was made for, each value as JSON."""
+    """Return the lock's own metadata: what it was made for, each value as JSON, and its smoke test."""
     found: dict[str, Any] = {
         "system_requirements": draft.system_requirements.recorded(list(platforms)),
         "download_bytes": {platform: draft.sizes[platform] for platform in platforms},
@@ -71,7 +71,8 @@ def _custom(draft: Draft, wanted: Spec, platforms: Sequence[str]) -> dict[str, s
         found["variables"] = wanted.variables
     if draft.cutoff:
         found["exclude_newer"] = f"{draft.cutoff:%Y-%m-%dT%H:%M:%SZ}"
-    return {key: json.dumps(value, sort_keys=True, separators=(",", ":")) for key, value in found.items()}
+    made = {key: json.dumps(value, sort_keys=True, separators=(",", ":")) for key, value in found.items()}
+    return made if draft.smoke_test is None else made | {SMOKE_TEST: draft.smoke_test}
 
 
 def _finish(draft: Draft, new: Lock, old: Lock | None) -> None:
@@ -79,13 +80,11 @@ def _finish(draft: Draft, new: Lock, old: Lock | None) -> None:
     outcome = draft.outcome
     try:
         outcome.new_text = new.dumps()
-        if outcome.lock_changed:  # what is written can be read
+        if outcome.changed:  # what is written can be read
             Lock.loads(outcome.new_text, str(outcome.path), draft.settings.channels)
     except LockError as error:
         outcome.new_text = None
         draft.find("unusable-lock", str(error), "this is the channel's fault, or Lockstep's: please report it")
         return
-    outcome.difference = lock_diff.diff(old, new) if outcome.lock_changed else []
-    if outcome.old_smoke != outcome.new_smoke:
-        outcome.difference.append(lock_diff.smoke(outcome.old_smoke, outcome.new_smoke))
+    outcome.difference = lock_diff.diff(old, new) if outcome.changed else []
     outcome.platforms = [summary.of_platform(new, platform, draft.sizes[platform]) for platform in new.platforms]

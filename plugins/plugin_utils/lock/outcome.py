@@ -19,17 +19,10 @@ class Outcome:
     old: bytes | None = None  # what is there, and as text if it is one
     old_text: str | None = None
     new_text: str | None = None
-    old_smoke: bytes | None = None  # the smoke test beside the lock, and the one beside the spec
-    new_smoke: bytes | None = None
     difference: list[str] = field(default_factory=list)
     platforms: list[dict[str, Any]] = field(default_factory=list)  # name, packages, download_bytes, variants
 
     @property
     def changed(self) -> bool:
-        """Whether what is on disk, lock and smoke test, is not what was made."""
-        return self.new_text is not None and (self.lock_changed or self.old_smoke != self.new_smoke)
-
-    @property
-    def lock_changed(self) -> bool:
         """Whether the lock on disk is not the one that was made."""
         return self.new_text is not None and self.new_text != self.old_text

@@ -1,11 +1,10 @@
-"""What is there before a lock is made: the spec, the old lock, the smoke tests. Whatever is wrong is a finding."""
+"""What is there before a lock is made: the spec, its smoke test, the old lock. Whatever is wrong is a finding."""
 
 from __future__ import annotations
 
 from ..conda.locked_package import LockError
-from ..conda.lockfile import SMOKE, Lock
+from ..conda.lockfile import Lock, smoke_test_problems
 from ..core.findings import WARNING
-from ..lock_store import provenance
 from ..spec import environment_spec
 from .draft import Draft
 
@@ -47,16 +46,20 @@ def read_old_lock(draft: Draft) -> Lock | None:
         return None
 
 
-def read_smoke_tests(draft: Draft) -> None:
-    """Read the smoke test that was written with the spec, and the one that goes with the lock that is there."""
-    outcome, settings = draft.outcome, draft.settings
-    file = draft.file.with_name(outcome.name + SMOKE)
+def read_smoke_test(draft: Draft) -> None:
+    """Read the smoke test that lies beside the spec, if there is one."""
+    file = draft.file.with_name(f"{draft.outcome.name}.smoke.py")
+    message = f"its smoke test {file.name}"
     try:
-        outcome.new_smoke = file.read_bytes() if file.exists() else None
-        (outcome.new_smoke or b"").decode()
-        outcome.old_smoke = provenance.read(settings.locks_dir, provenance.smoke_path(settings.tier, outcome.name))
+        draft.smoke_test = file.read_bytes().decode()
+    except FileNotFoundError:
+        return
     except UnicodeDecodeError as error:
-        message = f"its smoke test {file.name} is not UTF-8 (byte {error.start + 1})"
-        draft.find("unreadable", message, "save it as UTF-8")
+        draft.find("unreadable", f"{message} is not UTF-8 (byte {error.start + 1})", "save it as UTF-8")
+        return
     except OSError as error:
-        draft.find("unreadable", f"its smoke test {error.filename}: {error.strerror}", "make it a readable file")
+        draft.find("unreadable", f"{message}: {error.strerror}", "make it a readable file")
+        return
+    for problem in smoke_test_problems(draft.smoke_test):
+        remedy = "keep to what decides whether the environment works, as plain Python text"
+        draft.find("unreadable", f"{message} {problem}", remedy)

@@ -60,7 +60,7 @@ def _insist(outcome: Outcome) -> list[Finding]:
 
     A run that writes locks leaves them warnings: it makes the lock that says so.
     """
-    if outcome.old_text is not None and not outcome.lock_changed:
+    if outcome.old_text is not None and not outcome.changed:
         return outcome.findings
     return [
         replace(f, severity=ERROR, message=f"{f.message}, and no current lock says which that is")

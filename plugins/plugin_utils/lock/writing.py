@@ -17,11 +17,10 @@ def write(settings: Settings, outcomes: Sequence[Outcome]) -> None:
     """
     if not outcomes:
         return
-    changes = []
-    for o in outcomes:
-        new = (o.new_text or "").encode() if o.lock_changed else o.old
-        changes.append(transaction.Change(provenance.lock_path(settings.tier, o.name), o.old, new))
-        changes.append(transaction.Change(provenance.smoke_path(settings.tier, o.name), o.old_smoke, o.new_smoke))
+    changes = [
+        transaction.Change(provenance.lock_path(settings.tier, o.name), o.old, (o.new_text or "").encode())
+        for o in outcomes
+    ]
     about = {"what": "lock", "tier": settings.tier, "envs": [o.name for o in outcomes]}
     settings.locks_dir.mkdir(parents=True, exist_ok=True)
     with transaction.alone(settings.locks_dir):

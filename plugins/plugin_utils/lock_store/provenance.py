@@ -1,9 +1,9 @@
 """Why a tier has the lock that it has: a small file beside each lock, made to be committed with it.
 
 `<locks_dir>/<tier>/<env>.provenance.json` says which audit proved the lock on the tier before, or that the tier was
-rolled back, from what, when and why. It names the lock by its sha256: evidence beside another lock counts for nothing.
-It holds no name of a host, no path and no secret, and a promotion's is the same for the same lock and report. What the
-tier held before stays in `<locks_dir>/<tier>/previous/`, under the same names.
+rolled back, from what, when and why. It names the lock file by its sha256, which covers the smoke test in it: beside
+another lock it counts for nothing. It holds no name of a host, no path and no secret, and a promotion's is the same for
+the same lock and report. What the tier held before stays in `<locks_dir>/<tier>/previous/`, under the same names.
 """
 
 from __future__ import annotations
@@ -25,11 +25,6 @@ LIMIT = 1 << 20
 def lock_path(tier: str, env: str, previous: bool = False) -> str:
     """Where a tier's lock lies below the folder of the locks."""
     return f"{tier}/{PREVIOUS + '/' if previous else ''}{env}{lockfile.SUFFIX}"
-
-
-def smoke_path(tier: str, env: str, previous: bool = False) -> str:
-    """Where the smoke test lies that was written for that lock."""
-    return f"{tier}/{PREVIOUS + '/' if previous else ''}{env}{lockfile.SMOKE}"
 
 
 def path(tier: str, env: str, previous: bool = False) -> str:

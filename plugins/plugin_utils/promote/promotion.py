@@ -42,15 +42,12 @@ class Settings:
 
 @dataclass
 class Outcome:
-    """What came of one environment: its lock's bytes and digests, the smoke test that goes with it, and the packages
-    that change in the latter tier.
-    """
+    """What came of one environment: its lock's bytes and digests, and what changes in the latter tier."""
 
     env: str
     data: bytes = b""
     digests: dict[str, str] = field(default_factory=dict)
     old: bytes | None = None
-    smoke: bytes | None = None
     difference: list[str] = field(default_factory=list)
     proven: dict[str, int] = field(default_factory=dict)
     changes: list[transaction.Change] = field(default_factory=list)
@@ -166,23 +163,29 @@ def _outcome(settings: Settings, env: str, result: Result) -> Outcome | None:
                     "make it again, or restore it from version control")
         )  # fmt: skip
         return None
+    if settings.former != settings.tiers[0]:  # the first tier's locks are made anew beside the provenance of a rollback
+        beside = provenance.read(settings.locks_dir, provenance.path(settings.former, env))
+        if beside is not None and provenance.loads(beside, data) is None:
+            result.refusals.append(
+                Refusal(env, f"the lock of {settings.former} is not the one that its provenance names: one of the two "
+                        "files was altered", f"restore both from version control, or promote it to {settings.former} "
+                        "again")
+            )  # fmt: skip
     old = provenance.read(settings.locks_dir, provenance.lock_path(settings.latter, env))
-    smoke = provenance.read(settings.locks_dir, provenance.smoke_path(settings.former, env))
-    outcome = Outcome(env, data, digests, old, smoke)
+    outcome = Outcome(env, data, digests, old)
     known = provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.latter, env)), old)
-    if known and provenance.demoted(known) and known["rollback"]["left"].get("sha256") == provenance.sha256(data):
-        back = known["rollback"]
+    back = known["rollback"] if known and provenance.demoted(known) else None
+    same = back is not None and back["left"].get("sha256") == provenance.sha256(data)
+    if back and (same or back["left"]["digests"] == digests):
+        what = "was rolled back from this very lock" if same else "was rolled back from the packages of this lock"
         why = f": {plain(str(back['reason']), 120)}" if back.get("reason") else ""
         result.refusals.append(
-            Refusal(env, f"{settings.latter} was rolled back from this very lock on {plain(back['at'])[:10]}{why}",
+            Refusal(env, f"{settings.latter} {what} on {plain(back['at'])[:10]}{why}",
                     "lock a better one; or return to it: playbooks/rollback.yml "
                     f"-e env={env} -e tier={settings.latter}")
         )  # fmt: skip
     if old != data:
         outcome.difference = lock_diff.diff(sound(old), lock) or ["the same packages, written otherwise"]
-    was = provenance.read(settings.locks_dir, provenance.smoke_path(settings.latter, env))
-    if was != smoke:
-        outcome.difference.append(lock_diff.smoke(was, smoke))
     return outcome
 
 
@@ -196,8 +199,7 @@ def sound(data: bytes | None) -> Lock | None:
 
 def _settled(settings: Settings, outcome: Outcome) -> bool:
     """Whether the latter tier has that lock and evidence for it: then there is nothing to prove again."""
-    smoke = provenance.read(settings.locks_dir, provenance.smoke_path(settings.latter, outcome.env))
-    if outcome.old != outcome.data or smoke != outcome.smoke:
+    if outcome.old != outcome.data:
         return False
     known = provenance.loads(
         provenance.read(settings.locks_dir, provenance.path(settings.latter, outcome.env)), outcome.data
@@ -227,27 +229,36 @@ def _prove(settings: Settings, todo: Sequence[Outcome], now: datetime.datetime, 
         facts = {"from": settings.former, "report": about, "hosts": outcome.proven,
                  "maintenance": found.away.get(outcome.env, 0)}  # fmt: skip
         made = provenance.promotion(outcome.env, settings.latter, outcome.data, outcome.digests, facts)
-        outcome.changes = replace(settings.locks_dir, settings.latter, outcome.env, outcome.data, made, outcome.smoke)
+        outcome.changes = replace(settings.locks_dir, settings.latter, outcome.env, outcome.data, made)
 
 
-def replace(
-    locks: Path, tier: str, env: str, data: bytes, made: bytes, smoke: bytes | None
-) -> list[transaction.Change]:
-    """The files that change when a tier gets another lock: what it had before is kept beside it.
+def replace(locks: Path, tier: str, env: str, data: bytes, made: bytes) -> list[transaction.Change]:
+    """The files that change when a tier gets another lock: the lock of another environment is kept beside it.
+
+    A lock that differs in its smoke test alone declares the same environment: it does not take the place of the
+    previous lock, so that a rollback still leads to other packages.
 
     :param data: the lock's bytes
     :param made: the evidence's
-    :param smoke: the smoke test's; None: there is none
     """
-    places = (provenance.lock_path, provenance.path, provenance.smoke_path)
-    new = dict(zip((place(tier, env) for place in places), (data, made, smoke), strict=True))
+    places = (provenance.lock_path, provenance.path)
+    new = dict(zip((place(tier, env) for place in places), (data, made), strict=True))
     wanted: dict[str, bytes | None] = {}
     old = provenance.read(locks, provenance.lock_path(tier, env))
-    if old is not None and old != data:
+    if old is not None and _digests(old, env) != _digests(data, env):
         wanted = {place(tier, env, True): provenance.read(locks, place(tier, env)) for place in places}
     wanted |= new
     changes = [transaction.Change(name, provenance.read(locks, name), new) for name, new in wanted.items()]
     return [change for change in changes if change.old != change.new]
+
+
+def _digests(data: bytes, env: str) -> dict[str, str]:
+    """The digests that a lock declares; none where it cannot be read, or where a host would refuse it."""
+    lock = sound(data)
+    try:
+        return provenance.digests(lock, env) if lock else {}
+    except LockError:
+        return {}
 
 
 def _warn(settings: Settings, outcome: Outcome, report: audit_gate.Report, result: Result) -> None:

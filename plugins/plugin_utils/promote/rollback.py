@@ -58,7 +58,6 @@ class Looked:
     current: bytes | None
     digests: dict[str, str]
     target: bytes | None = None
-    smoke: bytes | None = None
     why: str = ""
     warnings: list[str] = field(default_factory=list)
 
@@ -107,8 +106,6 @@ def look(settings: Settings) -> Looked:
                 found.why = "the previous lock that is kept is another one"
             else:
                 found.source, found.target = "kept", kept
-                name = provenance.smoke_path(settings.tier, settings.env, True)
-                found.smoke = provenance.read(settings.locks_dir, name)
         except (LockError, UnicodeDecodeError) as error:
             found.why = f"the previous lock that is kept is not acceptable ({str(error).splitlines()[0][:200]})"
     if found.source == "hosts" and not hosts:
@@ -192,8 +189,8 @@ def rebuild(settings: Settings, looked: Looked, records: Mapping[str, Any]) -> t
             f"the hosts' records of {settings.env} give no acceptable lock ({lines}); restore it from version control"
         ) from None
     if any(plan["smoke"] for plan in chosen.values()):
-        lost.append("the smoke test that its builds ran is not taken from hosts, since every host would run it: there "
-                    "is none until it comes from version control")  # fmt: skip
+        lost.append("the smoke test that its builds ran is not taken from hosts, since every host would run it: this "
+                    "lock has none")  # fmt: skip
     if silent:
         lost.append(f"{len(silent)} hosts did not answer ({', '.join(silent[:3])}): nothing is known of their records")
     return text.encode(), lost
@@ -319,7 +316,7 @@ def declare(
             "rebuilt": rebuilt,
         }
         made = provenance.rollback(settings.env, settings.tier, target, digests, before, about)
-        changes = replace(settings.locks_dir, settings.tier, settings.env, target, made, looked.smoke)
+        changes = replace(settings.locks_dir, settings.tier, settings.env, target, made)
         if write:
             note = {"what": "rollback", "tier": settings.tier, "envs": [settings.env]}
             transaction.apply(settings.locks_dir, changes, note)

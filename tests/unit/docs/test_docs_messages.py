@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[3]
+from tests.support.paths import CHECKOUT
+
 OPEN = "\0"  # where the code fills something in
 
 FILLED_IN = re.compile(r"\b[A-Z]{2,}\b|\b[AB]\b|\.\.\.|[0-9]+(?:\.[0-9]+)?|\b(?:dev|test|prod|names)\b|->|, ")
@@ -34,7 +34,8 @@ def texts() -> str:
 
 def messages(name: str) -> list[str]:
     """The messages of a page's table on refusals or failures, in the order of the page."""
-    table = re.split(r"^## When it (?:refuses|fails)$", (CHECKOUT / "docs" / name).read_text(), flags=re.MULTILINE)[1]
+    page = (CHECKOUT / "docs" / "how-to" / name).read_text(encoding="utf-8")
+    table = re.split(r"^## When it (?:refuses|fails)$", page, flags=re.MULTILINE)[1]
     first = re.findall(r"^\| (.*?) \|", table.split("\n## ")[0], re.MULTILINE)
     return [message for cell in first for message in re.findall(r"`([^`]+)`", cell)]
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-CHECKOUT = Path(__file__).resolve().parents[3]
+from tests.support.paths import CHECKOUT
+
 TOP = {"plugins", "roles", "playbooks", "meta", "infra", "docs"}
 FILES = {"MANIFEST.json", "FILES.json", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -58,7 +59,7 @@ def test_tarball_holds_the_collection_and_nothing_else(contents: dict[str, str])
 
 @pytest.mark.parametrize("folder", ["plugins", "roles", "playbooks", "meta", "docs"])
 def test_tarball_lacks_no_file_of_the_collection(folder: str, contents: dict[str, str]) -> None:
-    files = set(known(folder))
+    files = {name for name in known(folder) if not (folder == "docs" and name.endswith(".py"))}
     assert files
     assert files <= set(contents)
 

@@ -107,7 +107,8 @@ def test_merged_dependencies():
 
 
 def test_a_plan_for_a_host():
-    made = lockfile.plan(lock(custom={"download_bytes": '{"linux-64": 5}'}), "train", "linux-64", smoke="import six")
+    custom = {"download_bytes": '{"linux-64": 5}', "smoke_test": "import six"}
+    made = lockfile.plan(lock(custom=custom), "train", "linux-64")
     assert plans.check(made) == [] and made["download_bytes"] == 5 and made["smoke"] == "import six"
     assert [p["name"] for p in made["packages"]] == ["python", "six", "zlib"]
     python, six, _ = made["packages"]

@@ -13,13 +13,14 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import inst
 
 from tests.support.lock_samples import lock, package
 
+TESTED = {"smoke_test": "import zlib\n"}
 ALIAS = "https://conda.anaconda.org"
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "train.conda-lock.yml"
-    sample = lock(package(), package(platform="linux-aarch64"), package(platform="osx-arm64"))
+    sample = lock(package(), package(platform="linux-aarch64"), package(platform="osx-arm64"), custom=TESTED)
     path.write_text(sample.dumps())
     return path
 
@@ -29,9 +30,7 @@ def unpack(text: str) -> dict:
 
 
 def test_holds_the_plans_of_all_linux_platforms(path: Path, tmp_path: Path) -> None:
-    smoke = tmp_path / "train.smoke.py"
-    smoke.write_text("import zlib\n")
-    made = unpack(packing.packed_plans("train", path, smoke, "https://mirror.example", None, tmp_path / "cache"))
+    made = unpack(packing.packed_plans("train", path, "https://mirror.example", None, tmp_path / "cache"))
     assert set(made) == {"linux-64", "linux-aarch64"}
     assert made["linux-64"]["smoke"] == "import zlib\n"
     assert made["linux-64"]["packages"][0]["url"].startswith("https://mirror.example/conda-forge/")
@@ -41,18 +40,20 @@ def test_is_kept_until_anything_differs(path: Path, tmp_path: Path, monkeypatch:
     reads = []
     loads = packing.Lock.loads
     monkeypatch.setattr(packing.Lock, "loads", lambda *args, **more: (reads.append(1), loads(*args, **more))[1])
-    arguments = ("train", path, None, ALIAS, None, tmp_path / "cache")
+    arguments = ("train", path, ALIAS, None, tmp_path / "cache")
     assert packing.packed_plans(*arguments) == packing.packed_plans(*arguments) and len(reads) == 1
     packing.packed_plans("serve", *arguments[1:])
-    packing.packed_plans(*arguments[:3], "https://mirror.example", *arguments[4:])
+    packing.packed_plans(*arguments[:2], "https://mirror.example", *arguments[3:])
     path.write_text(lock(package(version="1.4")).dumps())
     packing.packed_plans(*arguments)
-    assert len(reads) == 4
+    path.write_text(lock(package(version="1.4"), custom=TESTED).dumps())
+    assert unpack(packing.packed_plans(*arguments))["linux-64"]["smoke"] == "import zlib\n"
+    assert len(reads) == 5
 
 
 @pytest.mark.parametrize("harm", [b"", b"\xff", b"eJw", b"====", None])
 def test_what_was_kept_is_not_believed_if_it_is_not_whole(path: Path, tmp_path: Path, harm: bytes | None) -> None:
-    arguments = ("train", path, None, ALIAS, None, tmp_path / "cache")
+    arguments = ("train", path, ALIAS, None, tmp_path / "cache")
     made = packing.packed_plans(*arguments)
     (kept,) = (tmp_path / "cache/plans").iterdir()
     kept.write_bytes(kept.read_bytes()[:-8] if harm is None else harm)
@@ -61,12 +62,12 @@ def test_what_was_kept_is_not_believed_if_it_is_not_whole(path: Path, tmp_path: 
 
 def test_says_what_is_wrong_with_a_lock(path: Path, tmp_path: Path) -> None:
     with pytest.raises(Problem, match=r"has no readable lock.*playbooks/lock.yml"):
-        packing.packed_plans("train", tmp_path / "absent", None, ALIAS, None, tmp_path)
+        packing.packed_plans("train", tmp_path / "absent", ALIAS, None, tmp_path)
     path.write_text(path.read_text().replace("1.3", "1.9"))
     with pytest.raises(Problem, match=f"is refused .{path}"):
-        packing.packed_plans("train", path, None, ALIAS, None, tmp_path)
+        packing.packed_plans("train", path, ALIAS, None, tmp_path)
 
 
 def test_a_cache_that_cannot_be_written_only_costs_time(path: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert unpack(packing.packed_plans("train", path, None, ALIAS, None, tmp_path / "file"))
+    assert unpack(packing.packed_plans("train", path, ALIAS, None, tmp_path / "file"))

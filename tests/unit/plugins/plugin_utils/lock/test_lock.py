@@ -114,22 +114,57 @@ def test_nothing_is_written_in_check_mode(site):
     assert not site.settings.locks_dir.exists()
 
 
-def test_the_smoke_test_is_kept_beside_the_lock(site):
+def test_the_smoke_test_goes_into_the_lock(site):
     site.spec("six")
-    written, kept = site.settings.envs_dir / "train.smoke.py", site.settings.locks_dir / "dev" / "train.smoke.py"
+    written = site.settings.envs_dir / "train.smoke.py"
     site.one()
-    assert not kept.exists()
-    written.write_text("import six\n")
-    assert site.one(write=False).difference == ["! smoke test added"] and not kept.exists()
-    assert site.one().changed and kept.read_text() == "import six\n"
-    assert not site.one(write=False).changed
     before = site.text()
+    assert "smoke_test" not in before
+    written.write_text("import six\n\nassert six.PY3\n")
+    assert site.one(write=False).difference == ["! smoke test added"] and site.text() == before
+    assert site.one().changed and site.lock().smoke_test == "import six\n\nassert six.PY3\n"
+    added = [line for line in site.text().splitlines() if line not in before.splitlines()]
+    assert added == ["    smoke_test: |", "      import six", "", "      assert six.PY3"]
+    assert not site.one(write=False).changed
     written.write_text("import six, json\n")
-    outcome = site.one()
-    assert outcome.changed and not outcome.lock_changed and outcome.difference == ["! smoke test changed"]
-    assert kept.read_text() == "import six, json\n" and site.text() == before
+    assert site.one().difference == ["! smoke test changed"] and site.lock().smoke_test == "import six, json\n"
+    written.write_text("")
+    assert site.one().difference == ["! smoke test changed"] and not site.one().changed
     written.unlink()
-    assert site.one().difference == ["! smoke test removed"] and not kept.exists()
+    assert site.one().difference == ["! smoke test removed"] and site.text() == before
+
+
+@pytest.mark.parametrize("text", ["import six\r\n", "if 1:\n\timport six \n", "import six"])
+def test_an_awkward_smoke_test_keeps_its_bytes(site, text):
+    site.spec("six")
+    (site.settings.envs_dir / "train.smoke.py").write_bytes(text.encode())
+    assert site.one().changed and not site.one().changed
+    assert site.lock().smoke_test == text
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"#" * 65536 + b"\n", "has 65537 bytes, more than 65536"),
+        ("\u00e9".encode() * 32769, "has 65538 bytes, more than 65536"),
+        (b"import six # \x00\n", "holds a NUL character"),
+    ],
+)
+def test_a_smoke_test_that_no_lock_may_hold_is_named(site, data, said):
+    site.spec("six")
+    path = site.settings.envs_dir / "train.smoke.py"
+    path.write_bytes(data)
+    (finding,) = site.one().findings
+    assert finding.message == f"its smoke test train.smoke.py {said}" and not site.settings.locks_dir.exists()
+    path.write_bytes(b"#" * 65535 + b"\n")
+    assert not site.one().findings and len(site.lock().smoke_test) == 65536
+
+
+def test_a_smoke_test_that_is_no_file_is_named(site):
+    site.spec("six")
+    (site.settings.envs_dir / "train.smoke.py").mkdir()
+    (finding,) = site.one().findings
+    assert finding.code == "unreadable" and finding.message == "its smoke test train.smoke.py: Is a directory"
 
 
 def test_a_smoke_test_that_is_no_text_is_named(site):
@@ -360,8 +395,7 @@ def test_platforms_with_the_same_reasons_are_told_once(site):
     text = explained(site, platforms=("linux-64",))
     assert (
         "no solution for linux-64, assuming __linux=4.18, __glibc=2.28, __archspec=1=x86_64 "
-        "(lockstep_system_requirements)"
-        in text
+        "(lockstep_system_requirements)" in text
     )
 
 
