@@ -63,7 +63,7 @@ def channels_of(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Reads locks and a report, and writes locks and evidence; connects to no host."""
+    """Reads locks and a report, and writes locks and provenance; connects to no host."""
 
     _supports_check_mode = True
     _requires_connection = False
@@ -105,7 +105,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         try:
             made = promotion.promote(asked, datetime.datetime.now(datetime.UTC), write=not self._task.check_mode)
-        except transaction.HandoverError as error:
+        except transaction.TransactionError as error:
             raise AnsibleActionFail(str(error)) from None
         except OSError as error:
             raise AnsibleActionFail(f"{error.filename}: {error.strerror}; run it again to complete it") from None
@@ -113,7 +113,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result["warnings"] = made.warnings
         if made.refusals:
             what = f"promotion from {asked.former or '?'} to {asked.latter or '?'}"
-            return {**result, "failed": True, "changed": False, "msg": promotion.refused(made.refusals, what)}
+            return {**result, "failed": True, "changed": False, "msg": promotion.refusal_message(made.refusals, what)}
         changed = [outcome for outcome in made.outcomes if outcome.changed]
         result["changed"] = bool(changed)
         result["summary"] = [line for outcome in made.outcomes for line in promotion.lines(asked, outcome)]
@@ -121,6 +121,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result["diff"] = [
             {"prepared": "\n".join([f"{outcome.env}: {asked.latter}", *(f"  {line}" for line in shown), ""])}
             for outcome in changed
-            for shown in [outcome.difference or ["the same lock; evidence for it is added"]]
+            for shown in [outcome.difference or ["the same lock; its provenance is added"]]
         ]
         return result

@@ -134,7 +134,7 @@ def test_writing_and_writing_again(site):
     assert len(written) == 4
     assert written[Path("dev/train.linux-64.explicit.txt")] == written[Path("prod/train.linux-64.explicit.txt")]
     assert not run(settings(site), write=True).changed
-    (site / "out/dev/train.linux-64.explicit.txt").write_text(exporting._MARK + " once\n")
+    (site / "out/dev/train.linux-64.explicit.txt").write_text(exporting._HEADER + " once\n")
     assert [file.path.parent.name for file in run(settings(site), write=True).files if file.changed] == ["dev"]
     assert not run(settings(site), write=False).changed
 

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance, transaction
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote import audit_gate, promotion
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.promotion import HostOf, promote, refused
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.promotion import HostOf, promote, refusal_message
 
 from tests.support.promotion_samples import NOW, P, Site, digest, text
 
@@ -34,7 +34,7 @@ def told(site: Site, **settings: Any) -> str:
     assert made.refusals and site.files() == before
     for refusal in made.refusals:
         assert refusal.subject and refusal.why and len(refusal.remedy) > 10, refusal
-    return refused(made.refusals, "promotion")
+    return refusal_message(made.refusals, "promotion")
 
 
 # --- what is allowed --------------------------------------------------------------------------------------------------
@@ -140,13 +140,16 @@ def test_a_platform_that_only_the_next_tier_has_is_named(site: Site) -> None:
     result(report, "test-1")["platform"] = "linux-aarch64"
     site.write(report)
     made = promote(site.settings(envs=("train",)), NOW, write=False)
-    assert not made.refusals and "test-1 is linux-aarch64, and no host of dev is" in made.warnings[0]
+    assert not made.refusals and "test-1 is linux-aarch64, but no host of dev is" in made.warnings[0]
 
 
 def test_an_environment_that_the_former_tier_lacks_is_named(site: Site) -> None:
     site.hosts["test-1"] = HostOf("test", ("train", "serve", "notebook"))
     made = promote(site.settings(), NOW, write=False)
-    assert not made.refusals and "notebook is declared for test, and no host of dev holds it" in made.warnings[0]
+    assert (
+        not made.refusals
+        and "notebook is not promoted: it is declared for test, but for no host of dev" in made.warnings[0]
+    )
 
 
 def test_nothing_takes_the_kept_files_for_a_tiers_lock(site: Site) -> None:
@@ -165,7 +168,7 @@ def test_nothing_takes_the_kept_files_for_a_tiers_lock(site: Site) -> None:
         ("test", "dev", "a tier to the next one", "promote to prod first"),
         ("prod", "dev", "a tier to the next one", "prod is the last tier"),
         ("dev", "dev", "a tier to the next one", "promote to test first"),
-        ("dve", "test", "dve: it is no tier of this fleet", "name two of dev -> test -> prod"),
+        ("dve", "test", "dve: it is not a tier of this fleet", "name two of dev -> test -> prod"),
         ("", "", "a tier: it is not named", "-e from=... -e to=..."),
     ],
 )
@@ -177,7 +180,7 @@ def test_tiers_in_a_wrong_order(site: Site, former: str, latter: str, words: str
 def test_no_report(site: Site) -> None:
     site.report.unlink()
     said = told(site)
-    assert "there is no report of an audit -> run playbooks/audit.yml" in said
+    assert "there is no audit report -> run playbooks/audit.yml" in said
 
 
 @pytest.mark.parametrize(
@@ -186,12 +189,12 @@ def test_no_report(site: Site) -> None:
         ({"at": (NOW - datetime.timedelta(hours=25)).isoformat()}, "it is 25.0 hours old; 24 are allowed",
          "lockstep_promote_max_age_hours"),
         ({"at": (NOW + datetime.timedelta(hours=1)).isoformat()}, "it is from the future", "set the clocks"),
-        ({"hosts": {"audited": 4, "total": 9, "limited": True}}, "it is limited: 5 hosts were not looked at",
+        ({"hosts": {"audited": 4, "total": 9, "limited": True}}, "it leaves out 5 hosts",
          "without --limit"),
-        ({"depth": "names"}, "depth names does not look deep enough", "at depth stats or hashes"),
+        ({"depth": "names"}, "depth names does not inspect enough", "at depth stats or hashes"),
     ],
 )  # fmt: skip
-def test_a_report_that_is_no_proof(site: Site, change: dict[str, Any], words: str, remedy: str) -> None:
+def test_a_report_that_the_gate_refuses(site: Site, change: dict[str, Any], words: str, remedy: str) -> None:
     site.write(site.audit(**change))
     said = told(site)
     assert words in said and remedy in said
@@ -233,7 +236,7 @@ MALFORMED: dict[str, Callable[[Any], Any]] = {
 def test_a_malformed_report(site: Site, what: str) -> None:
     site.write(MALFORMED[what](site.audit()))
     said = told(site)
-    assert "it is no report that this version reads" in said and "run playbooks/audit.yml again" in said
+    assert "it is not a report of this version" in said and "run playbooks/audit.yml again" in said
 
 
 def altered(data: Any, odd: Any) -> Iterator[Any]:
@@ -252,16 +255,16 @@ def altered(data: Any, odd: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("odd", [None, "", "parity", "maintenance", 3, -1, True, [], ["x"], {}, {"x": 1}], ids=repr)
 def test_no_value_of_a_report_is_trusted(site: Site, odd: Any) -> None:
-    """Whatever stands in a report: a proof or a refusal, never an exception, and never more hosts than there are."""
+    """Whatever stands in a report: a pass or a refusal, never an exception, and never more hosts than there are."""
     good = site.audit()
     hosts = {name: host.envs for name, host in site.hosts.items() if host.tier == "dev"}
     locks = {env: {P: digest(site.new, env=env)} for env in ("train", "serve")}
-    asked = audit_gate.Asked("dev", hosts, locks, datetime.timedelta(hours=24))
+    asked = audit_gate.Criteria("dev", hosts, locks, datetime.timedelta(hours=24))
     for report in altered(good, odd):
         site.write(report)
         try:
-            found = audit_gate.judge(audit_gate.read(site.report), asked, NOW)
-        except audit_gate.ProofError:
+            found = audit_gate.evaluate(audit_gate.read(site.report), asked, NOW)
+        except audit_gate.ReportError:
             continue
         if not found.refusals:
             assert found.held["train"].get(P, 0) + found.away.get("train", 0) == 2, report
@@ -300,13 +303,13 @@ def test_a_lock_that_was_made_after_the_audit(site: Site) -> None:
     site.put("dev", "train", newer)
     said = told(site)
     held, now = digest(site.new)[:12], digest(newer)[:12]
-    assert f"dev-1: train: it held {held} when it was audited, and the lock of dev is {now} now" in said
+    assert f"dev-1: train: it held {held} in the audit, but the lock of dev is now {now}" in said
     assert "run site.yml --limit dev-1, then audit again" in said
 
 
 def test_a_host_that_the_report_does_not_know(site: Site) -> None:
     site.hosts["dev-3"] = HostOf("dev", ("train",))
-    assert "dev-3: the report says nothing of it -> run playbooks/audit.yml again, of the whole fleet" in told(site)
+    assert "dev-3: the report does not have it -> run playbooks/audit.yml again, of the whole fleet" in told(site)
 
 
 def test_a_host_that_moved_between_tiers(site: Site) -> None:
@@ -324,14 +327,14 @@ def test_a_host_that_only_the_report_knows(site: Site) -> None:
     result(report, "dev-2").update(verdict="drift", around="drift", drift=[])
     site.write(report)
     del site.hosts["dev-2"]
-    assert "dev-2: the report has it as not in parity, and the inventory has no such host" in told(site)
+    assert "dev-2: the report has it as not in parity, and the inventory no longer has this host" in told(site)
 
 
 def test_a_platform_that_is_not_locked(site: Site) -> None:
     report = site.audit()
     result(report, "dev-2")["platform"] = "linux-aarch64"
     site.write(report)
-    assert "dev-2: train: the lock of dev has nothing for linux-aarch64 -> lock again for that platform" in told(site)
+    assert "dev-2: train: the lock of dev has no packages for linux-aarch64 -> lock again for that platform" in told(site)
 
 
 def test_all_hosts_in_maintenance(site: Site) -> None:
@@ -352,7 +355,7 @@ def test_no_hosts(site: Site) -> None:
 def test_an_environment_that_no_host_holds(site: Site) -> None:
     site.put("dev", "notebook", site.new)
     said = told(site, envs=("notebook", "train"))
-    assert "notebook: no host of dev is declared to hold it, so nothing proves its lock" in said
+    assert "notebook: no host of dev is declared to hold it, so no audit covers its lock" in said
 
 
 def test_a_missing_lock(site: Site) -> None:
@@ -374,11 +377,11 @@ def test_a_channel_that_is_not_allowed(site: Site) -> None:
 
 
 def test_names_that_lead_elsewhere(site: Site) -> None:
-    assert "../x: no environment can be called so" in told(site, envs=("../x",))
+    assert "../x: not a valid environment name" in told(site, envs=("../x",))
 
 
 def test_no_folder_of_locks(site: Site, tmp_path: Path) -> None:
-    with pytest.raises(transaction.HandoverError, match="lockstep_locks_dir"):
+    with pytest.raises(transaction.TransactionError, match="lockstep_locks_dir"):
         promote(site.settings(locks_dir=tmp_path / "none"), NOW, write=True)
 
 
@@ -447,28 +450,28 @@ def test_a_killed_run_is_not_completed_over_what_was_changed_since(site: Site, m
         with pytest.raises(Killed):
             promote(site.settings(), NOW, write=True)
     site.put("test", "train", text("2.0"))
-    with pytest.raises(transaction.HandoverError, match=r"was changed since; compare .* then remove .*unfinished"):
+    with pytest.raises(transaction.TransactionError, match=r"was changed since; compare .* then remove .*unfinished"):
         promote(site.settings(), NOW, write=True)
 
 
 @pytest.mark.parametrize("journal", ["", "[]", '{"schema": 1}', '{"schema":1,"about":{},"files":[{"path":"../x"}]}'])
 def test_a_malformed_journal(site: Site, journal: str) -> None:
     (site.locks / transaction.JOURNAL).write_text(journal)
-    with pytest.raises(transaction.HandoverError, match="is malformed"):
+    with pytest.raises(transaction.TransactionError, match="malformed journal"):
         promote(site.settings(), NOW, write=True)
 
 
 def test_one_at_a_time(site: Site) -> None:
     with (
-        transaction.alone(site.locks),
-        pytest.raises(transaction.HandoverError, match="another lock, promotion or rollback is at work"),
+        transaction.exclusive_lock(site.locks),
+        pytest.raises(transaction.TransactionError, match="another run of lock, promote or rollback is active"),
     ):
         promote(site.settings(), NOW, write=True)
 
 
 def test_a_change_meanwhile_is_seen(site: Site) -> None:
     change = transaction.Change("test/train.conda-lock.yml", b"something else", b"x")
-    with pytest.raises(transaction.HandoverError, match="was changed while this ran"):
+    with pytest.raises(transaction.TransactionError, match="was changed while this ran"):
         transaction.apply(site.locks, [change], {})
     assert site.has("test") == site.old
 
