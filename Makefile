@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
 export LOCKSTEP_CACHE ?= $(HOME)/.cache/lockstep
-# What tools would keep in the home of whoever runs this goes to the ignored folder and the cache.
+# What tools would keep in the user's home goes to the ignored folder and the cache.
 export ANSIBLE_HOME := $(CURDIR)/.lockstep/ansible
 export PIP_CACHE_DIR := $(LOCKSTEP_CACHE)/pip
 # Ansible works in a locale of UTF-8 only, and messages are compared in English.

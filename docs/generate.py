@@ -23,7 +23,7 @@ sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "collections"), str(Path(__file__)
 import packages  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare import kinds  # noqa: E402
 
-from infra import reference  # noqa: E402
+from infra.config import reference, schema  # noqa: E402
 
 BEGIN, END = "<!-- generated: begin (python docs/generate.py) -->", "<!-- generated: end -->"
 ROLES = ("miniconda", "condarc", "conda_envs", "conda_clean")
@@ -163,6 +163,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "docs/reference/modules.md": plugins,
     "docs/reference/roles.md": roles,
     "docs/reference/drift-kinds.md": drift_kinds,
+    "docs/reference/stack-configuration.md": reference.tables,
     **{f"roles/{role}/README.md": lambda role=role: variables(role) for role in ROLES},
 }
 
@@ -188,7 +189,7 @@ def generated() -> dict[Path, str]:
             pages[page] = filled(page.read_text(encoding="utf-8"), make())
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
-    pages[reference.PAGE] = reference.filled(reference.PAGE.read_text(encoding="utf-8"))
+    pages[schema.STACK_FILE] = schema.stack_file()
     pages[packages.PICTURE] = packages.picture()
     return pages
 

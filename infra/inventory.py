@@ -10,15 +10,15 @@ from typing import Any
 import pulumi
 from jsonschema import Draft202012Validator
 
-from .layout import Layout
-from .nodes import Node
+from .components.nodes import Node
+from .config.layout import Layout
 from .userdata import MARKER
 
 SCHEMA = Path(__file__).with_name("inventory.schema.json")
 
 
 class InventoryError(Exception):
-    """What the program made does not fit the contract: a bug, told before anything relies on it."""
+    """The inventory does not fit its schema: a bug in this program."""
 
 
 @cache

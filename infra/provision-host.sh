@@ -123,7 +123,7 @@ format() { # one inode for 8 KiB, since environments are many small files; nothi
   say "formatted $1"
 }
 
-# While its disk is missing, nobody shall fill the root disk in its stead.
+# Let only root write to the mount point, so that a missing disk does not fill the root disk.
 guard_mount_point() {
   [ -d "$root" ] || mkdir -p "$root"
   [ -z "$(ls -A "$root")" ] || die "$root holds files, but a disk is to be mounted there: move them away, or use --storage root"

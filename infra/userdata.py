@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
-from .model import Host
+if TYPE_CHECKING:
+    from .config.model import Host
 
 SCRIPT = Path(__file__).with_name("provision-host.sh")
 INSTALLED = "/usr/local/sbin/lockstep-provision-host"

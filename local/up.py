@@ -14,11 +14,10 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from local.fakes.aws_provider.cloud import ERRORS
 from local.fakes.ec2 import reconcile, stack
 from local.fleet import image, lifecycle, model, paths
 from local.fleet.__main__ import locked, say
-from local.fleet.errors import FleetError
+from local.fleet.errors import FleetError, reported
 from local.fleet.podman import Podman, write_if_changed
 
 SAVED = paths.CHECKOUT / "inventory" / "local"  # hosts without an engine that would make them
@@ -80,7 +79,7 @@ def playbook(name: str, *arguments: str, show: bool = False) -> int:
 
 
 def ask_no_proxy(address: str) -> None:
-    """Have all that is started from here go to an address directly: no proxy knows this machine's networks."""
+    """Make all that is started from here go to an address directly: no proxy knows this machine's networks."""
     before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     listed = [part for part in before.split(",") if part and part != address]
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join([*listed, address])
@@ -115,15 +114,15 @@ def make_hosts(podman: Podman, fleet: model.Fleet, channel: Path) -> int:
     heading("pulumi up -s local, and a container host for each machine")
     local = stack.Stack("local", paths.CHECKOUT)
     try:
-        cloud = stack.provision(local, say)
+        with stack.cloud_errors():
+            cloud = stack.provision(local, say)
+            with locked(podman):
+                made = reconcile.reconcile(podman, cloud, local.name, channel, say)
     except stack.NoEngine as error:
         say(f"no Pulumi engine can be had here: {error}")
         say(f"going on with the {len(fleet.hosts)} hosts of {SAVED.relative_to(paths.CHECKOUT)}, without Pulumi")
         with locked(podman):
             made = lifecycle.up(podman, fleet, channel, say)
-    else:
-        with locked(podman):
-            made = reconcile.reconcile(podman, cloud, local.name, channel, say)
     say(f"{made or 'no'} hosts made or changed")
     return made
 
@@ -164,47 +163,34 @@ def make_locks(channel: Path) -> int:
 
 
 def main() -> int:
-    """Do what is missing, in order; errors are two lines, not tracebacks."""
+    """Do what is missing, in order."""
     parser = argparse.ArgumentParser(prog="python -m local.up", description=__doc__)
     parser.add_argument("--only", choices=("artefacts", "hosts", "locks"), help="stop after this step")
     only = parser.parse_args().only
     started = time.monotonic()
     podman = Podman()
-    try:
-        fleet = model.load(SAVED)
-        ask_no_proxy(fleet.channel_address)
-        heading("images of the hosts, an offline channel with its installer, and the Pulumi engine")
-        channel = make_images_and_channel(podman, fleet)
-        if only == "artefacts":
-            return 0
-        made = make_hosts(podman, fleet, channel)
-        if only == "hosts":
-            return 0
-        if code := make_locks(channel):
-            return code
-        if only == "locks":
-            return 0
-        if made == 0 and _audit("as it is") == 0:
-            heading(f"nothing to do ({time.monotonic() - started:.0f} s)")
-            return 0
-        heading("site.yml: the fleet brought to its tiers' locks")
-        if code := playbook("site.yml"):
-            return code
-        code = _audit("proof")
-        heading(f"{'done' if code == 0 else 'the audit found something'} after {time.monotonic() - started:.0f} s")
+    fleet = model.load(SAVED)
+    ask_no_proxy(fleet.channel_address)
+    heading("images of the hosts, an offline channel with its installer, and the Pulumi engine")
+    channel = make_images_and_channel(podman, fleet)
+    if only == "artefacts":
+        return 0
+    made = make_hosts(podman, fleet, channel)
+    if only == "hosts":
+        return 0
+    if code := make_locks(channel):
         return code
-    except FleetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except ERRORS as error:  # another program ended it, say
-        print(f"error: the emulated EC2 failed: {error}\n  run it again: it goes on from there", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {error}\n  nothing half made is kept; run it again when that is mended", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; run it again to go on", file=sys.stderr)
-        return 130
+    if only == "locks":
+        return 0
+    if made == 0 and _audit("as it is") == 0:
+        heading(f"nothing to do ({time.monotonic() - started:.0f} s)")
+        return 0
+    heading("site.yml: the fleet brought to its tiers' locks")
+    if code := playbook("site.yml"):
+        return code
+    code = _audit("after site.yml")
+    heading(f"{'done' if code == 0 else 'the audit found something'} after {time.monotonic() - started:.0f} s")
+    return code
 
 
 def _audit(why: str) -> int:
@@ -213,4 +199,4 @@ def _audit(why: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(reported(main))

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.fleet import fault, lifecycle, model, paths
-from local.fleet.errors import FleetError
+from local.fleet.errors import FleetError, reported
 from local.fleet.podman import Podman
 
 
@@ -52,37 +52,30 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    """Run one command; errors are two lines, not tracebacks."""
+    """Run one command."""
     arguments = _parser().parse_args()
     podman = Podman()
-    try:
-        if arguments.command == "down" and arguments.all:
-            podman.prepare()
-            lifecycle.down_all(podman, say)
-            return 0
-        fleet = model.load(arguments.inventory)
-        if arguments.command == "up":
-            _up(podman, fleet, arguments)
-        elif arguments.command == "down":
-            podman.prepare()
-            lifecycle.down(podman, fleet.name, say)
-        elif arguments.command == "status":
-            for row in lifecycle.status(podman, fleet):
-                print("{:<12} {:<12} {:<9} {}".format(*row).rstrip())
-        elif arguments.command == "ssh":
-            command = lifecycle.ssh_command(fleet, arguments.host, arguments.user, arguments.argv)
-            os.execvp(command[0], command)
-        elif arguments.command == "exec":
-            podman.prepare()
-            sys.stdout.write(podman.root(fleet.container(fleet.host(arguments.host).name), sys.stdin.read()))
-        else:
-            fault.apply(podman, fleet, arguments.lever, arguments.host, arguments.arguments)
-    except FleetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; run it again to go on", file=sys.stderr)
-        return 130
+    if arguments.command == "down" and arguments.all:
+        podman.prepare()
+        lifecycle.down_all(podman, say)
+        return 0
+    fleet = model.load(arguments.inventory)
+    if arguments.command == "up":
+        _up(podman, fleet, arguments)
+    elif arguments.command == "down":
+        podman.prepare()
+        lifecycle.down(podman, fleet.name, say)
+    elif arguments.command == "status":
+        for row in lifecycle.status(podman, fleet):
+            print("{:<12} {:<12} {:<9} {}".format(*row).rstrip())
+    elif arguments.command == "ssh":
+        command = lifecycle.ssh_command(fleet, arguments.host, arguments.user, arguments.argv)
+        os.execvp(command[0], command)
+    elif arguments.command == "exec":
+        podman.prepare()
+        sys.stdout.write(podman.root(fleet.container(fleet.host(arguments.host).name), sys.stdin.read()))
+    else:
+        fault.apply(podman, fleet, arguments.lever, arguments.host, arguments.arguments)
     return 0
 
 
@@ -99,7 +92,7 @@ def _up(podman: Podman, fleet: model.Fleet, arguments: argparse.Namespace) -> No
     podman.prepare()
     channel = arguments.channel or paths.cache() / "channel" / "current"
     if not arguments.no_channel and not (channel / "local-forge").is_dir():
-        raise FleetError(f"no channel to serve in {channel}", "run: make channel (or give --no-channel)")
+        raise FleetError(f"no channel to serve in {channel}", "run: make artefacts (or give --no-channel)")
     with locked(podman):
         made = lifecycle.up(podman, fleet, None if arguments.no_channel else channel.resolve(), say)
     print(
@@ -109,4 +102,4 @@ def _up(podman: Podman, fleet: model.Fleet, arguments: argparse.Namespace) -> No
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(reported(main))

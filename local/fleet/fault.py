@@ -1,4 +1,4 @@
-"""Break a host on purpose, and mend it: each lever is one small thing that happens to real machines."""
+"""Break a host on purpose, and end that again: each lever is one small thing that happens to real machines."""
 
 from __future__ import annotations
 

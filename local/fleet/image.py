@@ -13,21 +13,10 @@ from local.fleet.errors import FleetError
 from local.fleet.podman import Podman
 
 PACKAGES = (
-    *("systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "polkitd", "python3", "openssh-server"),
-    *(
-        "ca-certificates",
-        "bzip2",
-        "cron",
-        "iproute2",
-        "iputils-ping",
-        "curl",
-        "procps",
-        "util-linux",
-        "nftables",
-        "zsh",
-    ),
-    *("fish", "cloud-init"),
-)
+    "systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "polkitd", "python3", "openssh-server",
+    "ca-certificates", "bzip2", "cron", "iproute2", "iputils-ping", "curl", "procps", "util-linux", "nftables", "zsh",
+    "fish", "cloud-init",
+)  # fmt: skip
 LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
 IMAGE = paths.HERE / "fleet" / "host_image"
 KEPT_DAYS = 7
@@ -45,7 +34,7 @@ def host_tag(suite: str) -> str:
 
 
 def ensure(podman: Podman, suite: str, say: Say) -> str:
-    """Have the image of a suite; returns its tag. Slow only the first time (about a minute and the network)."""
+    """Ensure the image of a suite; returns its tag. Slow only the first time (about a minute and the network)."""
     tag = host_tag(suite)
     use(podman, base_tag(suite), tag)
     if exists(podman, tag):
@@ -120,18 +109,8 @@ def _build(podman: Podman, base: str, tag: str) -> None:
 
 
 def _compile(source: Path, library: Path) -> None:
-    command = [
-        "cc",
-        "-shared",
-        "-fPIC",
-        "-O1",
-        "-s",
-        "-Wl,-soname,libcuda.so.1",
-        "-Wl,--build-id=none",
-        "-o",
-        str(library),
-        str(source),
-    ]
+    flags = ["-shared", "-fPIC", "-O1", "-s", "-Wl,-soname,libcuda.so.1", "-Wl,--build-id=none"]
+    command = ["cc", *flags, "-o", str(library), str(source)]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except FileNotFoundError:

@@ -178,7 +178,7 @@ def address(podman: Podman, fleet: Fleet) -> None:
 def _ensure(
     podman: Podman, fleet: Fleet, name: str, spec: str, create: list[str], present: dict[str, Any], say: Say
 ) -> str:
-    """Have a container running; returns "" when it was, else "started" or "made"."""
+    """Ensure that a container runs; returns "" when it was, else "started" or "made"."""
     there = present.get(name)
     if there and there["Labels"].get("lockstep.spec") == spec:
         if there["State"] == "running":

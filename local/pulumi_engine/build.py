@@ -17,7 +17,7 @@ from .places import HERE, WRAPPER, EngineError, built_version, say
 SDK = "github.com/pulumi/pulumi/sdk/v3"
 HOST = f"{SDK}/python/cmd/pulumi-language-python"
 CLI = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
-QUIET_LINES = 15.0  # seconds between two lines of progress where nobody watches a terminal
+QUIET_LINES = 15.0  # seconds between two lines of progress where there is no terminal
 OLDEST_GO = (1, 21)  # the first that fetches the toolchain a go.mod asks for
 
 

@@ -20,7 +20,7 @@ def whole(folder: Path) -> bool:
 
 @contextmanager
 def only_one(store: Path) -> Iterator[None]:
-    """Hold the store's lock; whoever comes second waits, says so, and finds the work done."""
+    """Hold the store's lock; the second one waits, says so, and finds the work done."""
     store.mkdir(parents=True, exist_ok=True)
     with (store / ".lock").open("w") as handle:
         try:

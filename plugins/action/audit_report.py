@@ -11,47 +11,30 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
+from ..plugin_utils.ansible_support import ControllerAction, run_id, settings_of
 from ..plugin_utils.audit.report import Run, build, cross, failure, headline, load, render_html, terminal
 from ..plugin_utils.conda import lockfile
 from ..plugin_utils.desired import desired_state
 from ..plugin_utils.desired.settings import data_of, done_with, reports_dir, run_file
 from ..plugin_utils.lock_store import provenance
-from .host_info import run_id, settings_of
-
-display = Display()
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ControllerAction):
     """The report of an audit; it works on the controller alone."""
 
-    _supports_check_mode = True
-    _requires_connection = False
-    TRANSFERS_FILES = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Judge all hosts that were meant, also those that did not answer."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        _, options = self.validate_argument_spec(
-            argument_spec={
-                "fleet": {"type": "list", "elements": "str"},
-                "dest": {"type": "path"},
-                "depth": {"type": "str", "default": "stats"},
-            }
-        )
         meant = [str(host) for host in variables.get("ansible_play_hosts_all") or []]
         settings, _ = settings_of(self, variables)  # what cannot be worked out is said host by host
         reports = reports_dir(settings)
         run = run_id(self)
-        hosts = load(reports, meant, run, lambda folder, host: run_file(folder, run, host), options["depth"])
+        hosts = load(reports, meant, run, lambda folder, host: run_file(folder, run, host), arguments["depth"])
         done_with(reports, run, time.time())
         for host in hosts:
             host.tier = host.tier or self._tier(variables, host.name)
         cross(hosts)
-        fleet = dict.fromkeys([*(options["fleet"] or []), *meant], "")
+        fleet = dict.fromkeys([*(arguments["fleet"] or []), *meant], "")
         fleet.update({host.name: host.tier for host in hosts})
         for name in fleet.keys() - set(meant):
             fleet[name] = self._tier(variables, name)
@@ -65,8 +48,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             locks = {}  # each host says so by itself; the comparison of tiers is information
         folder = settings.get("conda_envs_locks_dir") or settings.get("lockstep_locks_dir")
         back = provenance.rollbacks(Path(str(folder)), tiers, envs) if folder else []
-        report = build(hosts, Run(run, now, options["depth"], tiers, fleet, locks, back))
-        dest = Path(options["dest"]) if options["dest"] else reports
+        report = build(hosts, Run(run, now, arguments["depth"], tiers, fleet, locks, back))
+        dest = Path(arguments["dest"]) if arguments["dest"] else reports
         texts = {
             "report.html": render_html(report),
             "report.json": json.dumps(report, indent=1, allow_nan=False) + "\n",
@@ -75,20 +58,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             for name, text in texts.items():  # report.json last: what a program reads has its page beside it
                 desired_state.write(dest / name, text)
         except OSError as error:
-            return {**result, "failed": True, "msg": f"the report cannot be written to {dest}: {error.strerror}"}
-        display.display("\n" + terminal(report) + f"\n\nreport: {dest / 'report.html'}\n")
-        result.update(
-            changed=False,
-            proven=report["proven"],
-            counts=report["counts"],
-            hosts=report["hosts"],
-            html=str(dest / "report.html"),
-            json=str(dest / "report.json"),
-            msg=headline(report),
-        )
-        if not report["proven"]:
-            result.update(failed=True, msg=failure(report))
-        return result
+            return {"failed": True, "msg": f"the report cannot be written to {dest}: {error.strerror}"}
+        self._display.display("\n" + terminal(report) + f"\n\nreport: {dest / 'report.html'}\n")
+        return {
+            "changed": False,
+            "proven": report["proven"],
+            "counts": report["counts"],
+            "hosts": report["hosts"],
+            "html": str(dest / "report.html"),
+            "json": str(dest / "report.json"),
+            "msg": headline(report) if report["proven"] else failure(report),
+            **({} if report["proven"] else {"failed": True}),
+        }
 
     def _value(self, variables: Mapping[str, Any], name: str) -> Any:
         """A variable of the host that the report happens to run for; None where it cannot be worked out there."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import shlex
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.host.errors import Problem
+from ..plugin_utils.ansible_support import reader
 from ..plugin_utils.conda.channels import PUBLISHED_ALIAS
 from ..plugin_utils.core.progress import told, watched
 from ..plugin_utils.desired import host_files
@@ -63,14 +63,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return contextlib.nullcontext()
         env, root = str(arguments.get("name")), str(arguments.get("root"))
         command = f"cat {shlex.quote(f'{root}/state/{env}.lock')}"
-        connection = copy.copy(self._connection)  # this one's calls keep notes of the call in it
-
-        def look() -> str:
-            _status, out, _err = connection.exec_command(command, in_data=None, sudoable=False)
-            return out.decode(errors="replace") if isinstance(out, bytes) else str(out)
 
         def say(doing: str, seconds: float) -> None:
             line = told(str(variables.get("inventory_hostname", "")), env, doing, seconds)
             self._display.display(line, stderr=True)
 
-        return watched(look, say, first)
+        return watched(reader(self, command), say, first)

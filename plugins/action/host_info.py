@@ -7,17 +7,23 @@ import datetime
 import json
 import shlex
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import ansible.constants as C
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleConnectionFailure
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.action import ActionBase
 from ansible.template import Templar, trust_as_template
 
-from ..module_utils.observe.main import DEPTHS
 from ..module_utils.observe.reading import redact
+from ..plugin_utils.ansible_support import (
+    DocumentedAction,
+    argument_spec,
+    before_workers,
+    defaults,
+    pipe,
+    run_id,
+    settings_of,
+)
 from ..plugin_utils.audit import observer_bundle
 from ..plugin_utils.audit.compare.answer import read_answer
 from ..plugin_utils.audit.compare.compare import compare
@@ -27,31 +33,9 @@ from ..plugin_utils.audit.verdict import Verdict, maintenance, verdict
 from ..plugin_utils.core.text import plain
 from ..plugin_utils.desired import desired_state, host_files
 from ..plugin_utils.desired.declared import Declared
-from ..plugin_utils.desired.settings import observation_file, read_settings, reports_dir, role_defaults, run_folder
+from ..plugin_utils.desired.settings import observation_file, reports_dir, run_folder
 
 SHOWN = 12  # lines of drift in a result; all of them are in the observation's file
-
-
-@cache
-def defaults() -> dict[str, Any]:
-    """The roles' defaults, untemplated; read when this file is imported, which Ansible does before it forks."""
-    loader = DataLoader()
-    return role_defaults(lambda path: loader.load_from_file(path, trusted_as_template=True))
-
-
-def settings_of(plugin: ActionBase, variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The settings of the host that a plugin works for, and which of them cannot be templated."""
-
-    def template(merged: Mapping[str, Any], name: str) -> Any:
-        templar = plugin._templar
-        if templar.available_variables is not merged:
-            plugin._templar = templar = templar.copy_with_new_env(available_variables=merged)
-        try:
-            return templar.template(merged[name])
-        except AnsibleError as error:
-            raise ValueError(str(error)) from None
-
-    return read_settings(variables, defaults(), template)
 
 
 def command_of(interpreter: str) -> str:
@@ -63,61 +47,34 @@ def command_of(interpreter: str) -> str:
     return " ".join("~/" + shlex.quote(word[2:]) if word.startswith("~/") else shlex.quote(word) for word in words)
 
 
-def run_id(plugin: ActionBase) -> str:
-    """One id for all hosts of a play of one run: what an earlier run left is never taken for this one's."""
-    return str(getattr(getattr(plugin._task, "play", None), "_uuid", "") or "")
-
-
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(DocumentedAction):
     """One read-only look at a host."""
 
-    _supports_check_mode = True
-    _supports_async = False
-    _requires_connection = True
-    TRANSFERS_FILES = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Observe, compare, keep the evidence in a file, and say little."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        _, options = self.validate_argument_spec(
-            argument_spec={
-                "depth": {"type": "str", "choices": list(DEPTHS), "default": "stats"},
-                "on_unknown": {"type": "str", "choices": ["fail", "record"], "default": "fail"},
-                "fail_on_drift": {"type": "bool", "default": False},
-                "gpu": {"type": "bool", "default": False},
-                "seconds": {"type": "int", "default": 300},
-            }
-        )
+    def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Inspect the host, compare, keep the observation in a file, and return a summary."""
         host = str(variables["inventory_hostname"])
-        entry: dict[str, Any] = {"schema": 1, "run": run_id(self), "host": host, "depth": options["depth"]}
+        entry: dict[str, Any] = {"schema": 1, "run": run_id(self), "host": host, "depth": arguments["depth"]}
         entry["at"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         settings, wrong = settings_of(self, variables)
         entry["tier"] = str(settings.get("conda_envs_tier") or settings.get("lockstep_tier") or "")
         if wrong:
-            return self._finish(
-                result, entry, options, None, [self._unknown(Kind.SETTINGS, w) for w in wrong], settings
-            )
+            return self._finish(entry, arguments, None, [self._unknown(Kind.SETTINGS, w) for w in wrong], settings)
         try:
             files = {path: (file.sha256, file.mode) for path, file in host_files.host_files().items()}
             declared = desired_state.declare(settings, host, reports_dir(settings), files)
         except (desired_state.DeclareError, OSError) as error:
-            return self._finish(result, entry, options, None, [self._unknown(Kind.SETTINGS, str(error))], settings)
+            return self._finish(entry, arguments, None, [self._unknown(Kind.SETTINGS, str(error))], settings)
         try:
-            observation = self._look(declared, options, variables)
+            observation = self._look(declared, arguments, variables)
         except AnsibleConnectionFailure as error:
             why = " ".join(str(error).split()).rpartition("can be reached over ssh: ")[2]
             why = plain(redact(why), 300)
-            self._finish(
-                result, entry, options, declared, [self._unknown(Kind.UNREACHABLE, f"unreachable: {why}")], settings
-            )
+            self._finish(entry, arguments, declared, [self._unknown(Kind.UNREACHABLE, f"unreachable: {why}")], settings)
             raise
         except ValueError as error:
-            return self._finish(
-                result, entry, options, declared, [self._unknown(Kind.NOT_OBSERVED, str(error))], settings
-            )
+            return self._finish(entry, arguments, declared, [self._unknown(Kind.NOT_OBSERVED, str(error))], settings)
         entry["observation"] = observation
-        return self._finish(result, entry, options, declared, compare(declared, observation), settings)
+        return self._finish(entry, arguments, declared, compare(declared, observation), settings)
 
     def _unknown(self, kind: Kind, why: str) -> Drift:
         return Drift(kind, "host", plain(why), severity=UNKNOWN)
@@ -137,11 +94,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """
         asked = desired_state.request(declared, options["depth"], options["gpu"], options["seconds"])
         python = self._python(variables)
-        answer = self._low_level_execute_command(
-            f"{command_of(python)} -I -S -B -",
-            sudoable=False,
-            in_data=observer_bundle.observer(json.dumps(asked)).encode("utf-8"),
-        )
+        answer = pipe(self, f"{command_of(python)} -I -S -B -", observer_bundle.observer(json.dumps(asked)))
         found = read_answer(str(answer.get("stdout") or ""))
         if found is not None:
             return found
@@ -151,7 +104,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise ValueError(f"{python} cannot be run on the host ({plain(said, 200)}); {remedy}")
         raise ValueError(f"the observer gave no answer (status {answer.get('rc')}): {plain(said, 300)}")
 
-    def _finish(self, result: dict[str, Any], entry: dict[str, Any], options: dict[str, Any], declared: Declared | None,
+    def _finish(self, entry: dict[str, Any], options: dict[str, Any], declared: Declared | None,
                 drifts: list[Drift], settings: dict[str, Any]) -> dict[str, Any]:  # fmt: skip
         today = datetime.datetime.now(datetime.UTC).date()
         window, complaint = maintenance(settings.get("lockstep_maintenance"), today)
@@ -175,19 +128,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if options["on_unknown"] == "record" and entry["run"]:  # a report follows
                 desired_state.write(run_folder(reports_dir(settings), entry["run"]) / path.name, text)
         except OSError as error:
-            result.update(failed=True, msg=f"the observation cannot be written to {path}: {error.strerror}")
-            return result
+            return {"failed": True, "msg": f"the observation cannot be written to {path}: {error.strerror}"}
         real = [drift for drift in drifts if drift.severity != NOTE]
-        result.update(
-            changed=False,
-            verdict=said.value,
-            in_sync=in_sync(drifts),
-            drift=[str(drift) for drift in real[:SHOWN]],
-            drift_count=len(real),
-            notes=[str(drift) for drift in drifts if drift.severity == NOTE][:SHOWN],
-            roles=sorted({drift.role for drift in real if drift.role and drift.severity == DRIFT}),
-            observation=str(path),
-        )
+        result: dict[str, Any] = {
+            "changed": False,
+            "verdict": said.value,
+            "in_sync": in_sync(drifts),
+            "drift": [str(drift) for drift in real[:SHOWN]],
+            "drift_count": len(real),
+            "notes": [str(drift) for drift in drifts if drift.severity == NOTE][:SHOWN],
+            "roles": sorted({drift.role for drift in real if drift.role and drift.severity == DRIFT}),
+            "observation": str(path),
+        }
         more = f" (and {len(real) - 3} more)" if len(real) > 3 else ""
         first = "; ".join(str(drift) for drift in real[:3]) + more
         if said is Verdict.UNKNOWN and options["on_unknown"] == "fail":
@@ -212,13 +164,14 @@ def summary(declared: Declared | None, seen: Mapping[str, Any]) -> dict[str, Any
     return {"root": declared.root, "tier": declared.tier, "platform": platform, "envs": envs}
 
 
-def prime() -> None:
-    """Do once, before Ansible forks a process for each host, what they would all do."""
+def prepare() -> None:
+    """Do once what the processes of all hosts would otherwise do again."""
     with contextlib.suppress(Exception):  # where it fails, each host says why
+        argument_spec("host_info")
         defaults()
         host_files.host_files()
         observer_bundle.observer("")
         Templar(loader=DataLoader()).template(trust_as_template("{{ lockstep_root | default('') }}"))
 
 
-prime()
+before_workers(prepare)

@@ -7,42 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.utils.display import Display
 
 from ..module_utils.host.errors import Problem
-from ..plugin_utils.ansible_support import ControllerAction, libraries
-
-_ARGUMENTS = {
-    "dest": {"type": "path", "required": True},
-    "locks_dir": {"type": "path", "required": True},
-    "all_tiers": {"type": "list", "elements": "str", "default": ["dev", "test", "prod"]},
-    "tiers": {"type": "list", "elements": "str"},
-    "envs": {"type": "list", "elements": "str"},
-    "platforms": {"type": "list", "elements": "str"},
-    "channels": {"type": "list", "elements": "str"},
-    "source": {"type": "str", "default": "https://conda.anaconda.org"},
-    "miniconda_source": {"type": "str", "default": "https://repo.anaconda.com/miniconda"},
-    "miniconda_versions": {"type": "list", "elements": "str", "default": []},
-    "miniconda_installers": {"type": "dict", "default": {}},
-    "rattler_source": {"type": "str", "default": ""},
-    "rattler_wheels": {"type": "list", "elements": "dict", "default": []},
-    "prune": {"type": "bool", "default": False},
-    "verify": {"type": "bool", "default": False},
-    "parallel": {"type": "int", "default": 4},
-}
+from ..plugin_utils.ansible_support import ControllerAction, require
+from ..plugin_utils.mirror.run import run
+from ..plugin_utils.mirror.settings import Choice, Extras, Settings, Sources
+from ..plugin_utils.net.errors import Stopped
 
 
 class ActionModule(ControllerAction):
     """Downloads, checks and indexes here; connects to no host."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Make the mirror, or in check mode say what that would do."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        arguments = self.plain_arguments(_ARGUMENTS)
-        with libraries("a mirror"):
-            from ..plugin_utils.mirror.run import run
-            from ..plugin_utils.mirror.settings import Choice, Extras, Settings, Sources
-            from ..plugin_utils.net.errors import Stopped
+        require("a mirror", "rattler")
 
         def some(name: str) -> tuple[str, ...] | None:
             return tuple(arguments[name]) if arguments[name] else None
@@ -71,18 +49,24 @@ class ActionModule(ControllerAction):
             return True
 
         try:
-            made = run(settings, not self._task.check_mode, Display().display, alive)
+            made = run(settings, not self._task.check_mode, self._display.display, alive)
         except Problem as problem:
             raise AnsibleActionFail(str(problem)) from None
         except Stopped:
             raise AnsibleActionFail("the run was ended; what has arrived is kept, the next run goes on there") from None
-        result.update(
-            changed=made.changed, summary=made.summary, fetched=sorted(made.fetched),
-            fetched_bytes=sum(max(size, 0) for size in made.fetched.values()), pruned=made.pruned,
-            prunable=sorted(made.prunable), seconds=round(made.seconds, 1),
-        )  # fmt: skip
-        if made.notes:
-            result["warnings"] = made.notes
-        if lines := made.difference():
-            result["diff"] = [{"prepared": "\n".join([f"{settings.dest}", *(f"  {line}" for line in lines), ""])}]
-        return result
+        lines = made.difference()
+        return {
+            "changed": made.changed,
+            "summary": made.summary,
+            "fetched": sorted(made.fetched),
+            "fetched_bytes": sum(max(size, 0) for size in made.fetched.values()),
+            "pruned": made.pruned,
+            "prunable": sorted(made.prunable),
+            "seconds": round(made.seconds, 1),
+            **({"warnings": made.notes} if made.notes else {}),
+            **(
+                {"diff": [{"prepared": "\n".join([str(settings.dest), *(f"  {line}" for line in lines), ""])}]}
+                if lines
+                else {}
+            ),
+        }

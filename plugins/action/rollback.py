@@ -8,41 +8,20 @@ from typing import Any
 
 import ansible.constants as C
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
+from ..plugin_utils.ansible_support import ControllerAction, channels_of, hosts_of, locks_of, settings_of
 from ..plugin_utils.conda.channels import PUBLISHED_ALIAS
 from ..plugin_utils.conda.lockfile import LockError
 from ..plugin_utils.core.text import plain
-from ..plugin_utils.desired.settings import data_of
 from ..plugin_utils.lock_store import provenance, transaction
 from ..plugin_utils.promote import rollback
-from .host_info import settings_of
-from .promote import channels_of, hosts_of, locks_of
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ControllerAction):
     """Reads and writes the tier's locks and provenance; connects to no host."""
 
-    _supports_check_mode = True
-    _requires_connection = False
-    TRANSFERS_FILES = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Look where the lock to go back to is, or declare it."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        _, options = self.validate_argument_spec(
-            argument_spec={
-                "state": {"type": "str", "choices": ["looked", "declared"], "required": True},
-                "env": {"type": "str", "required": True},
-                "tier": {"type": "str", "required": True},
-                "tiers": {"type": "list", "elements": "str", "required": True},
-                "reason": {"type": "str", "default": ""},
-                "to": {"type": "list", "elements": "str", "default": []},
-                "records": {"type": "dict", "default": {}},
-            }
-        )
-        options = data_of(options)
+    def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Find the lock to go back to, or declare it."""
         if variables.get("ansible_limit"):
             raise AnsibleActionFail(
                 "a rollback is of a whole tier, whose lock is declared for all of its hosts: leave --limit out"
@@ -51,30 +30,28 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         alias = settings.get("condarc_channel_alias") or PUBLISHED_ALIAS
         asked = rollback.Settings(
             locks_dir=locks_of(settings),
-            tiers=tuple(options["tiers"]),
-            tier=options["tier"],
-            env=options["env"],
+            tiers=tuple(arguments["tiers"]),
+            tier=arguments["tier"],
+            env=arguments["env"],
             hosts=hosts_of(variables),
             channels=channels_of(settings),
             channel_alias=str(alias),
-            reason=plain(options["reason"], 300),
-            to=tuple(options["to"]),
+            reason=plain(arguments["reason"], 300),
+            to=tuple(arguments["to"]),
         )
         try:
             inspected = rollback.inspect(asked)
-            if options["state"] == "looked":
+            if arguments["state"] == "looked":
                 told = {
                     "source": inspected.source,
                     "hosts": inspected.hosts,
                     "why": inspected.why,
                     "declared": inspected.digests,
                 }
-                return {**result, "changed": False, **told}
-            return {**result, **self._declare(asked, inspected, options["records"])}
+                return {"changed": False, **told}
+            return self._declare(asked, inspected, arguments["records"])
         except (rollback.RollbackError, transaction.TransactionError, LockError) as error:
             raise AnsibleActionFail(f"rollback refused, nothing was changed: {error}") from None
-        except OSError as error:
-            raise AnsibleActionFail(f"{error.filename}: {error.strerror}; run it again to complete it") from None
 
     def _declare(
         self, asked: rollback.Settings, inspected: rollback.Inspection, records: dict[str, Any]

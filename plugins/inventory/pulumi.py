@@ -7,7 +7,7 @@ name: pulumi
 short_description: The machines of one or several Pulumi stacks
 version_added: 0.1.0
 author:
-  - The Lockstep developers
+  - The Lockstep developers (@lockstep-fleet)
 description:
   - Reads the output C(inventory) of Pulumi stacks that the checkout's program made, or files saved from it.
   - A stack that is not ready (no CLI, not logged in, no such stack, never brought up, of another schema, without

@@ -27,15 +27,12 @@ options:
     default: stats
 attributes:
   check_mode:
-    support: full
     description: Reports are written in either mode; nothing else is.
   diff_mode:
     support: none
     description: The differences are what it reports.
-  platform:
-    support: full
-    platforms: posix
-    description: Works on the controller alone.
+extends_documentation_fragment:
+  - lockstep.fleet.attributes.controller
 author: The Lockstep developers (@lockstep-fleet)
 """
 

@@ -20,10 +20,6 @@ options:
     description: Name of the environment.
     type: str
     required: true
-  root:
-    description: The fleet's folder on the host (C(lockstep_root)).
-    type: path
-    required: true
   state:
     description:
       - V(staged) has the environment's generation built and complete, without publishing it.
@@ -92,15 +88,12 @@ options:
     default: ""
 attributes:
   check_mode:
-    support: full
     description: Says what it would do, also on a machine that has nothing yet; checks root path and room.
   diff_mode:
-    support: full
     description: Shows the packages that differ from those of the environment that is live.
-  platform:
-    support: full
-    platforms: linux
-    description: x86_64 and aarch64.
+extends_documentation_fragment:
+  - lockstep.fleet.attributes.host
+  - lockstep.fleet.options.root
 author: The Lockstep developers (@lockstep-fleet)
 """
 

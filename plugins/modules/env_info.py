@@ -17,10 +17,6 @@ options:
     description: The environment.
     type: str
     required: true
-  root:
-    description: The fleet's folder on the host.
-    type: path
-    required: true
   declared:
     description: Digests that are declared now, by platform. The generation to find is another one.
     type: dict
@@ -30,17 +26,9 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  check_mode:
-    support: full
-    description: It only reads.
-  diff_mode:
-    support: none
-    description: It changes nothing.
-  platform:
-    support: full
-    platforms: posix
-    description: Hosts with Python 3.9 or newer.
+extends_documentation_fragment:
+  - lockstep.fleet.attributes.info
+  - lockstep.fleet.options.root
 author: The Lockstep developers (@lockstep-fleet)
 """
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: render locks for other tools. Its action plugin does the work, on the controller."""
+"""Documentation of the action plugin lockstep.fleet.export."""
 
 from __future__ import annotations
 
@@ -15,10 +15,6 @@ description:
   - The same lock gives the same bytes, in every tier. Nothing but what an export wrote is replaced or removed.
   - Runs on the controller and asks no host.
 options:
-  locks_dir:
-    description: The folder of the tiers' locks.
-    type: path
-    required: true
   dest:
     description: The folder to write to. It is made if it is not there.
     type: path
@@ -28,18 +24,6 @@ options:
     type: list
     elements: str
     required: true
-  envs:
-    description: Names of the environments. All that are locked if left out.
-    type: list
-    elements: str
-  platforms:
-    description: The platforms to export for. All of each lock if left out.
-    type: list
-    elements: str
-  channels:
-    description: The allowed channels. A lock with others is refused.
-    type: list
-    elements: str
   channel_alias:
     description: What takes the place of V(https://conda.anaconda.org) in addresses, to install from a mirror.
     type: str
@@ -49,16 +33,12 @@ options:
     type: str
     default: ""
 attributes:
-  check_mode:
-    support: full
-    description: Says what would be written.
   diff_mode:
-    support: full
     description: Shows the files, line by line.
-  platform:
-    support: full
-    platforms: posix
-    description: Runs on the controller.
+extends_documentation_fragment:
+  - lockstep.fleet.attributes.controller
+  - lockstep.fleet.options.locks
+  - lockstep.fleet.options.selection
 author: The Lockstep developers (@lockstep-fleet)
 """
 
@@ -83,14 +63,3 @@ files:
   type: list
   elements: str
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-
-def main() -> None:
-    """Say that the work is done elsewhere; only reached when the action plugin was bypassed."""
-    AnsibleModule({}).fail_json(msg="lockstep.fleet.export runs on the controller, through its action plugin")
-
-
-if __name__ == "__main__":
-    main()

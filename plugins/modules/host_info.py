@@ -40,16 +40,10 @@ options:
     type: int
     default: 300
 attributes:
-  check_mode:
-    support: full
-    description: It changes nothing on the host in either mode.
   diff_mode:
-    support: none
     description: The differences are in the result.
-  platform:
-    support: full
-    platforms: posix
-    description: Runs wherever Python 3.9 does.
+extends_documentation_fragment:
+  - lockstep.fleet.attributes.info
 author: The Lockstep developers (@lockstep-fleet)
 """
 

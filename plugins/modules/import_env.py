@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: take over an existing environment. Its action plugin does the work, on the controller."""
+"""Documentation of the action plugin lockstep.fleet.import_env."""
 
 from __future__ import annotations
 
@@ -30,58 +30,23 @@ options:
     description: Whether to replace a spec or lock of that name.
     type: bool
     default: false
+  channels:
+    description: The allowed channels. Packages of others are solved again from these.
+  platforms:
+    description: The platforms to lock for. The spec is limited to those that have all packages.
   python:
     description: The series of Python to go to, as V(3.12). The environment's own if empty.
     type: str
     default: ""
-  envs_dir:
-    description: The folder of the specs.
-    type: path
-    required: true
-  locks_dir:
-    description: The folder of the tiers' locks.
-    type: path
-    required: true
-  tier:
-    description: The tier to make the lock for, the first one.
-    type: str
-    default: dev
-  channels:
-    description: The allowed channels. Packages of others are solved anew from these.
-    type: list
-    elements: str
-    default: [conda-forge]
-  repodata_alias:
-    description: Where channels' metadata is read from, as for M(lockstep.fleet.lock).
-    type: str
-    default: https://conda.anaconda.org
-  system requirements:
-    description: The least that every host offers, as for M(lockstep.fleet.lock).
-    type: raw
-  platforms:
-    description:
-      - The platforms to lock for. The spec is limited to those that have all packages.
-    type: list
-    elements: str
-    default: [linux-64]
-  exclude_newer:
-    description: Ignore packages newer than this date or time (UTC unless it names a zone).
-    type: raw
-  pip_index:
-    description: The index that wheels come from. The one that uv is set up for if empty.
-    type: str
-    default: ""
 attributes:
   check_mode:
-    support: full
     description: Solves and says what would be written.
   diff_mode:
-    support: full
     description: Shows the spec line by line, and the lock by packages.
-  platform:
-    support: full
-    platforms: posix
-    description: Runs on the controller.
+extends_documentation_fragment:
+  - lockstep.fleet.attributes.controller
+  - lockstep.fleet.options.locks
+  - lockstep.fleet.options.solving
 author: The Lockstep developers (@lockstep-fleet)
 """
 
@@ -118,14 +83,3 @@ lock:
   returned: success
   type: str
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-
-def main() -> None:
-    """Say that the work is done elsewhere; only reached when the action plugin was bypassed."""
-    AnsibleModule({}).fail_json(msg="lockstep.fleet.import_env runs on the controller, through its action plugin")
-
-
-if __name__ == "__main__":
-    main()

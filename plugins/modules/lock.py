@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: make locks from specs. The work is done on the controller, by the action plugin of the same name."""
+"""Documentation of the action plugin lockstep.fleet.lock."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ description:
   - Reads C(<envs_dir>/<name>.yml) (environment.yml, CEP 24), solves it for every platform on the controller,
     and writes C(<locks_dir>/<tier>/<name>.conda-lock.yml) (conda-lock version 1, CEP 37) with url, md5 and sha256 of
     every package.
-  - Hosts are not asked. What they offer is declared in O(system requirements), and the solver is told that instead
-    of what the
-    controller has.
+  - Hosts are not asked. What they offer is declared in O(system_requirements), and the solver is told that instead
+    of what the controller has.
   - What an existing lock holds stays as long as it satisfies the spec; see O(update) and O(upgrade).
   - A spec's smoke test (C(<envs_dir>/<env>.smoke.py)) is copied beside the lock, and goes with it from then on.
   - All specs are judged before anything is written, and locks are written only if none of them has an error. They
@@ -27,53 +26,6 @@ options:
     description: Names of the environments. All specs in O(envs_dir) if left out.
     type: list
     elements: str
-  envs_dir:
-    description: The folder of the specs.
-    type: path
-    required: true
-  locks_dir:
-    description: The folder of the tiers' locks.
-    type: path
-    required: true
-  tier:
-    description: The tier to make locks for, the first one. Later tiers get theirs by promotion.
-    type: str
-    default: dev
-  channels:
-    description: The allowed channels, names or urls, the first having priority. A spec may list fewer, no others.
-    type: list
-    elements: str
-    default: [conda-forge]
-  repodata_alias:
-    description:
-      - Where channels' metadata is read from. An address or a folder that holds
-        C(<channel>/<platform>/repodata.json).
-      - Locks carry the published urls (C(https://conda.anaconda.org/<channel>)) whatever is given here, so a site
-        without internet can lock from a copy of the metadata.
-    type: str
-    default: https://conda.anaconda.org
-  system requirements:
-    description:
-      - The least that every host offers, a mapping. V(cuda) is the driver's CUDA version (Linux only; leave it out
-        where hosts have no GPU), V(glibc), V(linux) (kernel), V(osx), and V(microarch), a mapping of platforms to
-        archspec names.
-      - Versions need quotes.
-    type: raw
-  platforms:
-    description: The platforms to lock for. A spec may limit them with C(platforms).
-    type: list
-    elements: str
-    default: [linux-64]
-  exclude_newer:
-    description: Ignore packages newer than this date or time (UTC unless it names a zone).
-    type: raw
-  pip_index:
-    description:
-      - The index (PEP 503) that the C(pip) sections' wheels are chosen from. Left out, the one that uv's environment
-        variables (C(UV_DEFAULT_INDEX)) name, else the Python package index.
-      - Credentials belong into C(~/.netrc) or a keyring, not here.
-    type: str
-    default: ""
   update:
     description:
       - Packages that are to be as new as a new lock would have them, although what the lock holds still satisfies the
@@ -87,16 +39,14 @@ options:
     default: false
 attributes:
   check_mode:
-    support: full
     description:
-      - Solves and compares, writes nothing. RV(changed) then means that a lock is stale; see also RV(unsettled).
+      - Solves and compares, writes nothing. C(changed) then means that a lock is stale; see also RV(unsettled).
   diff_mode:
-    support: full
     description: Shows packages, and changes of CUDA, BLAS and CPU or GPU builds by name.
-  platform:
-    support: full
-    platforms: posix
-    description: Runs on the controller.
+extends_documentation_fragment:
+  - lockstep.fleet.attributes.controller
+  - lockstep.fleet.options.locks
+  - lockstep.fleet.options.solving
 author: The Lockstep developers (@lockstep-fleet)
 """
 
@@ -106,7 +56,7 @@ EXAMPLES = r"""
     envs_dir: envs
     locks_dir: envs/locks
     platforms: [linux-64, linux-aarch64]
-    system requirements:
+    system_requirements:
       cuda: "12.8"
       glibc: "2.35"
 
@@ -167,14 +117,3 @@ unsettled:
   type: list
   elements: str
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-
-def main() -> None:
-    """Say that the work is done elsewhere; only reached when the action plugin was bypassed."""
-    AnsibleModule({}).fail_json(msg="lockstep.fleet.lock runs on the controller, through its action plugin")
-
-
-if __name__ == "__main__":
-    main()

@@ -19,7 +19,7 @@ options:
     suboptions:
       path:
         description: Absolute path; a leading C(~) is the user's home.
-        type: str
+        type: path
         required: true
       content:
         description: The whole text.
@@ -38,16 +38,11 @@ options:
         type: bool
         default: true
 attributes:
-  check_mode:
-    support: full
-    description: Says what it would change, and changes nothing.
-  diff_mode:
-    support: full
-    description: Shows the text before and after.
   platform:
-    support: full
     platforms: posix
-    description: Runs wherever Python 3.9 does.
+    description: Any machine with Python 3.9 or newer.
+extends_documentation_fragment:
+  - lockstep.fleet.attributes.host
 author: The Lockstep developers (@lockstep-fleet)
 """
 
@@ -79,7 +74,7 @@ from ..module_utils.host.text_files import difference, mode_of, state_of, write
 def main() -> None:
     """Compare each file, write the ones that differ."""
     options = {
-        "path": {"type": "str", "required": True},
+        "path": {"type": "path", "required": True},
         "content": {"type": "str"},
         "mode": {"type": "str", "default": "0644"},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -93,7 +88,7 @@ def main() -> None:
     try:
         refuse_root()
         for item in module.params["files"]:
-            path = os.path.expanduser(item["path"])
+            path = item["path"]
             if item["state"] == "absent":
                 if os.path.lexists(path):
                     diffs.append(

@@ -15,10 +15,6 @@ description:
   - A run that was killed half-way is noticed and made good by the next one.
   - Touches no shell file.
 options:
-  root:
-    description: The fleet's folder on the host (C(lockstep_root)). An installation locks and works there.
-    type: path
-    required: true
   prefix:
     description: Where the base is.
     type: path
@@ -41,16 +37,11 @@ options:
     type: int
     default: 900
 attributes:
-  check_mode:
-    support: full
-    description: Says what it would do, also on a machine that has nothing yet.
   diff_mode:
-    support: full
     description: Shows the version before and after.
-  platform:
-    support: full
-    platforms: linux
-    description: x86_64 and aarch64.
+extends_documentation_fragment:
+  - lockstep.fleet.attributes.host
+  - lockstep.fleet.options.root
 author: The Lockstep developers (@lockstep-fleet)
 """
 

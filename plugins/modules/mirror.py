@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: make a mirror of the locked packages. The work is done by the action plugin of the same name."""
+"""Documentation of the action plugin lockstep.fleet.mirror."""
 
 from __future__ import annotations
 
@@ -25,10 +25,6 @@ options:
     description: The folder of the mirror. Made if it is not there.
     type: path
     required: true
-  locks_dir:
-    description: The folder of the tiers' locks.
-    type: path
-    required: true
   all_tiers:
     description: The site's tiers, in order.
     type: list
@@ -36,18 +32,6 @@ options:
     default: [dev, test, prod]
   tiers:
     description: The tiers to mirror. All that have locks if left out.
-    type: list
-    elements: str
-  envs:
-    description: The environments to mirror. All that have locks if left out.
-    type: list
-    elements: str
-  platforms:
-    description: The platforms to mirror. All that the locks are for if left out.
-    type: list
-    elements: str
-  channels:
-    description: The allowed channels. A lock that names another one is refused. The locks' own if left out.
     type: list
     elements: str
   source:
@@ -95,15 +79,13 @@ options:
     default: 4
 attributes:
   check_mode:
-    support: full
     description: Asks the source for the sizes of what is missing, and writes nothing.
   diff_mode:
-    support: full
     description: Lists the files that are fetched, replaced and removed.
-  platform:
-    support: full
-    platforms: posix
-    description: Runs on the controller.
+extends_documentation_fragment:
+  - lockstep.fleet.attributes.controller
+  - lockstep.fleet.options.locks
+  - lockstep.fleet.options.selection
 author: The Lockstep developers (@lockstep-fleet)
 """
 
@@ -153,14 +135,3 @@ seconds:
   returned: success
   type: float
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-
-def main() -> None:
-    """Say that the work is done elsewhere; only reached when the action plugin was bypassed."""
-    AnsibleModule({}).fail_json(msg="lockstep.fleet.mirror runs on the controller, through its action plugin")
-
-
-if __name__ == "__main__":
-    main()

@@ -27,11 +27,6 @@ options:
     description: The tier after it, which gets them.
     type: str
     required: true
-  tiers:
-    description: All tiers, in the order of a change's way.
-    type: list
-    elements: str
-    required: true
   envs:
     description: The environments. By default all that hosts of O(former) are declared to hold.
     type: list
@@ -50,15 +45,12 @@ options:
     default: stats
 attributes:
   check_mode:
-    support: full
     description: Judges all the same, and fails where it would refuse.
   diff_mode:
-    support: full
     description: The packages that change in the latter tier.
-  platform:
-    support: full
-    platforms: posix
-    description: Works on the controller alone.
+extends_documentation_fragment:
+  - lockstep.fleet.attributes.controller
+  - lockstep.fleet.options.tiers
 author: The Lockstep developers (@lockstep-fleet)
 """
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: rattler runtime
+module: rattler
 short_description: Install the rattler runtime that builds environments, and Lockstep's own files, on a host
 version_added: 0.1.0
 description:
@@ -14,10 +14,6 @@ description:
     version and sha256, and sends it only to hosts that lack it. The host verifies the sha256 again.
   - Folders of former versions are removed when no build uses them.
 options:
-  root:
-    description: The fleet's folder on the host (C(lockstep_root)).
-    type: path
-    required: true
   version:
     description: Version of py-rattler.
     type: str
@@ -45,20 +41,17 @@ options:
     default: ""
 attributes:
   check_mode:
-    support: full
     description: Says what it would install; fetches and sends nothing.
   diff_mode:
-    support: full
     description: Names the folders and files that are added and removed.
-  platform:
-    support: full
-    platforms: linux
-    description: x86_64 and aarch64.
+extends_documentation_fragment:
+  - lockstep.fleet.attributes.host
+  - lockstep.fleet.options.root
 author: The Lockstep developers (@lockstep-fleet)
 """
 
 EXAMPLES = r"""
-- name: Have the rattler runtime
+- name: Install the rattler runtime
   lockstep.fleet.rattler:
     root: /opt/lockstep
     version: 0.28.0
@@ -69,7 +62,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-rattler runtime:
+rattler:
   description: The rattler runtime's folder.
   type: str
   returned: success

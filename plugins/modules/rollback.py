@@ -27,11 +27,6 @@ options:
     description: The tier.
     type: str
     required: true
-  tiers:
-    description: All tiers.
-    type: list
-    elements: str
-    required: true
   reason:
     description: Why, for the evidence and for reports.
     type: str
@@ -49,15 +44,12 @@ options:
     default: {}
 attributes:
   check_mode:
-    support: full
     description: The lock is put into a folder of this run alone, for the tasks that follow.
   diff_mode:
-    support: full
     description: The packages that change.
-  platform:
-    support: full
-    platforms: posix
-    description: Works on the controller alone.
+extends_documentation_fragment:
+  - lockstep.fleet.attributes.controller
+  - lockstep.fleet.options.tiers
 author: The Lockstep developers (@lockstep-fleet)
 """
 

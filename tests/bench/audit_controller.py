@@ -142,7 +142,7 @@ def run(path: Path, playbook: str) -> tuple[float, float, float, int]:
 
 
 def main() -> None:
-    """Measure each size; the first one also with locks that nobody has read since they changed."""
+    """Measure each size; the first one also with locks that changed since they were last read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", type=int, nargs="*")
     parser.add_argument("--smoke", action="store_true")

@@ -16,7 +16,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.export import rende
 
 from tests.contract.subjects import CHECKOUT, Conda, ordinary
 
-PAGE = CHECKOUT / "docs" / "without-ansible.md"
+PAGE = CHECKOUT / "docs" / "how-to" / "without-ansible.md"
 FILE = "train.linux-64.explicit.txt"
 
 

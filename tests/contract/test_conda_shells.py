@@ -274,7 +274,7 @@ def lockstep_hooks() -> Path | None:
 
 @pytest.fixture
 def generation(user: Conda) -> Path:
-    """A published generation: a link in envs_dirs, the tree behind it, and the lease beside that."""
+    """A published generation: a link in envs_dirs, the tree behind it, and the in-use lock beside that."""
     hooks = lockstep_hooks()
     if hooks is None:
         pytest.skip("the fleet's activation scripts are not in this checkout")
@@ -284,18 +284,18 @@ def generation(user: Conda) -> Path:
         shutil.copytree(hooks / folder, real / "etc" / "conda" / folder)
     (real / ".lockstep").mkdir()
     (real / ".lockstep" / "complete").write_text("x\n")
-    (real.parent / f".{real.name}.lease").touch()
+    (real.parent / f".{real.name}.inuse").touch()
     (user.home / "envs").mkdir(exist_ok=True)
     (user.home / "envs" / "train").symlink_to(f"../generations/train/{real.name}")
     return real
 
 
-def test_generations_are_pinned_and_leased(shell: Shell, generation: Path) -> None:
-    lease = generation.parent / f".{generation.name}.lease"
+def test_generations_are_pinned_and_in_use(shell: Shell, generation: Path) -> None:
+    in_use = generation.parent / f".{generation.name}.inuse"
     show = "string join : $PATH" if shell.name == "fish" else 'echo "$PATH"'
-    probe = f"flock -n -x {lease} true && echo free || echo leased"
+    probe = f"flock -n -x {in_use} true && echo free || echo in use"
     if shell.name == "fish":
-        probe = f"if flock -n -x {lease} true; echo free; else; echo leased; end; true"
+        probe = f"if flock -n -x {in_use} true; echo free; else; echo in use; end; true"
     lines = shell.lines(
         probe,
         "conda activate train",
@@ -309,7 +309,7 @@ def test_generations_are_pinned_and_leased(shell: Shell, generation: Path) -> No
     )
     assert lines[0] == "free" and lines[1] == f"{generation}|1|1"
     assert lines[2].startswith(f"{generation}/bin:") and f"{shell.conda.home}/envs/train/bin" not in lines[2]
-    assert lines[3] == "leased"
+    assert lines[3] == "in use"
     assert lines[4] == "||0" and str(shell.conda.home) not in lines[5] and lines[6] == "free"
 
 

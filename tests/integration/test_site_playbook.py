@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,7 @@ class Run:
         plays = yaml.safe_load((CHECKOUT / "playbooks" / "site.yml").read_text())
         for play in plays:
             play["tasks"] = [stub(task, play["name"]) for task in play["tasks"]]
+        shutil.copytree(CHECKOUT / "playbooks" / "vars", folder / "vars")
         (folder / "site.yml").write_text(yaml.safe_dump(plays, sort_keys=False))
         hosts = {name: {"ansible_connection": "local"} for name in HOSTS}
         hosts["c"] = {"ansible_host": "127.0.0.1", "ansible_port": 9} if broken == "unreachable" else hosts["c"]

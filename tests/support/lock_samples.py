@@ -1,5 +1,6 @@
 """Small valid locks for the tests of everything that reads or writes them."""
 
+import yaml
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, Package
 
 BASE = "https://conda.anaconda.org/conda-forge"
@@ -20,3 +21,20 @@ def lock(*packages, **other) -> Lock:
     )
     values = {"platforms": tuple(sorted({p.platform for p in packages})), "sources": ("envs/train.yml",)} | other
     return Lock(tuple(packages), **values)
+
+
+class WithoutAliases(yaml.SafeDumper):
+    """Writes a value that occurs twice in full both times."""
+
+    def ignore_aliases(self, data) -> bool:
+        return True
+
+
+def with_content_hashes(document) -> str:
+    """The text of a lock's document, with the content hashes that fit it where it can be read."""
+    try:
+        made = Lock._from_document(document)
+        document["metadata"]["content_hash"] = {p: made.content_hash(p) for p in made.platforms}
+    except Exception:  # it must be refused without a content hash
+        pass
+    return yaml.dump(document, Dumper=WithoutAliases, sort_keys=False)

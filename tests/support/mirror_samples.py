@@ -8,7 +8,7 @@ import io
 import json
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.outcome impo
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.settings import Choice, Extras, Settings, Sources
 
-from tests.support.tiny_channel import Channel, make_channel
+from tests.support.tiny_channel import Channel, make_channel, zip_of
 from tests.support.waiting import PATIENCE
 
 ALIAS = "https://conda.anaconda.org"
 BIG = 400_000
+BIG_FILE = "big-1.0-htiny_0.conda"
 
 
 class Source:
@@ -229,3 +230,14 @@ def tree_of(dest: Path) -> dict[str, bytes]:
     """All files that clients may read, by path."""
     return {path.relative_to(dest).as_posix(): path.read_bytes() for path in sorted(dest.rglob("*"))
             if path.is_file() and ".lockstep" not in path.parts}  # fmt: skip
+
+
+def wheel(site: Site, name: str = "demo", version: str = "1.0") -> Callable[[str], Package]:
+    """Put a wheel upstream; returns its entry for a lock, by the source's address."""
+    meta = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
+    info = f"{name}-{version}.dist-info"
+    tag = b"Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    data = zip_of({f"{name}.py": b"", f"{info}/METADATA": meta, f"{info}/WHEEL": tag, f"{info}/RECORD": b""})
+    file = f"{name}-{version}-py3-none-any.whl"
+    sha256 = site.plain(f"wheels/{file}", data)
+    return lambda url: Package("pip", name, "linux-64", version, "", f"{url}/wheels/{file}", "", sha256)

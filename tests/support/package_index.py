@@ -6,6 +6,9 @@ import re
 import zipfile
 from pathlib import Path
 
+import pytest
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve import pip_solver
+
 
 class Index:
     """A package index in a folder; `url` is its file:// address."""
@@ -60,3 +63,26 @@ def _sha256(file: Path) -> str:
 
 def _digest(data: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+
+
+@pytest.fixture
+def published_urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock wants urls of servers: the folder's urls are written as if one served it."""
+    clean = pip_solver._clean
+    monkeypatch.setattr(pip_solver, "_clean", lambda url: clean(url).replace("file:///", "https://index.example/"))
+
+
+@pytest.fixture
+def index(tmp_path: Path, published_urls: None) -> Index:
+    """An index of wheels that depend on each other, and one with wheels for several platforms."""
+    made = Index(tmp_path / "simple")
+    made.add("accelerate", "1.0", "torch>=2", "tqdm")
+    made.add("accelerate", "2.0", "torch>=3", "tqdm")
+    made.add("torch", "9.9", "nvidia-everything")
+    made.add("tqdm", "4.1")
+    made.add("tqdm", "4.2")
+    for tag in ("py3-none-any", "cp312-cp312-manylinux_2_17_x86_64", "cp39-abi3-manylinux_2_17_x86_64",
+                "cp312-cp312-manylinux_2_39_x86_64", "cp312-cp312-manylinux_2_28_aarch64",
+                "cp312-cp312-macosx_11_0_arm64"):  # fmt: skip
+        made.add("native", "1.0", tag=tag)
+    return made

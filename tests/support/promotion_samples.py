@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import SMOKE_TEST, Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote import promotion
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.promotion import promote, refusal_message
 
 from tests.support.lock_samples import lock, package
 
@@ -102,3 +104,22 @@ class Site:
     def files(self) -> dict[str, bytes]:
         """Everything below the folder of locks."""
         return {str(p.relative_to(self.locks)): p.read_bytes() for p in sorted(self.locks.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def result(report: dict[str, Any], host: str) -> Any:
+    return next(item for item in report["results"] if item["host"] == host)
+
+
+def told(site: Site, **settings: Any) -> str:
+    """Promote, which must be refused and change nothing; what a person reads."""
+    before = site.files()
+    made = promote(site.settings(**settings), NOW, write=True)
+    assert made.refusals and site.files() == before
+    for refusal in made.refusals:
+        assert refusal.subject and refusal.why and len(refusal.remedy) > 10, refusal
+    return refusal_message(made.refusals, "promotion")

@@ -69,12 +69,8 @@ class Cloud:
 
     def first(self, operation: str, key: str, **arguments: Any) -> Values | None:
         """The first element that an EC2 describe call returns, or None when there is none."""
-        try:
-            found: list[Values] = getattr(self.ec2, operation)(**arguments)[key]
-        except ClientError as error:
-            if absent(error):
-                return None
-            raise
+        told = answer(getattr(self.ec2, operation), **arguments)
+        found: list[Values] = told[key] if told else []
         return found[0] if found else None
 
     def tag(self, resource: str, old: Values | None, new: Values | None) -> None:
@@ -93,6 +89,17 @@ def _session() -> boto3.session.Session:
     for name in ("config_file", "credentials_file"):
         nothing[name] = (None, None, os.devnull, None)
     return boto3.session.Session(botocore_session=botocore.session.Session(session_vars=nothing))
+
+
+def answer(call: Any, **arguments: Any) -> Values | None:
+    """What a call answers; None where the thing does not exist."""
+    try:
+        found: Values = call(**arguments)
+    except ClientError as error:
+        if absent(error):
+            return None
+        raise
+    return found
 
 
 def absent(error: ClientError) -> bool:

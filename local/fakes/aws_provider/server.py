@@ -53,7 +53,7 @@ class Refusal(Exception):
 
 
 def answering(code: grpc.StatusCode = grpc.StatusCode.UNKNOWN) -> Callable[[Any], Any]:
-    """Turn errors of a call into gRPC statuses whose text is for people; only what nobody foresaw has a traceback."""
+    """Turn errors of a call into gRPC statuses whose text is for people; only an unexpected one has a traceback."""
 
     def decorate(function: Any) -> Any:
         @wraps(function)

@@ -37,7 +37,7 @@ def key_of(prefix: Path, minor: str) -> str:
 
 
 def ensure(say: Say) -> Path:
-    """Have the channel; returns its folder. Slow the first time only (the wheels are 90 MB to download)."""
+    """Ensure the channel; returns its folder. Slow the first time only (the wheels are 90 MB to download)."""
     prefix, minor = interpreter.choose(interpreter.candidates())
     base = paths.cache() / "channel"
     final = base / key_of(prefix, minor)
@@ -150,10 +150,10 @@ def build(out: Path, prefix: Path, minor: str, say: Say) -> None:
     name = f"py{minor.replace('.', '')}_26.5.3-1+fake"
     script = out / "miniconda" / f"Miniconda3-{name}-Linux-x86_64.sh"
     installer.make(channel, URL, script)
-    (out / "engine").mkdir()
+    (out / "rattler").mkdir()
     for wheel in pinned:  # py-rattler as the roles unpack it, so that a converge needs no package index
         if wheel.name.startswith("py_rattler-"):
-            shutil.copy(wheel, out / "engine" / wheel.name)
+            shutil.copy(wheel, out / "rattler" / wheel.name)
     simple_index(out / "simple", download(HERE / "wheels" / "pip.txt", minor, say))
     problems = verify.channel(channel)
     if problems:

@@ -63,8 +63,8 @@ def paths_of(root: Path) -> list[dict[str, Any]]:
 def write(out: Path, root: Path, package: Package) -> Path:
     """Write ``OUT/<subdir>/<name>-<version>-<build>.conda``; returns its path."""
     paths = {"paths": paths_of(root), "paths_version": 1}
-    seal = json.dumps([paths, package.depends, package.entry_points], sort_keys=True).encode()
-    build = package.build.replace("{hash}", "h" + hashlib.sha256(seal).hexdigest()[:7])
+    contents = json.dumps([paths, package.depends, package.entry_points], sort_keys=True).encode()
+    build = package.build.replace("{hash}", "h" + hashlib.sha256(contents).hexdigest()[:7])
     subdir = "noarch" if package.noarch else "linux-64"
     index = {
         "arch": None if package.noarch else "x86_64",

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from local.fakes.channel import condapkg
 from local.fakes.channel.condapkg import Package, place
@@ -15,7 +16,7 @@ from local.fleet import paths
 FAKE = paths.FAKES / "conda"
 PRINTER = """\
 #include <stdio.h>
-/* the prefix is compiled in: whoever links this package must write the true one here, at this length */
+/* the prefix is compiled in: the program that links this package must write the true one here, at this length */
 static const volatile char prefix[] = "@PREFIX@";
 int main(void) { for (const volatile char *c = prefix; *c; c++) putchar(*c); putchar('\\n'); return 0; }
 """
@@ -48,6 +49,13 @@ def fake_version() -> str:
     raise ValueError("conda_fake has no VERSION line")
 
 
+def write(
+    out: Path, root: Path, name: str, version: str, build: str, depends: list[str], summary: str, **more: Any
+) -> None:
+    """Write a package of what is below `root`; all of ours have one licence."""
+    condapkg.write(out, root, Package(name, version, build, depends, license="Apache-2.0", summary=summary, **more))
+
+
 def conda(out: Path, minor: str) -> None:
     """The fake: everything under root as it is, and the package conda_fake."""
     with tempfile.TemporaryDirectory() as tmp:
@@ -66,19 +74,8 @@ def conda(out: Path, minor: str) -> None:
             ignore=shutil.ignore_patterns("__pycache__"),
         )
         summary = "Fake conda, for Lockstep's offline local fleet"
-        number = minor.replace(".", "")
-        condapkg.write(
-            out,
-            root,
-            Package(
-                "conda",
-                fake_version(),
-                f"py{number}{{hash}}_0",
-                [f"python {minor}.*", "py-rattler"],
-                license="Apache-2.0",
-                summary=summary,
-            ),
-        )
+        build = f"py{minor.replace('.', '')}{{hash}}_0"
+        write(out, root, "conda", fake_version(), build, [f"python {minor}.*", "py-rattler"], summary)
 
 
 def prefix_demo(out: Path, version: str) -> None:
@@ -94,18 +91,8 @@ def prefix_demo(out: Path, version: str) -> None:
         place(root, "share/prefix-demo/a name with spaces.txt", "and UTF-8: ümlaut\n")
         (root / "share/prefix-demo/link.txt").symlink_to("a name with spaces.txt")
         place(root, "bin/.prefix-demo-post-link.sh", POST_LINK, executable=True)
-        condapkg.write(
-            out,
-            root,
-            Package(
-                "prefix-demo",
-                version,
-                "{hash}_0",
-                ["__glibc >=2.34"],
-                license="Apache-2.0",
-                summary="Shows what linking does to a package",
-            ),
-        )
+        summary = "Shows what linking does to a package"
+        write(out, root, "prefix-demo", version, "{hash}_0", ["__glibc >=2.34"], summary)
 
 
 def cuda(out: Path, version: str) -> None:
@@ -114,38 +101,13 @@ def cuda(out: Path, version: str) -> None:
         major = version.split(".")[0]
         one, two = Path(tmp) / "one", Path(tmp) / "two"
         place(one, "share/cuda-version/simulated.txt", f"simulated: stands for CUDA {version}, holds nothing of it\n")
-        constrains = (f"__cuda >={major}",)
-        condapkg.write(
-            out,
-            one,
-            Package(
-                "cuda-version",
-                version,
-                "{hash}_3",
-                noarch="generic",
-                constrains=constrains,
-                license="Apache-2.0",
-                summary=f"Simulated: CUDA {version} as a constraint",
-            ),
-        )
-        place(
-            two,
-            "lib/cuda-runtime-sim/simulated.txt",
-            f"simulated: stands for the CUDA {version} runtime, holds nothing of it\n",
-        )
+        summary, limits = f"Simulated: CUDA {version} as a constraint", (f"__cuda >={major}",)
+        write(out, one, "cuda-version", version, "{hash}_3", [], summary, noarch="generic", constrains=limits)
+        text = f"simulated: stands for the CUDA {version} runtime, holds nothing of it\n"
+        place(two, "lib/cuda-runtime-sim/simulated.txt", text)
         depends = ["__cuda", f"cuda-version >={version},<{int(major) + 1}"]
-        condapkg.write(
-            out,
-            two,
-            Package(
-                "cuda-runtime-sim",
-                f"{version}.0",
-                "{hash}_0",
-                depends,
-                license="Apache-2.0",
-                summary=f"Simulated CUDA {version} runtime: needs a driver, holds nothing",
-            ),
-        )
+        summary = f"Simulated CUDA {version} runtime: needs a driver, holds nothing"
+        write(out, two, "cuda-runtime-sim", f"{version}.0", "{hash}_0", depends, summary)
 
 
 def torch(out: Path, version: str, minor: str, cuda_version: str | None) -> None:
@@ -156,18 +118,12 @@ def torch(out: Path, version: str, minor: str, cuda_version: str | None) -> None
         kind = f"cuda{cuda_version.replace('.', '')}" if cuda_version else "cpu"
         site = f"lib/python{minor}/site-packages"
         place(root, f"{site}/torch_sim/__init__.py", TORCH.format(version=version, build=kind, cuda=cuda_version))
-        dist = f"{site}/torch_sim-{version}.dist-info"
-        place(
-            root,
-            f"{dist}/METADATA",
-            f"Metadata-Version: 2.1\nName: torch-sim\nVersion: {version}\nRequires-Dist: numpy\n",
-        )
-        place(root, f"{dist}/INSTALLER", "conda\n")
-        place(
-            root,
-            f"{dist}/RECORD",
-            f"torch_sim/__init__.py,,\ntorch_sim-{version}.dist-info/METADATA,,\ntorch_sim-{version}.dist-info/INSTALLER,,\ntorch_sim-{version}.dist-info/RECORD,,\n",
-        )
+        dist = f"torch_sim-{version}.dist-info"
+        metadata = f"Metadata-Version: 2.1\nName: torch-sim\nVersion: {version}\nRequires-Dist: numpy\n"
+        place(root, f"{site}/{dist}/METADATA", metadata)
+        place(root, f"{site}/{dist}/INSTALLER", "conda\n")
+        recorded = ["torch_sim/__init__.py", *(f"{dist}/{name}" for name in ("METADATA", "INSTALLER", "RECORD"))]
+        place(root, f"{site}/{dist}/RECORD", "".join(f"{file},,\n" for file in recorded))
         depends = [f"python {minor}.*", "numpy >=2"]
         if cuda_version:
             depends += [
@@ -176,19 +132,8 @@ def torch(out: Path, version: str, minor: str, cuda_version: str | None) -> None
                 f"cuda-runtime-sim >={cuda_version}",
             ]
         preferred = 200 if cuda_version else 0
-        condapkg.write(
-            out,
-            root,
-            Package(
-                "torch-sim",
-                version,
-                f"{kind}_py{number}_{{hash}}_{preferred}",
-                sorted(depends),
-                preferred,
-                license="Apache-2.0",
-                summary=f"Simulated PyTorch, {kind} build",
-            ),
-        )
+        build, summary = f"{kind}_py{number}_{{hash}}_{preferred}", f"Simulated PyTorch, {kind} build"
+        write(out, root, "torch-sim", version, build, sorted(depends), summary, number=preferred)
 
 
 def make_all(out: Path, minor: str) -> None:

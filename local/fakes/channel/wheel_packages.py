@@ -32,18 +32,8 @@ TAGS = (
 def pip_command(requirements: Path, minor: str, folder: Path) -> list[str]:
     """The pip command line that downloads exactly the pinned wheels for one Python on linux x86_64 into a folder."""
     platforms = [argument for tag in TAGS for argument in ("--platform", tag)]
-    command = [
-        sys.executable,
-        "-I",
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--require-hashes",
-    ]
-    command += ["--only-binary=:all:", "--implementation", "cp", "--python-version", minor, *platforms]
+    flags = "--quiet --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: --implementation cp"
+    command = [sys.executable, "-I", "-m", "pip", "download", *flags.split(), "--python-version", minor, *platforms]
     return [*command, "--dest", str(folder), "--requirement", str(requirements)]
 
 
@@ -139,12 +129,12 @@ def convert(wheel: Path, out: Path, minor: str) -> Path:
         meta, points = _spread(wheel, root, site, scripts)
         needs = depends(meta.get_all("Requires-Dist") or [], minor)
         if pure:
-            floor = meta.get("Requires-Python")
-            own = [f"python {','.join(s.strip() for s in floor.split(','))}" if floor else "python"]
+            oldest = meta.get("Requires-Python")
+            own = [f"python {','.join(s.strip() for s in oldest.split(','))}" if oldest else "python"]
         else:
             major, small = minor.split(".")
             own = [f"python >={minor},<{major}.{int(small) + 1}.0a0", f"python_abi {minor}.* *_{abi}", "__glibc >=2.28"]
-            for point in points:  # noarch packages get theirs from whoever links them
+            for point in points:  # noarch packages get theirs when they are linked
                 name, text = script_of(point)
                 condapkg.place(root, f"bin/{name}", text, executable=True)
         package = condapkg.Package(

@@ -8,12 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from local.fakes.aws_provider.cloud import ERRORS, Cloud
+from local.fakes.aws_provider.cloud import Cloud
 from local.fakes.ec2 import reconcile, stack
 from local.fakes.ec2.stack import say
 from local.fleet import lifecycle, paths
 from local.fleet.__main__ import locked
-from local.fleet.errors import FleetError
+from local.fleet.errors import FleetError, reported
 from local.fleet.podman import Podman
 
 NO_ENGINE = 3
@@ -43,40 +43,35 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Run one command; errors are two lines, not tracebacks."""
+    """Run one command."""
     arguments = _parser().parse_args()
-    it, podman = stack.Stack(arguments.stack, arguments.project.resolve()), Podman()
     try:
-        if arguments.command == "up":
-            cloud = stack.provision(it, say)
-            _reconcile(podman, cloud, it, arguments.no_channel)
-        elif arguments.command == "reconcile":
-            process, how = it.endpoint.up()
-            if how != "running":
-                say(f"emulated EC2 at {process.url}: {how}")
-            _reconcile(podman, it.cloud(process.url), it, arguments.no_channel)
-        elif arguments.command == "endpoint":
-            print(it.endpoint.up()[0].url)
-        elif arguments.command == "env":
-            print(stack.shell(it))
-        elif arguments.command == "preview":
-            return stack.preview(it, arguments.file, arguments.argv, say)
-        elif arguments.command == "status":
-            _status(podman, it)
-        else:
-            _down(podman, it)
+        with stack.cloud_errors():
+            return _run(arguments, stack.Stack(arguments.stack, arguments.project.resolve()), Podman())
     except stack.NoEngine as error:
         print(f"error: {error}", file=sys.stderr)
         return NO_ENGINE
-    except FleetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except ERRORS as error:  # another program ended it, say
-        print(f"error: the emulated EC2 failed: {error}\n  run it again: it goes on from there", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; run it again to go on", file=sys.stderr)
-        return 130
+
+
+def _run(arguments: argparse.Namespace, it: stack.Stack, podman: Podman) -> int:
+    if arguments.command == "up":
+        cloud = stack.provision(it, say)
+        _reconcile(podman, cloud, it, arguments.no_channel)
+    elif arguments.command == "reconcile":
+        process, how = it.endpoint.up()
+        if how != "running":
+            say(f"emulated EC2 at {process.url}: {how}")
+        _reconcile(podman, it.cloud(process.url), it, arguments.no_channel)
+    elif arguments.command == "endpoint":
+        print(it.endpoint.up()[0].url)
+    elif arguments.command == "env":
+        print(stack.shell(it))
+    elif arguments.command == "preview":
+        return stack.preview(it, arguments.file, arguments.argv, say)
+    elif arguments.command == "status":
+        _status(podman, it)
+    else:
+        _down(podman, it)
     return 0
 
 
@@ -115,4 +110,4 @@ def _down(podman: Podman, it: stack.Stack) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(reported(main))

@@ -80,7 +80,7 @@ class Endpoint:
             return None
 
     def up(self) -> tuple[Process, str]:
-        """Have it answer; returns it and how: "running", or "started (...)" with what became of its state."""
+        """Ensure that it answers; returns it and how: "running", or "started (...)" with what became of its state."""
         found = self.answering()
         if found:
             return found, "running"

@@ -1,6 +1,6 @@
 """What moto's EC2 lacks and the program needs, added as API actions of the same server.
 
-Because they are actions of the endpoint, they serve whoever calls: this repository's fake provider, or the
+Because they are actions of the endpoint, they serve every caller: this repository's fake provider, or the
 official one.
 
 - placement groups and capacity reservations (absent in moto 5.2);

@@ -15,7 +15,7 @@ def tag(suite: str) -> str:
 
 
 def ensure(podman: Podman, suite: str, say: Say) -> str:
-    """Have the image of a suite, on top of the fleet's own; returns its tag."""
+    """Ensure the image of a suite, on top of the fleet's own; returns its tag."""
     wanted = tag(suite)
     image.use(podman, image.base_tag(suite), image.host_tag(suite), wanted)
     if image.exists(podman, wanted):

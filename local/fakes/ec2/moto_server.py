@@ -73,7 +73,7 @@ class Remembering:
         """One request at a time, since moto's models are not threadsafe; EC2 and IAM name their action in the body."""
         if environ.get("PATH_INFO") == HEALTH:
             start_response("200 OK", [("Content-Type", "text/plain")])
-            return [b"%d\n" % os.getpid()]  # whoever asks may have meant the server of another checkout
+            return [b"%d\n" % os.getpid()]  # the caller may have meant the server of another checkout
         with self.lock:
             action = _action(environ)
             answer = list(self.application(environ, start_response))

@@ -1,6 +1,6 @@
 """EC2 instances to container hosts and back: what is missing is made, what is gone is removed, the rest is left alone.
 
-The emulated EC2 is the truth, whoever wrote it. A container belongs to an instance by its label; it counts as a host
+The emulated EC2 is the truth. A container belongs to an instance by its label; it counts as a host
 only when real cloud-init has run the instance's user data to the end, as the checks in `accept` say. Each step looks at
 what is there first, so a run that was killed at any point is finished by the next one. Containers without our labels
 are not seen.

@@ -11,13 +11,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from local.fakes.aws_provider.cloud import Cloud
+from local.fakes.aws_provider.cloud import ERRORS, Cloud
 from local.fakes.ec2 import orphans
 from local.fakes.ec2.endpoint import REGION, Endpoint, ours, start_time
 from local.fleet import lifecycle, paths
@@ -165,7 +167,7 @@ class Pulumi:
         pids = [json.loads(lock.read_text()).get("pid") for lock in locks if self.stack.name in lock.parts]
         return all(isinstance(pid, int) and not _runs_pulumi(pid) for pid in pids)
 
-    def _mend(self) -> None:
+    def _repair(self) -> None:
         """Remove notes beside the backend's files that a killed engine left empty: it reads no file with such a one."""
         for notes in (self.stack.folder / "pulumi" / "stacks").rglob("*.attrs"):
             try:
@@ -174,8 +176,8 @@ class Pulumi:
                 notes.unlink()
 
     def select(self) -> None:
-        """Have the stack, made where it is not."""
-        self._mend()
+        """Ensure the stack; make it where there is none."""
+        self._repair()
         found = json.loads(self.quiet("stack", "ls", "--json").stdout or "[]")
         if self.stack.name not in {item["name"] for item in found}:
             config = self.stack.project / f"Pulumi.{self.stack.name}.yaml"
@@ -316,6 +318,18 @@ def shell(stack: Stack) -> str:
     lines = [f"export PATH='{path}':\"$PATH\""]
     lines.append("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN")
     return "\n".join([*lines, *(f"export {name}='{value}'" for name, value in sorted(found.items()))])
+
+
+@contextmanager
+def cloud_errors() -> Iterator[None]:
+    """Turn errors of the emulated EC2 into errors for people; another program may end it at any time.
+
+    :raises FleetError: in their place
+    """
+    try:
+        yield
+    except ERRORS as error:
+        raise FleetError(f"the emulated EC2 failed: {error}", "run it again: it goes on from there") from error
 
 
 def say(text: str) -> None:

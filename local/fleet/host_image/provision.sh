@@ -13,7 +13,7 @@ else                                                      # a site that grants n
   echo 'polkit.addRule(function (a) { if (a.id == "org.freedesktop.login1.set-self-linger") return polkit.Result.NO; });' \
     >/etc/polkit-1/rules.d/10-no-linger.rules
 fi
-if [ $# -gt 0 ]; then                                     # a simulated GPU: the marker file says so to whoever looks
+if [ $# -gt 0 ]; then                                     # a simulated GPU: the marker file says so
   { printf '# simulated: there is no GPU here\nLOCKSTEP_SIMULATED_GPU=1\n'
     printf "GPU_NAME='%s'\nGPU_MEMORY_MIB=%s\nGPU_DRIVER=%s\nGPU_CUDA=%s\nGPU_COUNT=%s\n" "$1 (simulated)" "$2" "$3" "$4" "$5"
   } >/etc/lockstep-simulated-gpu

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 
-from rattler import MatchSpec
+with contextlib.suppress(ImportError):  # ansible_support.require() says what to install
+    from rattler import MatchSpec
 
 from ..core.errors import ControllerError
 

@@ -10,13 +10,15 @@ lock, so a mirror has them as they were built.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rattler import RepoDataRecord
+with contextlib.suppress(ImportError):  # ansible_support.require() says what to install
+    from rattler import RepoDataRecord
 
 from ...module_utils.host.errors import Problem
 from ..conda.locked_package import LockError, merge_depends

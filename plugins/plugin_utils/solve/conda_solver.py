@@ -6,6 +6,7 @@ Metadata comes from the channels, or from a copy of them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,17 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rattler import (
-    BuildString,
-    ChannelPriority,
-    Gateway,
-    GenericVirtualPackage,
-    MatchSpec,
-    PackageName,
-    Version,
-    solve,
-)
-from rattler.networking import AuthenticationMiddleware, Client
+with contextlib.suppress(ImportError):  # ansible_support.require() says what to install
+    from rattler import (
+        BuildString,
+        ChannelPriority,
+        Gateway,
+        GenericVirtualPackage,
+        MatchSpec,
+        PackageName,
+        Version,
+        solve,
+    )
+    from rattler.networking import AuthenticationMiddleware, Client
 
 from ...module_utils.host.redaction import redact
 from ..conda import channels as chan

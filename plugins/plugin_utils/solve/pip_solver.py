@@ -9,6 +9,7 @@ the lock records name, version, url and sha256 of one wheel for each package tha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import os
 import re
@@ -21,9 +22,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from packaging import tags
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+with contextlib.suppress(ImportError):  # ansible_support.require() says what to install
+    from packaging import tags
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+    from packaging.version import InvalidVersion, Version
 
 from ...module_utils.host.redaction import redact
 from ..conda import pypi_mapping

@@ -64,6 +64,14 @@ def test_broken_link_and_anchor_are_found(tmp_path: Path) -> None:
     assert broken(page) == ["#other", "gone.md", "gone.png"]
 
 
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/contributing/architecture.md"])
+def test_paths_that_guides_name_exist(page: str) -> None:
+    folders = "|".join(folder.name for folder in CHECKOUT.iterdir() if folder.is_dir())
+    named = re.findall(rf"`((?:{folders})/[\w./*-]*)`", prose(CHECKOUT / page))
+    assert len(named) > 10
+    assert [path for path in named if not list(CHECKOUT.glob(path.rstrip("/")))] == []
+
+
 def test_pages_that_the_code_names_exist() -> None:
     named = {
         (name, file)

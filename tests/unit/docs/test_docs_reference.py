@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.main import observe
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import report
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.findings import CODES
 
 from tests.support.paths import CHECKOUT
@@ -41,3 +44,14 @@ def test_every_shared_variable_has_a_row() -> None:
     assert used - LOCAL - documented == set(), "variables without a row"
     settings = "\n".join([*texts, *(f.read_text(encoding="utf-8") for f in (CHECKOUT / "plugins").rglob("*.py"))])
     assert [name for name in documented if not re.search(rf"\b{name}\b", settings)] == [], "rows of no variable"
+
+
+def test_every_key_of_reports_and_observations_is_described(tmp_path: Path) -> None:
+    page = (REFERENCE / "report.md").read_text(encoding="utf-8")
+    whole = report.build([report.Host("gpu-1")], report.Run("run", "2026-01-01T00:00:00Z", "stats", ["dev"], {}))
+    of_report = {*whole, *whole["results"][0]}
+    of_observation = {*observe({"root": str(tmp_path)}), *observe({"root": str(tmp_path / "missing")})}
+    assert {"results", "facts"} < of_report
+    assert {"envs", "absent"} < of_observation
+    described = {name.removesuffix("[]").split(".")[0] for name in re.findall(r"`([\w.<>\[\]]+)`", page)}
+    assert of_report | of_observation <= described

@@ -31,6 +31,12 @@ def test_site_has_a_page_for_each_file(site: Path) -> None:
     assert sources <= pages
 
 
+def test_blocks_of_code_in_lists_are_indented_by_four() -> None:
+    """GitHub takes fewer spaces, the site ends the list there."""
+    pages = {page: page.read_text(encoding="utf-8") for page in (CHECKOUT / "docs").rglob("*.md")}
+    assert [page.name for page, text in pages.items() if re.search(r"^ {1,3}```", text, re.MULTILINE)] == []
+
+
 def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
     assert LOADED.search('<script src="https://cdn.example.com/a.js">')
     assert LOADED.search('<link rel="stylesheet" href="https://fonts.example.com/css">')

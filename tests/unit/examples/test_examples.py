@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.config import load
+from infra.config.load import load
 from local.fleet.paths import CHECKOUT
 
 EXAMPLES = CHECKOUT / "examples"

@@ -28,3 +28,9 @@ def test_suites_end_in_one_plain_line_and_fail_when_one_does(
     assert capsys.readouterr().out.splitlines()[-1] == "3 passed, 1 failed"
     assert suite.main(["c"]) == 1, "nothing that ran is no success"
     assert suite.main(["nope"]) == 2
+
+
+def test_a_folder_without_tests_is_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(suite, "LOGS", tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert str(suite.pytest(str(tmp_path / "empty"))) == "0 passed, 1 failed"

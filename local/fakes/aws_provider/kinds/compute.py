@@ -8,7 +8,7 @@ from typing import Any
 
 from local.fakes.aws_provider.cloud import Cloud, given, mapping, specification
 from local.fakes.aws_provider.difference import project
-from local.fakes.aws_provider.kinds.base import Kind, Path, names, only, tagged
+from local.fakes.aws_provider.kinds.base import Ec2Kind, Kind, Path, fields, names, only, tagged
 from local.fakes.aws_provider.wire import Values
 
 RENAMED = {"SecurityGroups": "Groups", "VpcSecurityGroupIds": "SecurityGroupIds", "RamDiskId": "RamdiskId"}
@@ -410,7 +410,7 @@ class Instance(Kind):
         cloud.ec2.terminate_instances(InstanceIds=[identity])
 
 
-class LaunchTemplate(Kind):
+class LaunchTemplate(Ec2Kind):
     """What instances are launched from; every change is a new version."""
 
     token = "aws:ec2/launchTemplate:LaunchTemplate"
@@ -437,22 +437,18 @@ class LaunchTemplate(Kind):
         found: Values = pascal({key: value for key, value in inputs.items() if key in self.data})
         return found
 
-    def create(self, cloud: Cloud, inputs: Values) -> str:
-        """CreateLaunchTemplate."""
-        made = cloud.ec2.create_launch_template(
-            LaunchTemplateName=inputs["name"],
-            LaunchTemplateData=self._data(inputs),
-            **given(VersionDescription=inputs.get("description")),
-            **specification("launch-template", inputs.get("tags")),
-        )
-        identity: str = made["LaunchTemplate"]["LaunchTemplateId"]
-        return identity
+    item = "LaunchTemplate"
+    noun = "launch-template"
+    takes = fields("name=LaunchTemplateName description=VersionDescription")
+    gives = fields("name=LaunchTemplateName latestVersion=LatestVersionNumber defaultVersion=DefaultVersionNumber")
+    own = names("arn")
 
-    def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
-        """DescribeLaunchTemplates and the newest version's data."""
-        template = cloud.first("describe_launch_templates", "LaunchTemplates", LaunchTemplateIds=[identity])
-        if not template:
-            return None
+    def arguments(self, cloud: Cloud, inputs: Values) -> Values:
+        """The machine's inputs."""
+        return {"LaunchTemplateData": self._data(inputs)}
+
+    def more(self, cloud: Cloud, identity: str, found: Values, known: Values) -> Values:
+        """The newest version's data."""
         versions = cloud.ec2.describe_launch_template_versions(LaunchTemplateId=identity, Versions=["$Latest"])
         newest = versions["LaunchTemplateVersions"][0]
         declared = {key: known.get(key) for key in self.data if known.get(key) is not None}
@@ -461,16 +457,11 @@ class LaunchTemplate(Kind):
         data = declared if same else project(declared, camel(now))
         return {
             **data,
-            "name": template["LaunchTemplateName"],
             "description": newest.get("VersionDescription") or None,
-            "latestVersion": template["LatestVersionNumber"],
-            "defaultVersion": template["DefaultVersionNumber"],
             "updateDefaultVersion": known.get("updateDefaultVersion"),
-            "arn": cloud.arn("ec2", f"launch-template/{identity}"),
-            **tagged(template),
         }
 
-    def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
+    def change(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
         """CreateLaunchTemplateVersion, made the default when that was asked for."""
         if changed & (self.data | {"description"}):
             made = cloud.ec2.create_launch_template_version(
@@ -483,14 +474,9 @@ class LaunchTemplate(Kind):
                 cloud.ec2.modify_launch_template(LaunchTemplateId=identity, DefaultVersion=number)
         if "defaultVersion" in changed and new.get("defaultVersion"):
             cloud.ec2.modify_launch_template(LaunchTemplateId=identity, DefaultVersion=str(new["defaultVersion"]))
-        cloud.tag(identity, old.get("tags"), new.get("tags"))
-
-    def delete(self, cloud: Cloud, identity: str, known: Values) -> None:
-        """DeleteLaunchTemplate."""
-        cloud.ec2.delete_launch_template(LaunchTemplateId=identity)
 
 
-class PlacementGroup(Kind):
+class PlacementGroup(Ec2Kind):
     """How near to each other machines are; moto has none, `local/fakes/ec2/extensions.py` adds them."""
 
     token = "aws:ec2/placementGroup:PlacementGroup"
@@ -499,42 +485,19 @@ class PlacementGroup(Kind):
     computed = names("name partitionCount spreadLevel region")
     autoname = ("name", "", 255)
 
-    def create(self, cloud: Cloud, inputs: Values) -> str:
-        """CreatePlacementGroup; the id is its name, as in the real provider."""
-        cloud.ec2.create_placement_group(
-            GroupName=inputs["name"],
-            Strategy=inputs["strategy"],
-            **given(PartitionCount=inputs.get("partitionCount"), SpreadLevel=inputs.get("spreadLevel")),
-            **specification("placement-group", inputs.get("tags")),
-        )
-        identity: str = inputs["name"]
-        return identity
+    item, key, named = "PlacementGroup", "GroupName", "name"  # the id is the name, as in the real provider
+    noun = "placement-group"
+    takes = fields("name=GroupName strategy partitionCount spreadLevel")
+    gives = fields("name=GroupName strategy placementGroupId=GroupId")
+    may_give = {"partitionCount": 0, "spreadLevel": ""}
+    own = names("arn")
 
-    def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
-        """DescribePlacementGroups."""
-        group = cloud.first("describe_placement_groups", "PlacementGroups", GroupNames=[identity])
-        if not group:
-            return None
-        return {
-            "name": group["GroupName"],
-            "strategy": group["Strategy"],
-            "partitionCount": group.get("PartitionCount", 0),
-            "spreadLevel": group.get("SpreadLevel", ""),
-            "placementGroupId": group["GroupId"],
-            "arn": cloud.arn("ec2", f"placement-group/{identity}"),
-            **tagged(group),
-        }
-
-    def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
-        """Tags."""
-        cloud.tag(str(old["placementGroupId"]), old.get("tags"), new.get("tags"))
-
-    def delete(self, cloud: Cloud, identity: str, known: Values) -> None:
-        """DeletePlacementGroup."""
-        cloud.ec2.delete_placement_group(GroupName=identity)
+    def tag_target(self, identity: str, state: Values) -> str:
+        """Tags hang on the id, not on the name."""
+        return str(state["placementGroupId"])
 
 
-class CapacityReservation(Kind):
+class CapacityReservation(Ec2Kind):
     """Machines kept free for us; moto has none, `local/fakes/ec2/extensions.py` adds them."""
 
     token = "aws:ec2/capacityReservation:CapacityReservation"
@@ -551,51 +514,27 @@ class CapacityReservation(Kind):
         "ebsOptimized": False,
     }
 
-    def create(self, cloud: Cloud, inputs: Values) -> str:
-        """CreateCapacityReservation."""
-        wanted = {k: v for k, v in inputs.items() if k not in ("region", "tags")}
-        arguments = pascal(wanted)
-        made = cloud.ec2.create_capacity_reservation(
-            **arguments, **specification("capacity-reservation", inputs.get("tags"))
-        )
-        identity: str = made["CapacityReservation"]["CapacityReservationId"]
-        return identity
+    item = "CapacityReservation"
+    noun = "capacity-reservation"
+    verbs = {"delete": "cancel"}
+    gives = fields("availabilityZone instanceCount=TotalInstanceCount instancePlatform instanceType")
+    may_give = {"ebsOptimized": False, "endDateType": None, "instanceMatchCriteria": None, "tenancy": None}
 
-    def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
-        """DescribeCapacityReservations."""
-        item = cloud.first("describe_capacity_reservations", "CapacityReservations", CapacityReservationIds=[identity])
-        if not item or item["State"] == "cancelled":
-            return None
-        return {
-            "availabilityZone": item["AvailabilityZone"],
-            "instanceCount": item["TotalInstanceCount"],
-            "instancePlatform": item["InstancePlatform"],
-            "instanceType": item["InstanceType"],
-            "ebsOptimized": item.get("EbsOptimized", False),
-            "endDateType": item.get("EndDateType"),
-            "instanceMatchCriteria": item.get("InstanceMatchCriteria"),
-            "tenancy": item.get("Tenancy"),
-            "ownerId": cloud.account,
-            "arn": cloud.arn("ec2", f"capacity-reservation/{identity}"),
-            **tagged(item),
-        }
+    def arguments(self, cloud: Cloud, inputs: Values) -> Values:
+        """All inputs."""
+        return dict(pascal({k: v for k, v in inputs.items() if k not in ("region", "tags")}))
 
-    def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
-        """Count, end, tags."""
+    def change(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
+        """Count, end."""
         if changed & {"instanceCount", "endDateType"}:
             cloud.ec2.modify_capacity_reservation(
                 CapacityReservationId=identity,
                 InstanceCount=new["instanceCount"],
                 EndDateType=new.get("endDateType", "unlimited"),
             )
-        cloud.tag(identity, old.get("tags"), new.get("tags"))
-
-    def delete(self, cloud: Cloud, identity: str, known: Values) -> None:
-        """CancelCapacityReservation."""
-        cloud.ec2.cancel_capacity_reservation(CapacityReservationId=identity)
 
 
-class Volume(Kind):
+class Volume(Ec2Kind):
     """A disk of its own."""
 
     token = "aws:ebs/volume:Volume"
@@ -603,54 +542,34 @@ class Volume(Kind):
     replaces = names("availabilityZone encrypted kmsKeyId snapshotId region")
     computed = names("encrypted iops kmsKeyId size snapshotId throughput type region")
 
-    def create(self, cloud: Cloud, inputs: Values) -> str:
-        """CreateVolume."""
-        made = cloud.ec2.create_volume(
-            AvailabilityZone=inputs["availabilityZone"],
-            **given(
-                Size=inputs.get("size"),
-                VolumeType=inputs.get("type", "gp2"),
-                Iops=inputs.get("iops"),
-                Throughput=inputs.get("throughput"),
-                Encrypted=inputs.get("encrypted"),
-                KmsKeyId=inputs.get("kmsKeyId"),
-                SnapshotId=inputs.get("snapshotId"),
-            ),
-            **specification("volume", inputs.get("tags")),
-        )
-        identity: str = made["VolumeId"]
-        return identity
+    item = "Volume"
+    noun = "volume"
+    takes = fields("availabilityZone size iops throughput encrypted kmsKeyId snapshotId")
+    gives = fields("availabilityZone size")
+    may_give = {
+        "type=VolumeType": None,
+        "iops": 0,
+        "throughput": 0,
+        "encrypted": False,
+        "kmsKeyId": "",
+        "snapshotId": "",
+    }
+    own = names("arn")
 
-    def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
-        """DescribeVolumes."""
-        volume = cloud.first("describe_volumes", "Volumes", VolumeIds=[identity])
-        if not volume:
-            return None
-        return {
-            "availabilityZone": volume["AvailabilityZone"],
-            "size": volume["Size"],
-            "type": volume.get("VolumeType"),
-            "iops": volume.get("Iops", 0),
-            "throughput": volume.get("Throughput", 0),
-            "encrypted": volume.get("Encrypted", False),
-            "kmsKeyId": volume.get("KmsKeyId", ""),
-            "snapshotId": volume.get("SnapshotId", ""),
-            "createTime": volume["CreateTime"].isoformat(),
-            "arn": cloud.arn("ec2", f"volume/{identity}"),
-            **tagged(volume),
-        }
+    def arguments(self, cloud: Cloud, inputs: Values) -> Values:
+        """The type; EC2's own default, as the real provider leaves it."""
+        return {"VolumeType": inputs.get("type", "gp2")}
 
-    def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
-        """ModifyVolume, tags."""
-        keys = (("size", "Size"), ("type", "VolumeType"), ("iops", "Iops"), ("throughput", "Throughput"))
-        change = {key: new[name] for name, key in keys if name in changed and new.get(name)}
+    def more(self, cloud: Cloud, identity: str, found: Values, known: Values) -> Values:
+        """When it was made."""
+        return {"createTime": found["CreateTime"].isoformat()}
+
+    def change(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
+        """ModifyVolume."""
+        keys = fields("size type=VolumeType iops throughput")
+        change = {key: new[name] for name, key in keys.items() if name in changed and new.get(name)}
         if change:
             cloud.ec2.modify_volume(VolumeId=identity, **change)
-        cloud.tag(identity, old.get("tags"), new.get("tags"))
-
-    def delete(self, cloud: Cloud, identity: str, known: Values) -> None:
-        """DeleteVolume."""
-        cloud.ec2.delete_volume(VolumeId=identity)
 
 
 class VolumeAttachment(Kind):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from local.fakes.aws_provider.cloud import Cloud, given, specification
-from local.fakes.aws_provider.kinds.base import Kind, Path, names, only, tagged
+from local.fakes.aws_provider.cloud import Cloud, given
+from local.fakes.aws_provider.kinds.base import Ec2Kind, Kind, Path, capital, fields, names, only
 from local.fakes.aws_provider.wire import Values
 
 
-class Vpc(Kind):
+class Vpc(Ec2Kind):
     """A virtual private cloud."""
 
     token = "aws:ec2/vpc:Vpc"
@@ -19,31 +19,28 @@ class Vpc(Kind):
     computed = names("region")
     defaults = {"enableDnsSupport": True, "enableDnsHostnames": False, "instanceTenancy": "default"}
 
-    def create(self, cloud: Cloud, inputs: Values) -> str:
-        """CreateVpc and its attributes."""
-        tenancy = inputs.get("instanceTenancy", "default")
-        made = cloud.ec2.create_vpc(
-            CidrBlock=inputs["cidrBlock"], InstanceTenancy=tenancy, **specification("vpc", inputs.get("tags"))
-        )
-        identity: str = made["Vpc"]["VpcId"]
+    item = "Vpc"
+    noun = "vpc"
+    takes = fields("cidrBlock instanceTenancy")
+    gives = fields("cidrBlock")
+    may_give = {"instanceTenancy": "default", "dhcpOptionsId": None}
+
+    def created(self, cloud: Cloud, identity: str, inputs: Values) -> None:
+        """The attributes."""
         self._attributes(cloud, identity, inputs)
-        return identity
 
     def _attributes(self, cloud: Cloud, identity: str, inputs: Values) -> None:
         for name in ("enableDnsSupport", "enableDnsHostnames"):
             value = {"Value": inputs.get(name, self.defaults[name])}
-            cloud.ec2.modify_vpc_attribute(VpcId=identity, **{name[0].upper() + name[1:]: value})
+            cloud.ec2.modify_vpc_attribute(VpcId=identity, **{capital(name): value})
 
-    def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
-        """DescribeVpcs and what the new VPC was given."""
-        vpc = cloud.first("describe_vpcs", "Vpcs", Filters=[{"Name": "vpc-id", "Values": [identity]}])
-        if not vpc:
-            return None
+    def more(self, cloud: Cloud, identity: str, found: Values, known: Values) -> Values:
+        """Attributes, and what the new VPC was given."""
         within = [{"Name": "vpc-id", "Values": [identity]}]
 
         def attribute(name: str) -> bool:
             found = cloud.ec2.describe_vpc_attribute(VpcId=identity, Attribute=name)
-            return bool(found[name[0].upper() + name[1:]]["Value"])
+            return bool(found[capital(name)]["Value"])
 
         main = [*within, {"Name": "association.main", "Values": ["true"]}]
         table = cloud.first("describe_route_tables", "RouteTables", Filters=main) or {}
@@ -56,32 +53,21 @@ class Vpc(Kind):
             "describe_network_acls", "NetworkAcls", Filters=[*within, {"Name": "default", "Values": ["true"]}]
         )
         return {
-            "cidrBlock": vpc["CidrBlock"],
-            "instanceTenancy": vpc.get("InstanceTenancy", "default"),
             "enableDnsSupport": attribute("enableDnsSupport"),
             "enableDnsHostnames": attribute("enableDnsHostnames"),
             "mainRouteTableId": table.get("RouteTableId"),
             "defaultRouteTableId": table.get("RouteTableId"),
             "defaultSecurityGroupId": (group or {}).get("GroupId"),
             "defaultNetworkAclId": (acl or {}).get("NetworkAclId"),
-            "dhcpOptionsId": vpc.get("DhcpOptionsId"),
-            "ownerId": cloud.account,
-            "arn": cloud.arn("ec2", f"vpc/{identity}"),
-            **tagged(vpc),
         }
 
-    def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
-        """Attributes and tags."""
+    def change(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
+        """The attributes."""
         if changed & {"enableDnsSupport", "enableDnsHostnames"}:
             self._attributes(cloud, identity, new)
-        cloud.tag(identity, old.get("tags"), new.get("tags"))
-
-    def delete(self, cloud: Cloud, identity: str, known: Values) -> None:
-        """DeleteVpc."""
-        cloud.ec2.delete_vpc(VpcId=identity)
 
 
-class Subnet(Kind):
+class Subnet(Ec2Kind):
     """A subnet of a VPC."""
 
     token = "aws:ec2/subnet:Subnet"
@@ -90,50 +76,25 @@ class Subnet(Kind):
     computed = names("availabilityZone availabilityZoneId region")
     defaults = {"mapPublicIpOnLaunch": False}
 
-    def create(self, cloud: Cloud, inputs: Values) -> str:
-        """CreateSubnet."""
-        made = cloud.ec2.create_subnet(
-            VpcId=inputs["vpcId"],
-            CidrBlock=inputs["cidrBlock"],
-            **given(
-                AvailabilityZone=inputs.get("availabilityZone"), AvailabilityZoneId=inputs.get("availabilityZoneId")
-            ),
-            **specification("subnet", inputs.get("tags")),
-        )
-        identity: str = made["Subnet"]["SubnetId"]
+    item = "Subnet"
+    noun = "subnet"
+    takes = fields("vpcId cidrBlock availabilityZone availabilityZoneId")
+    gives = fields("vpcId cidrBlock availabilityZone mapPublicIpOnLaunch")
+    may_give = {"availabilityZoneId": None}
+
+    def created(self, cloud: Cloud, identity: str, inputs: Values) -> None:
+        """Public addresses on launch."""
         if inputs.get("mapPublicIpOnLaunch"):
-            cloud.ec2.modify_subnet_attribute(SubnetId=identity, MapPublicIpOnLaunch={"Value": True})
-        return identity
+            self.change(cloud, identity, {}, inputs, {"mapPublicIpOnLaunch"})
 
-    def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
-        """DescribeSubnets."""
-        subnet = cloud.first("describe_subnets", "Subnets", SubnetIds=[identity])
-        if not subnet:
-            return None
-        return {
-            "vpcId": subnet["VpcId"],
-            "cidrBlock": subnet["CidrBlock"],
-            "availabilityZone": subnet["AvailabilityZone"],
-            "availabilityZoneId": subnet.get("AvailabilityZoneId"),
-            "mapPublicIpOnLaunch": subnet["MapPublicIpOnLaunch"],
-            "ownerId": cloud.account,
-            "arn": cloud.arn("ec2", f"subnet/{identity}"),
-            **tagged(subnet),
-        }
-
-    def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
-        """Public addresses on launch, tags."""
+    def change(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
+        """Public addresses on launch."""
         if "mapPublicIpOnLaunch" in changed:
             wanted = {"Value": bool(new.get("mapPublicIpOnLaunch"))}
             cloud.ec2.modify_subnet_attribute(SubnetId=identity, MapPublicIpOnLaunch=wanted)
-        cloud.tag(identity, old.get("tags"), new.get("tags"))
-
-    def delete(self, cloud: Cloud, identity: str, known: Values) -> None:
-        """DeleteSubnet."""
-        cloud.ec2.delete_subnet(SubnetId=identity)
 
 
-class InternetGateway(Kind):
+class InternetGateway(Ec2Kind):
     """The VPC's way to the internet."""
 
     token = "aws:ec2/internetGateway:InternetGateway"
@@ -141,41 +102,33 @@ class InternetGateway(Kind):
     replaces = names("region")
     computed = names("vpcId region")
 
-    def create(self, cloud: Cloud, inputs: Values) -> str:
-        """CreateInternetGateway, attached at once when a VPC is named."""
-        made = cloud.ec2.create_internet_gateway(**specification("internet-gateway", inputs.get("tags")))
-        identity: str = made["InternetGateway"]["InternetGatewayId"]
-        if inputs.get("vpcId"):
-            cloud.ec2.attach_internet_gateway(InternetGatewayId=identity, VpcId=inputs["vpcId"])
-        return identity
+    item = "InternetGateway"
+    noun = "internet-gateway"
+    gives = fields("")
 
-    def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
-        """DescribeInternetGateways."""
-        gateway = cloud.first("describe_internet_gateways", "InternetGateways", InternetGatewayIds=[identity])
-        if not gateway:
-            return None
-        attached = gateway.get("Attachments") or [{}]
-        arn = cloud.arn("ec2", f"internet-gateway/{identity}")
-        return {"vpcId": attached[0].get("VpcId", ""), "ownerId": cloud.account, "arn": arn, **tagged(gateway)}
+    def created(self, cloud: Cloud, identity: str, inputs: Values) -> None:
+        """Attach it at once when a VPC is named."""
+        self.change(cloud, identity, {}, inputs, {"vpcId"})
 
-    def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
-        """Attach elsewhere, tags."""
+    def more(self, cloud: Cloud, identity: str, found: Values, known: Values) -> Values:
+        """Where it is attached."""
+        return {"vpcId": (found.get("Attachments") or [{}])[0].get("VpcId", "")}
+
+    def change(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
+        """Attach elsewhere."""
         if "vpcId" in changed:
             if old.get("vpcId"):
                 cloud.ec2.detach_internet_gateway(InternetGatewayId=identity, VpcId=old["vpcId"])
             if new.get("vpcId"):
                 cloud.ec2.attach_internet_gateway(InternetGatewayId=identity, VpcId=new["vpcId"])
-        cloud.tag(identity, old.get("tags"), new.get("tags"))
 
     def delete(self, cloud: Cloud, identity: str, known: Values) -> None:
         """Detach from where it is now, then DeleteInternetGateway."""
-        now = self.read(cloud, identity, known)
-        if now and now["vpcId"]:
-            cloud.ec2.detach_internet_gateway(InternetGatewayId=identity, VpcId=now["vpcId"])
-        cloud.ec2.delete_internet_gateway(InternetGatewayId=identity)
+        self.change(cloud, identity, self.read(cloud, identity, known) or {}, {}, {"vpcId"})
+        super().delete(cloud, identity, known)
 
 
-class Eip(Kind):
+class Eip(Ec2Kind):
     """A public address that stays."""
 
     token = "aws:ec2/eip:Eip"
@@ -184,45 +137,30 @@ class Eip(Kind):
     computed = names("domain networkBorderGroup publicIpv4Pool instance networkInterface region")
     defaults = {"domain": "vpc"}
 
-    def create(self, cloud: Cloud, inputs: Values) -> str:
-        """AllocateAddress."""
-        made = cloud.ec2.allocate_address(
-            Domain=inputs.get("domain", "vpc"), **specification("elastic-ip", inputs.get("tags"))
-        )
-        identity: str = made["AllocationId"]
-        return identity
+    item, items, key = "Address", "Addresses", "AllocationId"
+    noun = "elastic-ip"
+    verbs = {"create": "allocate", "delete": "release"}
+    takes = fields("domain")
+    gives = fields("domain publicIp")
+    may_give = {
+        "associationId": "",
+        "networkInterface=NetworkInterfaceId": "",
+        "instance=InstanceId": "",
+        "privateIp=PrivateIpAddress": "",
+    }
+    own = names("arn")
 
-    def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
-        """DescribeAddresses."""
-        address = cloud.first("describe_addresses", "Addresses", AllocationIds=[identity])
-        if not address:
-            return None
-        dashed = address["PublicIp"].replace(".", "-")
+    def more(self, cloud: Cloud, identity: str, found: Values, known: Values) -> Values:
+        """What follows from the address and the region."""
         return {
-            "domain": address["Domain"],
             "allocationId": identity,
-            "publicIp": address["PublicIp"],
-            "publicDns": f"ec2-{dashed}.compute-1.amazonaws.com",
-            "associationId": address.get("AssociationId", ""),
-            "networkInterface": address.get("NetworkInterfaceId", ""),
-            "instance": address.get("InstanceId", ""),
-            "privateIp": address.get("PrivateIpAddress", ""),
+            "publicDns": f"ec2-{found['PublicIp'].replace('.', '-')}.compute-1.amazonaws.com",
             "networkBorderGroup": cloud.region,
             "publicIpv4Pool": "amazon",
-            "arn": cloud.arn("ec2", f"elastic-ip/{identity}"),
-            **tagged(address),
         }
 
-    def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
-        """Tags."""
-        cloud.tag(identity, old.get("tags"), new.get("tags"))
 
-    def delete(self, cloud: Cloud, identity: str, known: Values) -> None:
-        """ReleaseAddress."""
-        cloud.ec2.release_address(AllocationId=identity)
-
-
-class NatGateway(Kind):
+class NatGateway(Ec2Kind):
     """The way out for private subnets."""
 
     token = "aws:ec2/natGateway:NatGateway"
@@ -230,6 +168,12 @@ class NatGateway(Kind):
     replaces = names("allocationId subnetId connectivityType region")
     computed = names("privateIp region")
     defaults = {"connectivityType": "public"}
+    item = "NatGateway"
+    noun = "natgateway"
+    takes = fields("subnetId connectivityType allocationId")
+    gives = fields("subnetId")
+    may_give = {"connectivityType": "public"}
+    own = names("")
 
     def check(self, inputs: Values) -> list[tuple[Path, str]]:
         """A public one has an address, a private one has none."""
@@ -240,44 +184,18 @@ class NatGateway(Kind):
             return [("allocationId", "is required when public" if public else "is for public ones only")]
         return []
 
-    def create(self, cloud: Cloud, inputs: Values) -> str:
-        """CreateNatGateway."""
-        made = cloud.ec2.create_nat_gateway(
-            SubnetId=inputs["subnetId"],
-            ConnectivityType=inputs.get("connectivityType", "public"),
-            **given(AllocationId=inputs.get("allocationId")),
-            **specification("natgateway", inputs.get("tags")),
-        )
-        identity: str = made["NatGateway"]["NatGatewayId"]
-        return identity
-
-    def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
-        """DescribeNatGateways."""
-        wanted = [{"Name": "nat-gateway-id", "Values": [identity]}]
-        gateway = cloud.first("describe_nat_gateways", "NatGateways", Filters=wanted)
-        if not gateway or gateway["State"] in ("deleted", "deleting"):
-            return None
-        address = (gateway.get("NatGatewayAddresses") or [{}])[0]
+    def more(self, cloud: Cloud, identity: str, found: Values, known: Values) -> Values:
+        """Its first address."""
+        address = (found.get("NatGatewayAddresses") or [{}])[0]
         return {
-            "subnetId": gateway["SubnetId"],
-            "connectivityType": gateway.get("ConnectivityType", "public"),
             "allocationId": address.get("AllocationId"),
             "publicIp": address.get("PublicIp", ""),
             "privateIp": address.get("PrivateIp", ""),
             "networkInterfaceId": address.get("NetworkInterfaceId", ""),
-            **tagged(gateway),
         }
 
-    def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
-        """Tags."""
-        cloud.tag(identity, old.get("tags"), new.get("tags"))
 
-    def delete(self, cloud: Cloud, identity: str, known: Values) -> None:
-        """DeleteNatGateway."""
-        cloud.ec2.delete_nat_gateway(NatGatewayId=identity)
-
-
-class RouteTable(Kind):
+class RouteTable(Ec2Kind):
     """A route table; its routes are resources of their own."""
 
     token = "aws:ec2/routeTable:RouteTable"
@@ -285,27 +203,9 @@ class RouteTable(Kind):
     replaces = names("vpcId region")
     computed = names("routes propagatingVgws region")
 
-    def create(self, cloud: Cloud, inputs: Values) -> str:
-        """CreateRouteTable."""
-        made = cloud.ec2.create_route_table(VpcId=inputs["vpcId"], **specification("route-table", inputs.get("tags")))
-        identity: str = made["RouteTable"]["RouteTableId"]
-        return identity
-
-    def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
-        """DescribeRouteTables."""
-        table = cloud.first("describe_route_tables", "RouteTables", RouteTableIds=[identity])
-        if not table:
-            return None
-        arn = cloud.arn("ec2", f"route-table/{identity}")
-        return {"vpcId": table["VpcId"], "ownerId": cloud.account, "arn": arn, **tagged(table)}
-
-    def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
-        """Tags."""
-        cloud.tag(identity, old.get("tags"), new.get("tags"))
-
-    def delete(self, cloud: Cloud, identity: str, known: Values) -> None:
-        """DeleteRouteTable."""
-        cloud.ec2.delete_route_table(RouteTableId=identity)
+    item = "RouteTable"
+    noun = "route-table"
+    takes = gives = fields("vpcId")
 
 
 TARGETS = {
@@ -411,7 +311,7 @@ class RouteTableAssociation(Kind):
             cloud.ec2.disassociate_route_table(AssociationId=current)
 
 
-class VpcEndpoint(Kind):
+class VpcEndpoint(Ec2Kind):
     """A way to an AWS service that does not leave the VPC."""
 
     token = "aws:ec2/vpcEndpoint:VpcEndpoint"
@@ -425,6 +325,12 @@ class VpcEndpoint(Kind):
     )
     defaults = {"vpcEndpointType": "Gateway"}
     unordered = names("routeTableIds subnetIds securityGroupIds")
+    item = "VpcEndpoint"
+    noun = "vpc-endpoint"
+    lists = fields("routeTableIds subnetIds securityGroupIds")
+    takes = fields("vpcId serviceName vpcEndpointType privateDnsEnabled policy=PolicyDocument")
+    gives = fields("vpcId serviceName vpcEndpointType")
+    may_give = {"policy=PolicyDocument": None}
 
     def replacing(self, old: Values, new: Values) -> frozenset[Path]:
         """Private names come and go in place on interfaces only, says the real provider's documentation."""
@@ -441,45 +347,21 @@ class VpcEndpoint(Kind):
             if inputs.get(name)
         ]
 
-    def create(self, cloud: Cloud, inputs: Values) -> str:
-        """CreateVpcEndpoint."""
-        made = cloud.ec2.create_vpc_endpoint(
-            VpcId=inputs["vpcId"],
-            ServiceName=inputs["serviceName"],
-            VpcEndpointType=inputs.get("vpcEndpointType", "Gateway"),
-            **given(
-                RouteTableIds=only(inputs.get("routeTableIds")),
-                SubnetIds=only(inputs.get("subnetIds")),
-                SecurityGroupIds=only(inputs.get("securityGroupIds")),
-                PrivateDnsEnabled=inputs.get("privateDnsEnabled"),
-                PolicyDocument=inputs.get("policy"),
-            ),
-            **specification("vpc-endpoint", inputs.get("tags")),
-        )
-        identity: str = made["VpcEndpoint"]["VpcEndpointId"]
-        return identity
+    def arguments(self, cloud: Cloud, inputs: Values) -> Values:
+        """Lists, where they are not empty."""
+        return given(**{api: only(inputs.get(wire)) for wire, api in self.lists.items()})
 
-    def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
-        """DescribeVpcEndpoints."""
-        endpoint = cloud.first("describe_vpc_endpoints", "VpcEndpoints", VpcEndpointIds=[identity])
-        if not endpoint or endpoint["State"].lower() in ("deleted", "deleting"):
-            return None
+    def more(self, cloud: Cloud, identity: str, found: Values, known: Values) -> Values:
+        """What it hangs on."""
         return {
-            "vpcId": endpoint["VpcId"],
-            "serviceName": endpoint["ServiceName"],
-            "vpcEndpointType": endpoint["VpcEndpointType"],
-            "routeTableIds": endpoint.get("RouteTableIds") or [],
-            "subnetIds": endpoint.get("SubnetIds") or [],
-            "securityGroupIds": [group["GroupId"] for group in endpoint.get("Groups", [])],
-            "privateDnsEnabled": bool(endpoint.get("PrivateDnsEnabled")),
-            "policy": endpoint.get("PolicyDocument"),
-            "networkInterfaceIds": endpoint.get("NetworkInterfaceIds") or [],
-            "prefixListId": self._prefix_list(cloud, endpoint["ServiceName"]) if not endpoint.get("SubnetIds") else "",
-            "state": endpoint["State"].lower(),
-            "ownerId": cloud.account,
+            "routeTableIds": found.get("RouteTableIds") or [],
+            "subnetIds": found.get("SubnetIds") or [],
+            "securityGroupIds": [group["GroupId"] for group in found.get("Groups", [])],
+            "privateDnsEnabled": bool(found.get("PrivateDnsEnabled")),
+            "networkInterfaceIds": found.get("NetworkInterfaceIds") or [],
+            "prefixListId": self._prefix_list(cloud, found["ServiceName"]) if not found.get("SubnetIds") else "",
+            "state": found["State"].lower(),
             "requesterManaged": False,
-            "arn": cloud.arn("ec2", f"vpc-endpoint/{identity}"),
-            **tagged(endpoint),
         }
 
     def _prefix_list(self, cloud: Cloud, service: str) -> str:
@@ -487,14 +369,10 @@ class VpcEndpoint(Kind):
         found = cloud.first("describe_managed_prefix_lists", "PrefixLists", Filters=wanted)
         return str(found["PrefixListId"]) if found else ""
 
-    def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
-        """ModifyVpcEndpoint, tags."""
+    def change(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
+        """ModifyVpcEndpoint."""
         arguments: dict[str, Any] = {}
-        for name, key in (
-            ("routeTableIds", "RouteTableIds"),
-            ("subnetIds", "SubnetIds"),
-            ("securityGroupIds", "SecurityGroupIds"),
-        ):
+        for name, key in self.lists.items():
             if name in changed:
                 before, after = set(old.get(name) or []), set(new.get(name) or [])
                 arguments |= given(
@@ -506,7 +384,6 @@ class VpcEndpoint(Kind):
             arguments["PrivateDnsEnabled"] = bool(new.get("privateDnsEnabled"))
         if arguments:
             cloud.ec2.modify_vpc_endpoint(VpcEndpointId=identity, **arguments)
-        cloud.tag(identity, old.get("tags"), new.get("tags"))
 
     def delete(self, cloud: Cloud, identity: str, known: Values) -> None:
         """DeleteVpcEndpoints."""

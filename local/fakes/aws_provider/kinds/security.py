@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
-
-from local.fakes.aws_provider.cloud import Cloud, absent, given, mapping, pairs, specification
-from local.fakes.aws_provider.kinds.base import Kind, Path, names, tagged
+from local.fakes.aws_provider.cloud import Cloud, answer, given, mapping, pairs, specification
+from local.fakes.aws_provider.kinds.base import Ec2Kind, Kind, Path, fields, names, tagged
 from local.fakes.aws_provider.wire import Values
 
 
-class SecurityGroup(Kind):
+class SecurityGroup(Ec2Kind):
     """A security group without inline rules; the rule that lets everything out is removed, as by the real provider."""
 
     token = "aws:ec2/securityGroup:SecurityGroup"
@@ -22,41 +20,20 @@ class SecurityGroup(Kind):
     defaults = {"description": "Managed by Pulumi", "revokeRulesOnDelete": False}
     autoname = ("name", "namePrefix", 255)
 
-    def create(self, cloud: Cloud, inputs: Values) -> str:
-        """CreateSecurityGroup."""
-        made = cloud.ec2.create_security_group(
-            GroupName=inputs["name"],
-            Description=inputs.get("description", self.defaults["description"]),
-            **given(VpcId=inputs.get("vpcId")),
-            **specification("security-group", inputs.get("tags")),
-        )
-        identity: str = made["GroupId"]
+    item, key = "SecurityGroup", "GroupId"
+    noun = "security-group"
+    takes = fields("name=GroupName description vpcId")
+    gives = fields("name=GroupName description")
+    may_give = {"vpcId": None}
+
+    def created(self, cloud: Cloud, identity: str, inputs: Values) -> None:
+        """Remove the rule that lets everything out."""
         wide = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
         cloud.ec2.revoke_security_group_egress(GroupId=identity, IpPermissions=wide)
-        return identity
 
-    def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
-        """DescribeSecurityGroups."""
-        group = cloud.first("describe_security_groups", "SecurityGroups", GroupIds=[identity])
-        if not group:
-            return None
-        return {
-            "name": group["GroupName"],
-            "description": group["Description"],
-            "vpcId": group.get("VpcId"),
-            "revokeRulesOnDelete": known.get("revokeRulesOnDelete", False),
-            "ownerId": cloud.account,
-            "arn": cloud.arn("ec2", f"security-group/{identity}"),
-            **tagged(group),
-        }
-
-    def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
-        """Tags."""
-        cloud.tag(identity, old.get("tags"), new.get("tags"))
-
-    def delete(self, cloud: Cloud, identity: str, known: Values) -> None:
-        """DeleteSecurityGroup."""
-        cloud.ec2.delete_security_group(GroupId=identity)
+    def more(self, cloud: Cloud, identity: str, found: Values, known: Values) -> Values:
+        """What only Pulumi knows."""
+        return {"revokeRulesOnDelete": known.get("revokeRulesOnDelete", False)}
 
 
 class Rule(Kind):
@@ -110,14 +87,9 @@ class Rule(Kind):
 
     def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
         """DescribeSecurityGroupRules."""
-        try:
-            wanted = {"Filters": [{"Name": "group-id", "Values": [known["securityGroupId"]]}]}
-            rules = cloud.ec2.describe_security_group_rules(**wanted)["SecurityGroupRules"]
-        except ClientError as error:
-            if absent(error):
-                return None
-            raise
-        rule = next((r for r in rules if r["SecurityGroupRuleId"] == identity), None)
+        wanted = [{"Name": "group-id", "Values": [known["securityGroupId"]]}]
+        rules = answer(cloud.ec2.describe_security_group_rules, Filters=wanted) or {"SecurityGroupRules": []}
+        rule = next((r for r in rules["SecurityGroupRules"] if r["SecurityGroupRuleId"] == identity), None)
         if not rule or bool(rule["IsEgress"]) != self.egress:
             return None
         everything = rule["IpProtocol"] == "-1"
@@ -178,7 +150,7 @@ class EgressRule(Rule):
     egress = True
 
 
-class KeyPair(Kind):
+class KeyPair(Ec2Kind):
     """A public key for ssh."""
 
     token = "aws:ec2/keyPair:KeyPair"
@@ -187,38 +159,25 @@ class KeyPair(Kind):
     computed = names("keyName keyNamePrefix region")
     autoname = ("keyName", "keyNamePrefix", 255)
 
-    def create(self, cloud: Cloud, inputs: Values) -> str:
-        """ImportKeyPair."""
-        material = inputs["publicKey"].encode()
-        cloud.ec2.import_key_pair(
-            KeyName=inputs["keyName"], PublicKeyMaterial=material, **specification("key-pair", inputs.get("tags"))
-        )
-        identity: str = inputs["keyName"]
-        return identity
+    item, key, named = "KeyPair", "KeyName", "keyName"
+    noun = "key-pair"
+    verbs = {"create": "import"}
+    takes = fields("keyName")
+    gives = fields("keyName keyPairId fingerprint=KeyFingerprint")
+    may_give = {"keyType": "rsa"}
+    own = names("arn")
 
-    def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
-        """DescribeKeyPairs."""
-        pair = cloud.first("describe_key_pairs", "KeyPairs", KeyNames=[identity])
-        if not pair:
-            return None
-        return {
-            "keyName": pair["KeyName"],
-            "keyPairId": pair["KeyPairId"],
-            "publicKey": known.get("publicKey"),
-            "fingerprint": pair["KeyFingerprint"],
-            "keyType": pair.get("KeyType", "rsa"),
-            "arn": cloud.arn("ec2", f"key-pair/{identity}"),
-            **tagged(pair),
-        }
+    def arguments(self, cloud: Cloud, inputs: Values) -> Values:
+        """The key."""
+        return {"PublicKeyMaterial": inputs["publicKey"].encode()}
 
-    def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
-        """Tags."""
-        pair = cloud.first("describe_key_pairs", "KeyPairs", KeyNames=[identity]) or {}
-        cloud.tag(pair["KeyPairId"], old.get("tags"), new.get("tags"))
+    def more(self, cloud: Cloud, identity: str, found: Values, known: Values) -> Values:
+        """What the service does not give out."""
+        return {"publicKey": known.get("publicKey")}
 
-    def delete(self, cloud: Cloud, identity: str, known: Values) -> None:
-        """DeleteKeyPair."""
-        cloud.ec2.delete_key_pair(KeyName=identity)
+    def tag_target(self, identity: str, state: Values) -> str:
+        """Tags hang on the id, not on the name."""
+        return str(state["keyPairId"])
 
 
 def document(policy: Any) -> str:
@@ -275,12 +234,10 @@ class Role(Kind):
 
     def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
         """GetRole."""
-        try:
-            role = cloud.iam.get_role(RoleName=identity)["Role"]
-        except ClientError as error:
-            if absent(error):
-                return None
-            raise
+        told = answer(cloud.iam.get_role, RoleName=identity)
+        if not told:
+            return None
+        role = told["Role"]
         tags = mapping(role.get("Tags"))
         return {
             "name": role["RoleName"],
@@ -344,12 +301,9 @@ class RolePolicy(Kind):
     def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
         """GetRolePolicy."""
         role, _, name = identity.partition(":")
-        try:
-            policy = cloud.iam.get_role_policy(RoleName=role, PolicyName=name)
-        except ClientError as error:
-            if absent(error):
-                return None
-            raise
+        policy = answer(cloud.iam.get_role_policy, RoleName=role, PolicyName=name)
+        if not policy:
+            return None
         return {"role": role, "name": name, "policy": kept(known.get("policy"), policy["PolicyDocument"])}
 
     def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
@@ -377,13 +331,8 @@ class RolePolicyAttachment(Kind):
 
     def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
         """ListAttachedRolePolicies."""
-        try:
-            found = cloud.iam.list_attached_role_policies(RoleName=known["role"])["AttachedPolicies"]
-        except ClientError as error:
-            if absent(error):
-                return None
-            raise
-        there = any(policy["PolicyArn"] == known["policyArn"] for policy in found)
+        told = answer(cloud.iam.list_attached_role_policies, RoleName=known["role"]) or {"AttachedPolicies": []}
+        there = any(policy["PolicyArn"] == known["policyArn"] for policy in told["AttachedPolicies"])
         return {"role": known["role"], "policyArn": known["policyArn"]} if there else None
 
     def update(self, cloud: Cloud, identity: str, old: Values, new: Values, changed: set[str]) -> None:
@@ -416,12 +365,10 @@ class InstanceProfile(Kind):
 
     def read(self, cloud: Cloud, identity: str, known: Values) -> Values | None:
         """GetInstanceProfile."""
-        try:
-            profile = cloud.iam.get_instance_profile(InstanceProfileName=identity)["InstanceProfile"]
-        except ClientError as error:
-            if absent(error):
-                return None
-            raise
+        told = answer(cloud.iam.get_instance_profile, InstanceProfileName=identity)
+        if not told:
+            return None
+        profile = told["InstanceProfile"]
         tags = mapping(profile.get("Tags"))
         return {
             "name": profile["InstanceProfileName"],

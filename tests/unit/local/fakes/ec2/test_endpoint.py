@@ -15,6 +15,7 @@ import pytest
 
 from local.fakes.ec2 import __main__ as command
 from local.fakes.ec2 import endpoint, stack
+from local.fleet.errors import reported
 
 
 def test_endpoint_is_found_again_and_remembers(tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def test_a_cloud_that_ends_meanwhile_is_an_error_in_words(
     monkeypatch.setattr(stack.Stack, "endpoint", it)
     monkeypatch.setattr(sys, "argv", ["local.fakes.ec2", "--project", str(tmp_path), "reconcile"])
     try:
-        assert command.main() == 1
+        assert reported(command.main) == 1
     finally:
         it.down()
     said = capsys.readouterr().err

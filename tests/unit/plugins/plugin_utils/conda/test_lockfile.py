@@ -1,4 +1,4 @@
-"""Locks: the same bytes, read back as written; and nothing hostile, damaged or unverifiable is let through."""
+"""Locks: the same bytes, read back as written; damaged, hostile and unverifiable locks are refused."""
 
 import json
 import re
@@ -10,15 +10,8 @@ import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import locked_package, lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, LockError
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import safe_yaml
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.support.lock_samples import BASE, lock, package
-
-
-class Plain(yaml.SafeDumper):
-    """Writes what occurs twice twice."""
+from tests.support.lock_samples import BASE, lock, package, with_content_hashes
 
 
 def refused(text: str, **other) -> str:
@@ -33,20 +26,10 @@ def altered(change) -> str:
     """The sample lock's text with its data changed but the content hashes put right, as someone clever would."""
     document = yaml.safe_load(lock().dumps())
     change(document)
-    return resealed(document)
+    return with_content_hashes(document)
 
 
-def resealed(document) -> str:
-    try:
-        made = Lock._from_document(document)
-        document["metadata"]["content_hash"] = {p: made.content_hash(p) for p in made.platforms}
-    except Exception:  # what cannot be read cannot be sealed: it has to be refused as it is
-        pass
-    Plain.ignore_aliases = lambda *_: True
-    return yaml.dump(document, Dumper=Plain, sort_keys=False)
-
-
-def test_written_and_read_back():
+def test_lock_is_read_back_as_written():
     made = lock(
         custom={"system_requirements": json.dumps({"cuda": "12.8"}), "variables": json.dumps({"OMP_NUM_THREADS": "4"})}
     )
@@ -57,13 +40,13 @@ def test_written_and_read_back():
     assert again.variables == {"OMP_NUM_THREADS": "4"} and again.value("system_requirements") == {"cuda": "12.8"}
 
 
-def test_the_same_bytes_whatever_the_order():
+def test_order_of_packages_does_not_change_the_bytes():
     made = lock()
     turned = lock(*reversed(made.packages))
     assert turned.dumps() == made.dumps()
 
 
-def test_only_the_keys_of_the_format():
+def test_lock_has_only_the_keys_of_the_format():
     document = yaml.safe_load(lock().dumps())
     assert list(document) == ["version", "metadata", "package"]
     assert set(document["metadata"]) == {"content_hash", "channels", "platforms", "sources", "custom_metadata"}
@@ -74,7 +57,7 @@ def test_only_the_keys_of_the_format():
     assert names == sorted(names)
 
 
-def test_py_rattler_reads_it(tmp_path):
+def test_py_rattler_reads_the_lock(tmp_path):
     path = tmp_path / "train.conda-lock.yml"
     path.write_text(lock().dumps())
     read = rattler.LockFile.from_path(str(path))
@@ -84,7 +67,7 @@ def test_py_rattler_reads_it(tmp_path):
     assert {record.sha256.hex() for record in records} == {"ab" * 32}
 
 
-def test_py_rattler_reads_wheels(tmp_path):
+def test_py_rattler_reads_wheels_in_the_lock(tmp_path):
     url = "https://files.example/packages/einops_exts-0.0.4-py3-none-any.whl"
     wheel = package("einops-exts", "0.0.4", "", manager="pip", md5="", sha256="cd" * 32, url=url)
     path = tmp_path / "train.conda-lock.yml"
@@ -95,7 +78,7 @@ def test_py_rattler_reads_wheels(tmp_path):
     assert found.hashes.sha256.hex() == wheel.sha256
 
 
-def test_merged_dependencies():
+def test_dependencies_on_one_package_are_merged():
     assert locked_package.merge_depends(["a >=1", "a <2", "b * build_*", "b >=1|0", "c"]) == (
         ("a", ">=1,<2"),
         ("b", ">=1|0 build_*"),
@@ -106,7 +89,7 @@ def test_merged_dependencies():
         locked_package.merge_depends(["a * x", "a * y"])
 
 
-def test_a_plan_for_a_host():
+def test_install_plan_has_the_packages_of_its_platform():
     custom = {"download_bytes": '{"linux-64": 5}', "smoke_test": "import six"}
     made = lockfile.plan(lock(custom=custom), "train", "linux-64")
     assert plans.check(made) == [] and made["download_bytes"] == 5 and made["smoke"] == "import six"
@@ -117,14 +100,14 @@ def test_a_plan_for_a_host():
     assert made["channel"] == BASE
 
 
-def test_a_mirror_changes_urls_and_not_the_digest():
+def test_channel_alias_changes_urls_and_not_the_digest():
     direct = lockfile.plan(lock(), "train", "linux-64")
     mirrored = lockfile.plan(lock(), "train", "linux-64", channel_alias="http://10.77.0.2:8000/")
     assert mirrored["digest"] == direct["digest"] and mirrored["channel"] == "http://10.77.0.2:8000/conda-forge"
     assert all(p["url"].startswith("http://10.77.0.2:8000/conda-forge/") for p in mirrored["packages"])
 
 
-def test_a_platform_that_is_not_there():
+def test_plan_for_a_platform_missing_from_the_lock_is_refused():
     with pytest.raises(LockError, match=r"no packages for linux-aarch64, only for linux-64, osx-arm64; add"):
         lockfile.plan(lock(), "train", "linux-aarch64")
 
@@ -139,7 +122,7 @@ def test_a_platform_that_is_not_there():
         ("abc", 0, None),
     ],
 )
-def test_what_the_build_string_tells(build, number, path):
+def test_site_packages_path_follows_the_build_string(build, number, path):
     planned = package("python", "3.13.0", build).planned()
     assert (planned["build_number"], planned["python_site_packages_path"]) == (number, path)
 
@@ -248,24 +231,24 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(("change", "message"), HOSTILE)
-def test_hostile_locks_are_refused(change, message):
+def test_hostile_lock_is_refused(change, message):
     text = refused(altered(change))
     assert message in text, text
     assert "pw@" not in text, "a secret must not get into a message"
 
 
-def test_the_line_of_a_bad_entry_is_named():
+def test_error_names_the_line_of_the_entry():
     assert re.match(
         r"envs/locks/dev/train.conda-lock.yml:\d+: package 1 \(python\): ", refused(altered(set_first(version=1.1)))
     )
 
 
-def test_an_edit_by_hand_is_noticed():
+def test_edited_lock_is_refused_by_its_content_hash():
     text = lock().dumps().replace("h1_0_cp312", "h1_1_cp312")
     assert "the packages for linux-64 do not match the content hash" in refused(text)
 
 
-def test_channels_that_a_site_does_not_allow():
+def test_channel_that_is_not_allowed_is_refused():
     text = lock(channels=("conda-forge", "bioconda")).dumps()
     assert "channel bioconda is not one of the allowed ones (conda-forge)" in refused(text, channels=["conda-forge"])
     assert Lock.loads(text, "x", channels=["bioconda", "https://conda.anaconda.org/conda-forge"])
@@ -273,7 +256,7 @@ def test_channels_that_a_site_does_not_allow():
         lockfile.plan(Lock.loads(text, "x"), "train", "linux-64", channels=["conda-forge"])
 
 
-def test_what_cannot_be_read_back_is_not_written():
+def test_lock_that_cannot_be_read_back_is_not_written():
     with pytest.raises(LockError, match="no sha256"):
         lock(package(sha256="")).dumps()
 
@@ -304,80 +287,7 @@ YAML_BOMBS = [
 
 
 @pytest.mark.parametrize("text", YAML_BOMBS, ids=lambda text: repr(text[:12]))
-def test_hostile_yaml_is_refused_at_once(text):
+def test_hostile_yaml_is_refused_within_seconds(text):
     started = time.process_time()
     refused(text)
     assert time.process_time() - started < 2
-
-
-def test_yaml_errors_say_where():
-    with pytest.raises(safe_yaml.YamlError) as caught:
-        safe_yaml.load("a: 1\nb: [1\nc: 2\n")
-    assert caught.value.at("f.yml").startswith("f.yml:") and caught.value.line >= 2
-    with pytest.raises(safe_yaml.YamlError) as caught:
-        safe_yaml.load("a: 1\nb: 2\na: 3\n")
-    assert (caught.value.line, caught.value.column) == (3, 1)
-
-
-JSONISH = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
-SAMPLE = lock(custom={"variables": '{"A": "1"}', "system_requirements": '{"cuda": "12.8"}'}).dumps()
-
-
-def paths(data, prefix=()):
-    yield prefix
-    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for key, value in items:
-        yield from paths(value, (*prefix, key))
-
-
-SAMPLE_PATHS = [path for path in paths(yaml.safe_load(SAMPLE)) if path]
-
-
-def sound(text: str) -> None:
-    """Either refused with a message, or every package can be verified and planned."""
-    try:
-        read = Lock.loads(text, "x")
-    except LockError as error:
-        assert str(error)
-        return
-    assert all(re.fullmatch("[0-9a-f]{64}", p.sha256) for p in read.packages)
-    for platform in read.platforms:
-        try:
-            made = lockfile.plan(read, "train", platform)
-        except LockError:
-            continue
-        assert plans.check(made) == []
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.tuples(st.sampled_from(SAMPLE_PATHS), st.none() | JSONISH | st.text()), min_size=1, max_size=3))
-def test_fuzz_of_the_structure(changes):
-    document = yaml.safe_load(SAMPLE)
-    for path, value in changes:
-        parent = document
-        try:
-            for key in path[:-1]:
-                parent = parent[key]
-            if value is None:
-                del parent[path[-1]]
-            else:
-                parent[path[-1]] = value
-        except (KeyError, IndexError, TypeError):
-            continue
-    sound(resealed(document))
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.integers(0, len(SAMPLE)), st.integers(0, 40), st.text(max_size=12))
-def test_fuzz_of_the_text(at, length, insert):
-    sound(SAMPLE[:at] + insert + SAMPLE[at + length :])
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.text() | st.binary().map(lambda data: data.decode("latin-1")))
-def test_fuzz_of_anything(text):
-    sound(text)

@@ -4,13 +4,10 @@ repository.
 LOCKSTEP_CONDA_FORGE_SUBSET names a folder with `<platform>/repodata.json` or `repodata.json.bz2` of conda-forge.
 """
 
-import bz2
 import json
-import os
 import shutil
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import rattler
@@ -21,17 +18,11 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile impo
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings
 
+from tests.support.conda_forge import needs_metadata
 from tests.support.paths import CHECKOUT
 
 COMMITTED = sorted((CHECKOUT / "envs" / "locks").glob("*/*.conda-lock.yml"))
 DISTINCT = list({path.read_bytes(): path for path in reversed(COMMITTED)}.values())  # promotion moves the same bytes
-SUBSET = os.environ.get("LOCKSTEP_CONDA_FORGE_SUBSET", "")
-
-
-def needs_metadata(test):
-    """Skip a test, by its name, where there is no copy of the metadata."""
-    reason = f"{test.__name__} needs LOCKSTEP_CONDA_FORGE_SUBSET, a copy of conda-forge's metadata"
-    return pytest.mark.skipif(not SUBSET, reason=reason)(test)
 
 
 def ids(path):
@@ -64,17 +55,6 @@ def test_every_spec_has_a_lock_and_a_smoke_test():
         compile(path.read_text(), str(path), "exec")
         copies = [CHECKOUT / "envs" / "locks" / tier / path.name for tier in ("dev", "test", "prod")]
         assert [copy.read_text() for copy in copies] == [path.read_text()] * 3
-
-
-@pytest.fixture(scope="session")
-def metadata(tmp_path_factory):
-    """A folder that has conda-forge as a channel that py-rattler reads from a disk."""
-    folder = tmp_path_factory.mktemp("metadata")
-    for path in Path(SUBSET).glob("*/repodata.json*"):
-        target = folder / "conda-forge" / path.parent.name / "repodata.json"
-        target.parent.mkdir(parents=True)
-        target.write_bytes(bz2.decompress(path.read_bytes()) if path.suffix == ".bz2" else path.read_bytes())
-    return folder
 
 
 @pytest.fixture

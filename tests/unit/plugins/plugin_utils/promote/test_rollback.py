@@ -20,9 +20,10 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote import roll
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.promotion import HostOf, promote
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.rollback import RollbackError, inspect, rebuild
 
+from tests.support.altered import altered
+from tests.support.kills import Killed, kill_at
 from tests.support.lock_samples import lock, package
 from tests.support.promotion_samples import NOW, P, Site, digest, text
-from tests.unit.plugins.plugin_utils.promote.test_promotion import Killed, altered, kill_at
 
 MIRROR = "https://mirror.example/conda"
 

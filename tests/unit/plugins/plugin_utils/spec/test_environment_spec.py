@@ -1,44 +1,14 @@
-"""Specs: every finding at once, each with place, cause and remedy; and no text that makes the reader fail."""
-
-import re
-from pathlib import Path
+"""Specs: every finding at once, each with place, cause and remedy; any text is read without an exception."""
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import findings as found
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.spec import environment_spec as specs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.paths import CHECKOUT
-
-GOOD = """\
-name: train
-channels:
-  - conda-forge
-platforms: [linux-64, linux-aarch64]
-dependencies:
-  - python 3.12.*
-  - pytorch-gpu
-  - conda-forge::numpy >=2,<3
-variables:
-  OMP_NUM_THREADS: 4
-  NCCL_DEBUG: "WARN"
-"""
+from tests.support.spec_samples import GOOD, codes, read, with_dependencies
 
 
-def read(text: str, name: str = "train", allowed=("conda-forge",)):
-    return specs.read(text, f"envs/{name}.yml", name, allowed)
-
-
-def codes(text: str, **other) -> list[tuple[str, int, int]]:
-    return [(f.code, f.line, f.column) for f in read(text, **other)[1]]
-
-
-def with_dependencies(*lines: str) -> str:
-    return "dependencies:\n" + "".join(f"  - {line}\n" for line in lines)
-
-
-def test_a_good_spec():
+def test_valid_spec_is_read_without_findings():
     spec, problems = read(GOOD)
     assert problems == []
     assert spec.channels == ["conda-forge"] and spec.platforms == ["linux-64", "linux-aarch64"]
@@ -46,11 +16,11 @@ def test_a_good_spec():
     assert spec.variables == {"OMP_NUM_THREADS": "4", "NCCL_DEBUG": "WARN"} and not spec.for_cpu
 
 
-def test_channels_default_to_the_sites():
+def test_spec_without_channels_gets_the_allowed_ones():
     assert read(with_dependencies("python"), allowed=("ml", "conda-forge"))[0].channels == ["ml", "conda-forge"]
 
 
-def test_a_dash_without_a_blank_is_named():
+def test_dash_without_a_blank_is_reported():
     (finding,) = read("dependencies:\n  - python\n  -numpy\n  - six\n")[1]
     assert finding.code == "not-yaml" and finding.remedy == "write a space after the `-` in line 3"
 
@@ -63,27 +33,27 @@ def test_a_dash_without_a_blank_is_named():
         ("variables:\n  A: b\n \tC: d\n", 3),
     ],
 )
-def test_a_tab_is_named(text, line):
+def test_tab_is_reported_with_its_line(text, line):
     finding = read(text)[1][0]
     assert finding.code == "not-yaml" and finding.remedy == f"replace the tab in line {line} with spaces"
 
 
-def test_a_tab_that_is_not_to_blame_is_not_named():
+def test_tab_in_a_comment_is_not_blamed_for_a_syntax_error():
     finding = read("dependencies:\n  - python\t# a remark\nname: [a\n")[1][0]
     assert finding.code == "not-yaml" and finding.remedy == "correct the syntax"
 
 
-def test_files_from_windows():
+def test_file_with_windows_line_ends_and_byte_order_mark_is_read():
     spec, problems = read("\ufeff" + GOOD.replace("\n", "\r\n"))
     assert problems == [] and spec.variables["OMP_NUM_THREADS"] == "4"
 
 
-def test_the_text_of_a_finding_can_be_jumped_to():
+def test_finding_starts_with_file_line_and_column():
     finding = read("name: other\ndependencies: [python]\n")[1][0]
     assert finding.text().startswith("envs/train.yml:1:7: error name-differs: ") and "; rename" in finding.text()
 
 
-def test_all_findings_at_once():
+def test_all_findings_of_a_spec_are_reported_at_once():
     text = """\
 name: train
 channel: [conda-forge]
@@ -177,80 +147,18 @@ CASES = [
 
 
 @pytest.mark.parametrize(("text", "code"), CASES)
-def test_findings(text, code):
+def test_invalid_spec_has_the_expected_finding(text, code):
     problems = read(text)[1]
     assert code in [f.code for f in problems], problems
     assert all(f.message and f.remedy and "hunter2" not in f.text() for f in problems)
     assert all(f.line for f in problems), problems
 
 
-@pytest.mark.parametrize(
-    ("framework", "severity"),
-    [("pytorch", "error"), ("pytorch >=2", "error"), ("pytorch <2.4", "warning"), ("pytorch 2.1.*", "warning")],
-)
-def test_cudatoolkit_beside_a_framework(framework, severity):
-    (finding,) = read(with_dependencies("python 3.11.*", "cudatoolkit 11.8.*", f"'{framework}'"))[1]
-    assert (finding.code, finding.severity, finding.line) == ("cudatoolkit", severity, 3)
-
-
-def test_what_to_do_about_a_channel():
-    def remedy(channel: str) -> str:
-        (finding,) = read(f"channels: ['{channel}']\n" + with_dependencies("python"))[1]
-        return finding.remedy
-
-    assert "`pytorch-gpu`" in remedy("pytorch") and "`cuda-nvcc`" in remedy("nvidia/label/cuda-12.1.0")
-    assert "write `conda-forge`; lockstep_channel_alias selects the mirror" in remedy(
-        "https://mirror.example/cloud/conda-forge/"
-    )
-    assert "write `conda-forge`" in remedy("http://conda.anaconda.org/conda-forge")
-    assert "Anaconda's own" in remedy("https://repo.anaconda.com/pkgs/main") and "most packages" in remedy("somebody")
-
-
-def test_comments_that_are_no_selectors():
-    text = with_dependencies("python 3.12.*  # [sic]", "numpy # [1]", "pandas # []", "'six' # [not windows]")
-    assert codes(text + "  # - pywin32  # [win]\ncategory: dev\n") == []
-
-
-def test_not_findings():
+def test_valid_pins_and_variables_are_no_errors():
     variables = "variables: {TOKENIZERS_PARALLELISM: 'false', N: 0}\n"
     assert codes(variables + with_dependencies("python 3.12.*", "cudatoolkit")) == [("cudatoolkit", 4, 5)]
     assert codes(with_dependencies("numpy 1.8.*", "scipy ==1.8", "pandas =1.5=py312*", "jax >=0.4", "blas=*=mkl")) == []
     assert not found.errors(read(with_dependencies("numpy=1.26", "cudatoolkit"))[1])
-
-
-PIP_LINES = [
-    ("-e .", "editable"),
-    ("--editable=.", "editable"),
-    ("-r requirements.txt", "another file"),
-    ("--index-url https://x.example", "option"),
-    ("git+https://h.example/x.git", "url"),
-    ("https://h.example/x-1-py3-none-any.whl", "url"),
-    ("x @ https://h.example/x.whl", "url"),
-    ("./x", "machine"),
-    ("x-1.0-py3-none-any.whl", "machine"),
-    ("x=1.0", "conda's"),
-    ("x 1.0 y", "not a requirement"),
-    ("!", "not a"),
-]
-
-
-@pytest.mark.parametrize(("line", "message"), PIP_LINES)
-def test_pip_lines(line, message):
-    problems = read(f"dependencies:\n  - python\n  - pip:\n    - '{line}'\n")[1]
-    assert [f.code for f in problems] == ["bad-pip-line"] and message in problems[0].message
-
-
-@pytest.mark.parametrize(
-    "line", ["x", "x==1.0", "X.y_z>=1,<2", "x[a,b]~=1.0", "x==1.*; python_version < '3.13'", "x # why"]
-)
-def test_good_pip_lines(line):
-    spec, problems = read(f'dependencies:\n  - python\n  - pip:\n    - "{line}"\n')
-    assert not problems and [r.name for r in spec.pip] in (["x"], ["x-y-z"])
-
-
-def test_pip_under_another_name():
-    problems = read("dependencies:\n  - pytorch-gpu\n  - pip:\n    - torch\n    - Torch>2\n")[1]
-    assert [f.code for f in problems] == ["conda-and-pip", "duplicate-package"]
 
 
 @pytest.mark.parametrize(
@@ -262,11 +170,11 @@ def test_pip_under_another_name():
         ("python 3.12.* *_cpython", set()),
     ],
 )
-def test_a_spec_that_wants_the_cpu(line, cpu):
+def test_spec_that_requests_cpu_builds(line, cpu):
     assert read(with_dependencies(f"'{line}'"))[0].for_cpu == cpu
 
 
-def test_names_of_environments():
+def test_environment_name_with_a_path_is_a_finding():
     assert codes(GOOD, name="../train")[0][0] == "environment-name"
 
 
@@ -275,7 +183,7 @@ def test_names_of_environments():
     st.text()
     | st.integers(0, len(GOOD)).flatmap(lambda at: st.text(max_size=10).map(lambda s: GOOD[:at] + s + GOOD[at + 3 :]))
 )
-def test_fuzz(text):
+def test_any_text_gives_a_spec_or_errors(text):
     spec, problems = read(text)
     if not found.errors(problems):
         assert spec.dependencies and spec.channels == ["conda-forge"]
@@ -283,14 +191,6 @@ def test_fuzz(text):
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=40) | st.from_regex(r"[a-z]{1,4}[ =<>!~|,.*0-9\[\]:/'\"]{0,12}", fullmatch=True))
-def test_fuzz_of_dependencies(text):
+def test_any_dependency_gives_a_spec_or_errors(text):
     quoted = text.replace("'", "''")
     read(with_dependencies(f"'{quoted}'"))
-
-
-def test_the_docs_have_a_row_for_every_finding():
-    text = (CHECKOUT / "docs" / "reference" / "lint-findings.md").read_text()
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)) == found.CODES
-    files = [path for path in Path(found.__file__).parent.parent.rglob("*.py") if path.name != "findings.py"]
-    source = "".join(path.read_text() for path in files) + f'"{found.FUZZY_PIN}"'
-    assert [code for code in sorted(found.CODES) if f'"{code}"' not in source] == [], "nothing finds it any more"

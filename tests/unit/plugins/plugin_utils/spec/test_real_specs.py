@@ -20,10 +20,8 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.spec import environment_spec as specs
 
+from tests.support.conda_forge import needs_metadata
 from tests.support.package_index import Index
-from tests.unit.plugins.plugin_utils.lock.test_conda_forge import metadata, needs_metadata
-
-__all__ = ["metadata"]  # a fixture, used by its name
 
 FOLDER = Path(__file__).parent / "real_specs"
 
@@ -225,12 +223,12 @@ CASES = {
 }
 
 
-def test_there_are_as_many_as_promised():
+def test_every_real_spec_has_a_case():
     assert set(CASES) == {path.stem for path in FOLDER.glob("*.yml")} and len(CASES) >= 20
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_lint(name):
+def test_real_spec_has_the_expected_findings(name):
     _, problems = specs.read((FOLDER / f"{name}.yml").read_text(), f"envs/{name}.yml", name, ["conda-forge"])
     told = [f"{f.line} {f.code}{'?' if f.severity == found.WARNING else ''}" for f in problems]
     assert ", ".join(told) == CASES[name].lint
@@ -268,7 +266,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @needs_metadata
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.lock or case.refused])
-def test_lock(name, metadata, index, tmp_path):
+def test_repaired_real_spec_is_locked_or_refused_as_expected(name, metadata, index, tmp_path):
     case = CASES[name]
     (tmp_path / "envs").mkdir()
     text = repaired((FOLDER / f"{name}.yml").read_text(), case.repaired)

@@ -1,0 +1,15 @@
+"""Files written in one step."""
+
+import os
+import time
+
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import atomic_write
+
+
+def test_old_temporary_files_of_killed_runs_are_removed(tmp_path):
+    leftovers = [tmp_path / ".train.txt.abc.new", tmp_path / ".train.txt.def.new"]
+    for leftover in leftovers:
+        leftover.touch()
+    os.utime(leftovers[0], (time.time() - 7200,) * 2)
+    atomic_write.write(tmp_path / "train.txt", "x")
+    assert [leftover.exists() for leftover in leftovers] == [False, True]

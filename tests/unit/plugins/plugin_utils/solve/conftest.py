@@ -1,0 +1,6 @@
+"""Fixtures of these tests."""
+
+from tests.support.lock_site import site
+from tests.support.package_index import index, published_urls
+
+__all__ = ["index", "published_urls", "site"]

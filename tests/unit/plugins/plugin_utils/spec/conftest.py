@@ -1,0 +1,5 @@
+"""Fixtures of these tests."""
+
+from tests.support.conda_forge import metadata
+
+__all__ = ["metadata"]
