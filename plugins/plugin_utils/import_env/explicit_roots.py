@@ -58,10 +58,10 @@ def add_the_rest(draft: Draft, requested: list[Requested], outcome: LockOutcome)
     if not any(known.url for known in draft.discovered.packages.values()):
         return requested, outcome  # a person wrote these lines; there is nothing to add
     preferred = draft.preferred.get(draft.home, [])
-    for _ in range(3):
+    for _unused in range(3):
         locked = {package.name for package in Lock.loads(str(outcome.new_text)).of(draft.home)}
         missing = {
-            package.name: {name for name, _ in package.dependencies}
+            package.name: {name for name, _unused in package.dependencies}
             for package in preferred
             if package.name not in locked and all(package.name in draft.names[p] for p in draft.platforms)
         }
@@ -82,7 +82,7 @@ def _needs(whole: Lock, platform: str) -> dict[str, set[str]]:
     """Return by package of a platform the names of its dependencies there."""
     packages = [package for package in whole.of(platform) if package.manager == "conda"]
     names = {package.name for package in packages}
-    return {package.name: {d for d, _ in package.dependencies if d in names} for package in packages}
+    return {package.name: {d for d, _unused in package.dependencies if d in names} for package in packages}
 
 
 def _needed(needs: Mapping[str, set[str]]) -> set[str]:

@@ -114,7 +114,7 @@ def never(discovered: Discovered, names: Sequence[str]) -> set[str]:
     """Return the names that lint refuses in a spec; packages that need one of them depend on it."""
     frameworks = {"pytorch"} if any(line.text.startswith("torch") for line in discovered.pip) else set()
     wrong = lint_rules.check(dict.fromkeys({*names, *frameworks}))
-    return {name for _, severity, name, _, _ in wrong if severity == ERROR}
+    return {name for _unused, severity, name, _unused, _unused in wrong if severity == ERROR}
 
 
 def variants(discovered: Discovered) -> list[Requested]:

@@ -11,7 +11,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings impor
         ({"system_requirements": {"gpu": "1"}}, "unknown key gpu"),
         ({"system_requirements": [1]}, "not a mapping"),
         ({"system_requirements": {"glibc": "new"}}, "not a version"),
-        ({"system_requirements": {"microarch": {"x": "y"}}}, "not valid"),
+        ({"system_requirements": {"microarch": {"x": "y"}}}, "microarch x: y is not valid"),
         ({"exclude_newer": "soon"}, "is not a date"),
         ({"channels": ("defaults",)}, "defaults"),
         ({"envs": ("other",)}, "no spec for other"),

@@ -132,9 +132,7 @@ def test_lock_made_after_the_audit_is_refused(site: Site) -> None:
 
 def test_host_missing_from_the_report_is_refused(site: Site) -> None:
     site.hosts["dev-3"] = HostOf("dev", ("train",))
-    assert "dev-3: the report does not have it -> run playbooks/audit.yml again, of the whole fleet" in told(
-        site
-    )
+    assert "dev-3: the report does not have it -> run playbooks/audit.yml again, of the whole fleet" in told(site)
 
 
 def test_host_that_changed_its_tier_is_refused(site: Site) -> None:
