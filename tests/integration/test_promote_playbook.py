@@ -51,7 +51,7 @@ def play(tmp_path: Path) -> Play:
     return Play(tmp_path)
 
 
-def test_the_way_of_a_promotion(play: Play) -> None:
+def test_promotion_is_checked_made_and_rolled_back(play: Play) -> None:
     site, words = play.site, ("-e", "from=dev", "-e", "to=test")
     before = site.files()
     code, output = play.run("promote", *words, "--check", "--diff")
@@ -80,14 +80,14 @@ def test_refusals_end_the_run(play: Play) -> None:
         assert code == 2 and f"lockstep_promote_max_age_hours is {float(hours):g}: give a number of hours" in output
     play.site.report.unlink()
     code, output = play.run("promote", "-e", "from=dev", "-e", "to=test", "--check")
-    assert code == 2 and "there is no report of an audit -> run playbooks/audit.yml" in output
+    assert code == 2 and "there is no audit report -> run playbooks/audit.yml" in output
     assert play.site.files() == before
 
 
-def test_a_rollback_in_wrong_words(play: Play) -> None:
+def test_rollback_with_invalid_extra_variables_is_refused(play: Play) -> None:
     before = play.site.files()
     code, output = play.run("rollback")
-    assert code == 2 and "nothing is no tier: name one of dev, test, prod" in output
+    assert code == 2 and "no tier is named; name one of dev, test, prod" in output
     code, output = play.run("rollback", "-e", "env=train", "-e", "tier=prod", "--limit", "prod-1")
     assert code == 2 and "leave --limit out" in output
     code, output = play.run("rollback", "-e", "env=notebook", "-e", "tier=prod")
@@ -95,7 +95,7 @@ def test_a_rollback_in_wrong_words(play: Play) -> None:
     assert play.site.files() == before
 
 
-def test_an_inventory_without_hosts(play: Play) -> None:
+def test_promotion_with_an_inventory_without_hosts_is_refused(play: Play) -> None:
     (play.folder / "hosts.json").write_text('{"all": {}}')
     for playbook in ("promote", "rollback"):
         code, output = play.run(playbook, "-e", "from=dev", "-e", "to=test")
