@@ -118,7 +118,7 @@ def main() -> None:
         history=store.history(p["name"]),
         generation=found,
         present=bool(found) and is_complete(store.path(p["name"], found)),
-        plan=base64.b64encode(zlib.compress(json.dumps(made).encode(), 9)).decode() if made else "",
+        plan=base64.b64encode(zlib.compress(json.dumps(made.to_json()).encode(), 9)).decode() if made else "",
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from ..host.errors import Problem
+from ..host.install_plan import InstallPlan
 from ..host.redaction import redact
 
 # what the text of an error holds -> (what happened, what to do); the first that matches counts
@@ -43,7 +43,7 @@ NAMES = re.compile(r"(?:https?|file)://[^\s)\"']+|'[^'\n]*'|(?<!\S)/\S*[^\s:]|\S
 LINKING = re.compile(r"failed to link \S+\.(?:conda|tar\.bz2)")
 
 
-def explain(text: str, package: str, plan: dict[str, Any]) -> tuple[Problem, bool]:
+def explain(text: str, package: str, plan: InstallPlan) -> tuple[Problem, bool]:
     """Turn the rattler runtime's words into a Problem; also return whether they were understood (else a second try
     may help).
 
@@ -52,8 +52,8 @@ def explain(text: str, package: str, plan: dict[str, Any]) -> tuple[Problem, boo
     text = URL.sub(lambda match: redact(match[0]), text.strip())
     named = FETCHING.search(text)
     stem = package or (re.sub(r"\.(conda|tar\.bz2):?$", "", named[1]) if named else "")
-    url = next((redact(p["url"]) for p in plan["packages"] if "{name}-{version}-{build}".format(**p) == stem), "")
-    what = f"environment {plan['name']}: " + (f"package {stem}" if stem else "its packages") + " cannot be installed"
+    url = next((redact(p.url) for p in plan.packages if p.stem == stem), "")
+    what = f"environment {plan.name}: " + (f"package {stem}" if stem else "its packages") + " cannot be installed"
     what += f" from {url}" if url else ""
     lines = [line.removeprefix("Caused by: ").strip().rstrip(".") for line in text.splitlines() if line.strip()]
     told = [line for line in lines if not WRAPPERS.match(line)] or lines  # the message says those already

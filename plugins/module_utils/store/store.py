@@ -21,6 +21,7 @@ from ..host import install_plan as plans
 from ..host.disk_space import refuse_network, refuse_other_filesystem
 from ..host.errors import Problem
 from ..host.flock import error_context
+from ..host.install_plan import InstallPlan
 from ..host.root import need_root_folder
 from ..prefix.inspection import Place, kept_plan
 from ..prefix.marker import is_complete
@@ -205,7 +206,7 @@ class Store:
         except OSError:
             return []
 
-    def kept_plan(self, env: str, name: Optional[str]) -> Optional[dict[str, Any]]:
+    def kept_plan(self, env: str, name: Optional[str]) -> Optional[InstallPlan]:
         """Return the plan that a generation was made from; None where none can be relied on."""
         try:
             return kept_plan(self.place(env, name or ""))
@@ -267,14 +268,14 @@ class Store:
         os.chmod(path, 0o444)
         os.utime(path)
 
-    def keep(self, plan: dict[str, Any], name: str) -> None:
+    def keep(self, plan: InstallPlan, name: str) -> None:
         """Write a generation's plan and make its in-use lock: before its completion marker, so that a complete
         generation always has both.
 
         :raises OSError: where that cannot be done
         """
-        self.write_state(os.path.join("locks", plan["name"], name + ".json"), plan)
-        self.make_in_use_lock(plan["name"], name)
+        self.write_state(os.path.join("locks", plan.name, name + ".json"), plan.to_json())
+        self.make_in_use_lock(plan.name, name)
 
     def activate(self, env: str, name: str) -> dict[str, Any]:
         """Publish a complete generation: one link is swapped. Return `changed` and `previous` (a name or None).

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.install_plan import InstallPlan
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe import machine
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe.main import observe
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.inspection import DEPTHS
@@ -41,17 +42,17 @@ Pair = tuple[str, str]
 class Host:
     """A root with the environments train and tools, and what can be done to train."""
 
-    def __init__(self, root: Path, plan: dict[str, Any], other: dict[str, Any]) -> None:
+    def __init__(self, root: Path, plan: InstallPlan, other: InstallPlan) -> None:
         self.root, self.plan, self.other = root, plan, other
         self.store = Store(str(root))
-        name = plan["digest"][:12]
+        name = plan.digest[:12]
         self.place = self.store.place("train", name)
         self.tree = Path(self.place.tree)
         self.paths = sorted(str(path.relative_to(self.tree)) for path in self.tree.rglob("*"))
         self.files = [path for path in self.paths if not (self.tree / path).is_dir()]
         self.folders = [".", *(path for path in self.paths if (self.tree / path).is_dir())]
-        locked = Locked(plan["digest"], tuple((p["name"], p["version"], p["build"]) for p in plan["packages"]))
-        self.declared = Declared(str(root), "prod", {"train": DeclaredEnv("lock", {plan["platform"]: locked})})
+        locked = Locked(plan.digest, tuple((p.name, p.version, p.build) for p in plan.packages))
+        self.declared = Declared(str(root), "prod", {"train": DeclaredEnv("lock", {plan.platform: locked})})
 
     def observed(self, depth: str) -> tuple[set[Pair], bool]:
         """What the observer names of train, and whether the audit calls it drift that a role repairs."""
@@ -66,7 +67,9 @@ class Host:
     def installer(self, depth: str) -> tuple[set[Pair], bool]:
         """What the installer finds wrong with train, and whether check mode says that it would do something."""
         status = build.inspect(self.store, self.plan, depth)
-        packed = base64.b64encode(zlib.compress(json.dumps({self.plan["platform"]: self.plan}).encode())).decode()
+        packed = base64.b64encode(
+            zlib.compress(json.dumps({self.plan.platform: self.plan.to_json()}).encode())
+        ).decode()
         asked = {"plans": packed, "name": "train", "state": "present", "verify": depth, "reserve_mb": 0}
         would = conda_env.ensure(asked, self.store, check_mode=True)
         found = {(item.kind.value, item.path[:400]) for item in [*status.damage, *status.beside]}
@@ -102,7 +105,7 @@ class Host:
         elif path.is_file() and not path.is_symlink():
             path.chmod(0o666)
             if how == "other":
-                path.write_text(json.dumps(self.other))
+                path.write_text(json.dumps(self.other.to_json()))
             elif how != "mode":
                 FILE_HARM[how](path)
 
@@ -118,7 +121,7 @@ class Host:
             record.write_text(json.dumps({**json.loads(record.read_text()), "version": "9.9"}))
             complete(self.tree, "train", self.plan)
         else:  # swapped with another environment's generation
-            there = self.root / "generations/tools" / self.other["digest"][:12]
+            there = self.root / "generations/tools" / self.other.digest[:12]
             fs.exchange(str(self.tree), str(there))
 
 

@@ -19,6 +19,7 @@ from ansible_collections.lockstep.fleet.plugins.action import host_info
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build, rattler_runtime
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs, text_files
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.install_plan import InstallPlan
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.root import need_root_folder
 from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda import inspection as miniconda
 from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda import install
@@ -60,13 +61,13 @@ class Subject:
     tmp: Path
     fleet: FakeRoot | None = None
     store: Store | None = None
-    plan: dict[str, Any] | None = None
+    plan: InstallPlan | None = None
     channel: Channel | None = None
 
     @property
     def tree(self) -> Path:
         assert self.store and self.plan
-        return Path(self.store.path("train", self.plan["digest"][:12]))
+        return Path(self.store.path("train", self.plan.digest[:12]))
 
     def drifts(self) -> list[Drift]:
         """The drift of this host at the deepest depth."""
@@ -269,7 +270,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Snapshot, 
     channel, store = make_channel(base / "channel"), make_store(base / "root")
     plan = channel.plan("train", "python", "alpha", "beta")
     build.build(store, plan, FAST)
-    locked = Locked(plan["digest"], tuple((p["name"], p["version"], p["build"]) for p in plan["packages"]))
+    locked = Locked(plan.digest, tuple((p.name, p.version, p.build) for p in plan.packages))
     declared = Declared(store.root, "prod", {"train": DeclaredEnv("lock", {"linux-64": locked})})
     yield Snapshot(Path(store.root)), Subject(Path(store.root), declared, base, None, store, plan, channel)
     fs.remove(str(base))
