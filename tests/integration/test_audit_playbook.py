@@ -160,7 +160,7 @@ def test_limited_audit_is_marked_in_the_report(fleet: Fleet) -> None:
 def test_audit_of_an_inventory_without_hosts_fails(fleet: Fleet) -> None:
     status, text, _ = fleet.run({})
     assert status != 0
-    assert "nothing would be looked at" in text
+    assert "nothing would be inspected" in text
 
 
 def test_audit_with_no_host_left_by_the_limit_fails(fleet: Fleet) -> None:
@@ -170,7 +170,7 @@ def test_audit_with_no_host_left_by_the_limit_fails(fleet: Fleet) -> None:
     for extra in (("-e", "audit_hosts=prod-1", "--limit", "dev-1"), ("--limit", "localhost")):
         status, text, _ = fleet.run({**hosts, **here}, *extra)
         assert status != 0, extra
-        assert f"together with --limit {extra[-1]}: nothing would be looked at" in " ".join(text.split())
+        assert f"together with --limit {extra[-1]}: nothing would be inspected" in " ".join(text.split())
 
 
 def test_audit_with_tags_or_another_strategy_omits_no_host(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
