@@ -236,20 +236,24 @@ def test_templated_variables_reach_the_comparison(fleet: Fleet) -> None:
 def test_site_yml_inspects_at_the_depth_at_which_it_repairs() -> None:
     """Else what only the deepest look shows would stay for ever: a host without drift is not touched."""
     plays = yaml.safe_load((CHECKOUT / "playbooks/site.yml").read_text())
+    limits = yaml.safe_load((CHECKOUT / "playbooks/vars/inspection.yml").read_text())["lockstep_inspection_seconds"]
     looks = [
-        task["lockstep.fleet.host_info"]
+        (task["lockstep.fleet.host_info"], play["vars"])
         for play in plays
         for task in play["tasks"]
         if "lockstep.fleet.host_info" in task
     ]
     assert len(looks) == 2
-    for look in looks:
+    for look, variables in looks:
         for given, depth in (
             ({}, "stats"),
             ({"conda_envs_verify": "hashes"}, "hashes"),
             ({"conda_envs_verify": "stats"}, "stats"),
         ):
+            chosen = jinja2.Template(variables["lockstep_inspection_depth"]).render(given)
+            given = {"lockstep_inspection_depth": chosen, "lockstep_inspection_seconds": limits}
             assert jinja2.Template(look["depth"]).render(given) == depth
+            assert jinja2.Template(look["seconds"]).render(given) == {"stats": "300", "hashes": "1800"}[depth]
 
 
 @pytest.mark.parametrize("python", ["/usr/bin/env python3", "~/bin/python 3", "/usr/bin/python3"])

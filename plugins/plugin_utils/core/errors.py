@@ -7,15 +7,18 @@ class ControllerError(ValueError):
     """A refusal in three parts; its text is `what: cause; remedy`.
 
     :param what: what failed, naming the file, variable or package
-    :param cause: why, in the words of what refused; empty where `what` says it
-    :param remedy: what a person can do; empty where nothing but the cause tells
+    :param cause: why, in the words of what refused; "" if `what` says it
+    :param remedy: what a person can do; "" if there is nothing to do
     """
 
     def __init__(self, what: str, cause: str = "", remedy: str = "") -> None:
         super().__init__(what, cause, remedy)
         self.what, self.cause, self.remedy = what, cause, remedy
 
+    @property
+    def problem(self) -> str:
+        """The text without the remedy: `what: cause`."""
+        return f"{self.what}: {self.cause}" if self.cause else self.what
+
     def __str__(self) -> str:
-        return "; ".join(
-            part for part in (f"{self.what}: {self.cause}" if self.cause else self.what, self.remedy) if part
-        )
+        return f"{self.problem}; {self.remedy}" if self.remedy else self.problem

@@ -1,7 +1,7 @@
 """Read YAML that comes from outside without letting it hurt the reader.
 
 libyaml crashes the interpreter on some tens of thousands of nested brackets, and a few hundred bytes of merge keys can
-cost seconds, so the events of the text are looked at before anything recurses into it. Refused are: too much text, deep
+cost seconds, so the events of the text are inspected before anything recurses into it. Refused are: too much text, deep
 nesting, anchors, aliases, tags, merge keys, keys that are not plain scalars, and the same key twice in one mapping
 (which YAML readers disagree about, and PyYAML silently accepts).
 """

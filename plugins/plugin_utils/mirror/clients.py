@@ -99,7 +99,7 @@ def stale_files(mirror: Mirror, indexes: Mapping[str, bytes], lists: Mapping[str
     found = set(mirror.former["indexes"]) - set(indexes)
     found |= {path.name for path in mirror.dest.glob("contents-*.txt")} - set(lists)
     for path in indexes:
-        folder, _, name = path.rpartition("/")
+        folder, _unused, name = path.rpartition("/")
         if name == index.REPODATA:
             found |= {f"{folder}/{other}" for other in index.OTHER_FORMS}
     return sorted(path for path in found if (mirror.dest / path).is_file())

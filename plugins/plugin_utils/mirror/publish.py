@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...module_utils.prefix import tree
+from ...module_utils.host import fs
 from . import files
 from .clients import RECORDS
 from .mirror import Mirror
@@ -25,7 +25,7 @@ def publish(
     :raises OSError: where a file cannot be written
     """
     dest, pruned = mirror.dest, mirror.outcome.pruned
-    tree.sync_filesystem(str(dest))
+    fs.sync_filesystem(str(dest))
     for path in stale:
         files.remove(dest, path)
     for path, data in indexes.items():

@@ -19,7 +19,9 @@ class Seen:
     def __init__(self, folder: Path) -> None:
         self.path, self.entries = folder / "seen", dict[str, tuple[str, int, int]]()
         with contextlib.suppress(OSError):
-            *lines, _ = self.path.read_text(encoding="utf-8", errors="replace").split("\n")  # the last may be torn
+            *lines, _unused = self.path.read_text(encoding="utf-8", errors="replace").split(
+                "\n"
+            )  # the last may be torn
             for line in lines:
                 fields = line.split(" ", 3)
                 if len(fields) == 4 and fields[1].isdigit() and fields[2].isdigit() and safe(fields[3]):

@@ -135,7 +135,7 @@ def test_remedy_for_drift_at_depth_hashes_repairs_at_that_depth() -> None:
     one = [drift()]
     assert reports.repair("a b", one) == ["ansible-playbook site.yml --limit 'a b'"]
     assert reports.repair("h", one, "hashes") == ["ansible-playbook site.yml --limit h -e conda_envs_verify=hashes"]
-    base = [Drift(Kind.BASE_THAWED, "base", "thawed")]
+    base = [Drift(Kind.BASE_NOT_FROZEN, "base", "not frozen")]
     assert reports.repair("h", base, "hashes") == ["ansible-playbook site.yml --limit h"]
 
 

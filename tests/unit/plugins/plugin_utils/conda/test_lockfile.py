@@ -220,6 +220,11 @@ HOSTILE = [
     (lambda d: d["metadata"].update(custom_metadata={"variables": "[" * 100000}), "not JSON"),
     (lambda d: d["metadata"].update(custom_metadata={"variables": '{"A B": "x"}'}), "not a name"),
     (lambda d: d["metadata"].update(custom_metadata={"x": 1}), "strings"),
+    (
+        lambda d: d["metadata"].update(custom_metadata={"smoke_test": "import six\0"}),
+        "smoke test holds a NUL character",
+    ),
+    (lambda d: d["metadata"].update(custom_metadata={"smoke_test": "#" * 65537}), "has 65537 bytes, more than 65536"),
     (lambda d: d["metadata"].pop("platforms"), "'platforms' is missing"),
     (lambda d: d["metadata"]["platforms"].append("win-64"), "unknown"),
     (lambda d: d.update(version=2), "version is 2"),
