@@ -122,7 +122,7 @@ def install_files(wanted: Wanted, texts: dict[str, str]) -> None:
     :param texts: content by path below the root, all of them
     :raises Problem: where one is not what was declared, or cannot be written
     """
-    for path, (sha256, _) in wanted.files.items():
+    for path, (sha256, _mode) in wanted.files.items():
         if hashlib.sha256(texts.get(path, "").encode()).hexdigest() != sha256:
             raise Problem(f"{path} did not arrive whole")
     with error_context(f"Lockstep's own files cannot be written below {wanted.root}"):
@@ -130,14 +130,14 @@ def install_files(wanted: Wanted, texts: dict[str, str]) -> None:
         final, new = os.path.join(folder, wanted.tools), os.path.join(folder, f".{wanted.tools}.new")
         fs.remove(new)
         prefix = f"rattler/{wanted.tools}/"
-        for path, (_, mode) in wanted.files.items():
+        for path, (_sha256, mode) in wanted.files.items():
             if path.startswith(prefix):
                 full = os.path.join(new, path[len(prefix) :])
                 os.makedirs(os.path.dirname(full), 0o755, exist_ok=True)
                 fs.write_file(full, texts[path], mode, durable=True)
         _put(new, final)
         fs.remove(new)
-        for path, (_, mode) in wanted.files.items():
+        for path, (_sha256, mode) in wanted.files.items():
             if not path.startswith(prefix):
                 full = os.path.join(wanted.root, path)
                 os.makedirs(os.path.dirname(full), 0o755, exist_ok=True)

@@ -25,7 +25,7 @@ def _sizes_agree(folder: str) -> bool:
     for name in os.listdir(folder):
         if name.endswith(".dist-info"):
             text = read(os.path.join(folder, name, "RECORD"), LARGE).decode("utf-8")
-            for path, _, size in (row for row in csv.reader(io.StringIO(text)) if len(row) == 3):
+            for path, _unused, size in (row for row in csv.reader(io.StringIO(text)) if len(row) == 3):
                 if size and os.lstat(os.path.join(folder, path)).st_size != int(size):
                     return False
     return True

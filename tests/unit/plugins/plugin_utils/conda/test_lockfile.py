@@ -94,10 +94,10 @@ def test_install_plan_has_the_packages_of_its_platform():
     made = lockfile.plan(lock(custom=custom), "train", "linux-64")
     assert plans.check(made.to_json()) == [] and made.download_bytes == 5 and made.smoke == "import six"
     assert [p.name for p in made.packages] == ["python", "six", "zlib"]
-    python, six, _ = made["packages"]
-    assert python["build_number"] == 0 and python["python_site_packages_path"] == "lib/python3.12/site-packages"
-    assert six["noarch"] == "python" and six["depends"] == ["python"] and six["subdir"] == "noarch"
-    assert made["channel"] == BASE
+    python, six, _ = made.packages
+    assert python.build_number == 0 and python.python_site_packages_path == "lib/python3.12/site-packages"
+    assert six.noarch == "python" and six.depends == ["python"] and six.subdir == "noarch"
+    assert made.channel == BASE
 
 
 def test_channel_alias_changes_urls_and_not_the_digest():
