@@ -6,7 +6,9 @@ import contextlib
 import datetime
 import json
 import shlex
+import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import ansible.constants as C
@@ -54,6 +56,7 @@ class ActionModule(DocumentedAction):
         """Inspect the host, compare, keep the observation in a file, and return a summary."""
         host = str(variables["inventory_hostname"])
         entry: dict[str, Any] = {"schema": 1, "run": run_id(self), "host": host, "depth": arguments["depth"]}
+        entry["id"] = uuid.uuid4().hex
         entry["at"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         settings, wrong = settings_of(self, variables)
         entry["tier"] = str(settings.get("conda_envs_tier") or settings.get("lockstep_tier") or "")
@@ -64,8 +67,9 @@ class ActionModule(DocumentedAction):
             declared = desired_state.declare(settings, host, reports_dir(settings), files)
         except (desired_state.DeclareError, OSError) as error:
             return self._finish(entry, arguments, None, [self._unknown(Kind.SETTINGS, str(error))], settings)
+        former = former_envs(observation_file(reports_dir(settings), host), arguments["reuse"], arguments["depth"])
         try:
-            observation = self._look(declared, arguments, variables)
+            observation = with_former(self._look(declared, arguments, variables, former), former)
         except AnsibleConnectionFailure as error:
             why = " ".join(str(error).split()).rpartition("can be reached over ssh: ")[2]
             why = plain(redact(why), 300)
@@ -86,13 +90,16 @@ class ActionModule(DocumentedAction):
         python = str(self._templar.template(value))
         return python if python.startswith(("/", "~")) else "/usr/bin/python3"
 
-    def _look(self, declared: Declared, options: dict[str, Any], variables: dict[str, Any]) -> Any:
+    def _look(
+        self, declared: Declared, options: dict[str, Any], variables: dict[str, Any], former: Mapping[str, Any]
+    ) -> Any:
         """Pipe the observer to the host's own python.
 
         :raises ValueError: where no observation came back; the message says why
         :raises AnsibleConnectionFailure: where the host cannot be reached
         """
-        asked = desired_state.request(declared, options["depth"], options["gpu"], options["seconds"])
+        known = {name: str(env["stamp"]) for name, env in former.items()}
+        asked = desired_state.request(declared, options["depth"], options["gpu"], options["seconds"], known)
         python = self._python(variables)
         answer = pipe(self, f"{command_of(python)} -I -S -B -", observer_bundle.observer(json.dumps(asked)))
         found = read_answer(str(answer.get("stdout") or ""))
@@ -139,16 +146,52 @@ class ActionModule(DocumentedAction):
             "notes": [str(drift) for drift in drifts if drift.severity == NOTE][:SHOWN],
             "roles": sorted({drift.role for drift in real if drift.role and drift.severity == DRIFT}),
             "observation": str(path),
+            "id": entry["id"],
+            "intact": intact(seen, real),
         }
         more = f" (and {len(real) - 3} more)" if len(real) > 3 else ""
         first = "; ".join(str(drift) for drift in real[:3]) + more
         if said is Verdict.UNKNOWN and options["on_unknown"] == "fail":
             result.update(failed=True, msg=f"nobody can say whether this host agrees: {first}")
         elif said is Verdict.DRIFT and options["fail_on_drift"]:
-            result.update(failed=True, msg=f"this host is not what is declared: {first}")
+            manual = dict.fromkeys(drift.remedy for drift in real if not drift.role)
+            remedy = f". Remedy: {' '.join(manual)}" if manual else ""
+            result.update(failed=True, msg=f"this host is not what is declared: {first}{remedy}")
         elif real:
             result["msg"] = first
         return result
+
+
+def former_envs(path: Path, identity: str, depth: str) -> dict[str, dict[str, Any]]:
+    """Return the environments of an earlier observation of this run that may be used again; {} where there is none."""
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+        if not identity or (entry["id"], entry["depth"], entry["observation"]["depth"]) != (identity, depth, depth):
+            return {}
+        return {name: env for name, env in entry["observation"]["envs"].items() if env.get("stamp")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def with_former(observation: Any, former: Mapping[str, dict[str, Any]]) -> Any:
+    """Return an observation in which unchanged environments are as they were observed before in this run."""
+    envs = observation.get("envs") if isinstance(observation, dict) else None
+    if isinstance(envs, dict):
+        for name, env in envs.items():
+            old = former.get(name, {})
+            if isinstance(env, dict) and env.pop("unchanged", False) and env.get("stamp") == old.get("stamp"):
+                kept = {key: value for key, value in old.items() if key not in ("target", "others", "leftovers")}
+                envs[name] = {**kept, **env}
+    return observation
+
+
+def intact(seen: Mapping[str, Any], real: list[Drift]) -> list[str]:
+    """Return the environments that were inspected, and in which nothing differs."""
+    envs = seen.get("envs")
+    wrong = {drift.subject for drift in real}
+    found = envs.items() if isinstance(envs, dict) else ()
+    inspected = {str(name) for name, env in found if isinstance(env, dict) and "stamp" in env}
+    return sorted(inspected - wrong)
 
 
 def summary(declared: Declared | None, seen: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,12 @@ options:
     description: Whether a host that differs fails. A site.yml does this at its end, to prove what it did.
     type: bool
     default: false
+  reuse:
+    description:
+      - The RV(id) of an observation of this host made earlier in the same run. An environment whose generation was
+        neither made nor exchanged since then is not inspected again.
+    type: str
+    default: ""
   gpu:
     description: Whether to ask C(nvidia-smi) too, with a timeout. The driver's version needs none.
     type: bool
@@ -84,6 +90,15 @@ roles:
   returned: always
 notes:
   description: What is worth knowing, and no difference.
+  type: list
+  elements: str
+  returned: always
+id:
+  description: Identifies this observation.
+  type: str
+  returned: always
+intact:
+  description: The environments in which nothing differs.
   type: list
   elements: str
   returned: always

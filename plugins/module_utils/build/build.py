@@ -28,7 +28,6 @@ from ..host.install_plan import InstallPlan
 from ..prefix import inspection as prefix_inspection
 from ..prefix.damage import Damage
 from ..prefix.hashing import Hasher, entries_of, entry_of, sha256_file
-from ..prefix.inspection import Place
 from ..prefix.manifest import MANIFEST, Entry, manifest_text
 from ..prefix.marker import MARKER, Marker, is_complete, marker_text
 from ..store.store import Store
@@ -66,7 +65,7 @@ class Status(NamedTuple):
     """What a host has of a plan's generation.
 
     `state`: "absent", "unfinished", "damaged" or "complete"; `published`: the name that the link publishes, or None;
-    `stamp` changes when the generation is made or exchanged.
+    `stamp` is that of its `Place`.
     """
 
     name: str
@@ -74,7 +73,7 @@ class Status(NamedTuple):
     damage: list[Damage]
     beside: list[Damage]
     published: Optional[str]
-    stamp: tuple[int, ...]
+    stamp: str
 
     @property
     def active(self) -> bool:
@@ -86,7 +85,7 @@ def inspect(store: Store, plan: InstallPlan, depth: str = "stats") -> Status:
     """Inspect a plan's generation, without locks and without changing anything."""
     name = plan.generation
     place, published = store.place(plan.name, name), store.published(plan.name)
-    stamp = _stamp(place)
+    stamp = place.stamp
     if not os.path.lexists(place.tree):
         return Status(name, "absent", [], [], published, stamp)
     found = prefix_inspection.inspect(place, depth, Hasher(), plan.digest)
@@ -94,16 +93,6 @@ def inspect(store: Store, plan: InstallPlan, depth: str = "stats") -> Status:
     if found.marker is None and published != name:
         state = "unfinished"
     return Status(name, state, found.damage, found.beside, published, stamp)
-
-
-def _stamp(place: Place) -> tuple[int, ...]:
-    """Return what identifies the tree that is at a place now."""
-    stamp: list[int] = []
-    for path in (place.tree, os.path.join(place.tree, MARKER)):
-        with contextlib.suppress(OSError):
-            status = os.lstat(path)
-            stamp += status.st_dev, status.st_ino, status.st_ctime_ns
-    return tuple(stamp)
 
 
 def planned_actions(store: Store, plan: InstallPlan, status: Status, publish: bool) -> list[str]:
@@ -176,7 +165,7 @@ def _make_under_lock(
         timer = Timer()
         with store.locked(env) as fds:
             timer.lap("wait")
-            if _stamp(store.place(env, name)) != status.stamp:
+            if store.place(env, name).stamp != status.stamp:
                 status = inspect(store, plan, options.verify)
             if status.state == "complete" and not forced:
                 with error_context(f"generation {name} of environment {env} cannot be kept"):

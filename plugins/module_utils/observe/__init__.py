@@ -11,6 +11,7 @@ Request (JSON object; all but `root` may be left out)::
      "depth": "names" | "stats" | "hashes",          names: checksums and package names; stats: size and mtime
                                                      of every file; hashes: every file's sha256
      "envs": {"train": {"linux-64": "<digest>"}},    declared digests by platform; a string or null do as well
+     "known": {"train": "<stamp>"},                  generations that need no inspection unless their stamp is another
      "base": "/opt/lockstep/miniconda",
      "shell_line": ". /opt/...",                     the line that ~/.bashrc should hold, if any
      "condarc": "<sha256>",                          the text is sent back only where it is another

@@ -37,17 +37,24 @@ def see_link(root: str, env: str) -> tuple[str, str, str]:
     return "ok", match.group(2), text
 
 
-def see_env(root: str, env: str, declared: Optional[str], notes: Notes) -> Obs:
-    """What stands at an environment's link, and what lies beside it."""
+def see_env(root: str, env: str, declared: Optional[str], known: Optional[str], notes: Notes) -> Obs:
+    """What is at an environment's link, and what lies beside it.
+
+    :param known: stamp of a generation that was inspected before; with the same stamp it is `unchanged`
+    """
     for again in (True, False):
         state, name, text = see_link(root, env)
         result: Obs = {"link": state}
         if state in ("foreign", "not a link", "dangling"):
             result["target"] = redact(text)
         if state == "ok":
-            before = _identity(root, env, name)
+            place = Place(root, env, name)
+            result["stamp"] = place.stamp
+            if result["stamp"] == known:
+                result["unchanged"] = True
+                break
             result.update(see_generation(root, env, name, declared, notes))
-            moved = see_link(root, env)[1] != name or _identity(root, env, name) != before
+            moved = see_link(root, env)[1] != name or place.stamp != result["stamp"]
             if again and moved and "damage" in result:
                 continue  # an update or a repair exchanged it meanwhile: inspect what is there now
         break
@@ -67,15 +74,7 @@ def see_env(root: str, env: str, declared: Optional[str], notes: Notes) -> Obs:
     return result
 
 
-def _identity(root: str, env: str, name: str) -> tuple[int, int]:
-    try:
-        status = os.lstat(Place(root, env, name).tree)
-        return status.st_dev, status.st_ino
-    except OSError:
-        return 0, 0
-
-
-def see_envs(root: str, declared: dict[str, Any], platform: str, notes: Notes) -> Obs:
+def see_envs(root: str, declared: dict[str, Any], known: dict[str, str], platform: str, notes: Notes) -> Obs:
     """All declared environments; one that cannot be read does not keep the others from being inspected."""
     found: Obs = {}
     for env in sorted(declared):
@@ -84,7 +83,7 @@ def see_envs(root: str, declared: dict[str, Any], platform: str, notes: Notes) -
         try:
             if not plans.NAME.match(env):
                 raise ValueError("not a name of an environment")
-            found[env] = see_env(root, env, digest, notes)
+            found[env] = see_env(root, env, digest, known.get(env), notes)
         except (OSError, OutOfTime, ValueError, RecursionError) as error:
             notes.error("env " + env, error)
             found[env] = {"error": redact(reason(error))[:300]}

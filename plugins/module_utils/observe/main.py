@@ -67,7 +67,7 @@ def observe(request: Obs) -> Obs:
         inspect("rattler", see_rattler, root, notes)
         inspect("files", see_files, root, request.get("files") or {})
         inspect("clean", see_clean, root, home, result["user"], request, notes)
-        inspect("envs", see_envs, root, declared, platform, notes)
+        inspect("envs", see_envs, root, declared, request.get("known") or {}, platform, notes)
         inspect("undeclared", see_undeclared, root, declared, notes)
     inspect("unmanaged_condarc", see_unmanaged, base, home, os.environ, notes)
     result["errors"] = notes.errors

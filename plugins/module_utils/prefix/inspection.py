@@ -6,6 +6,7 @@ regular files only, bounded, with a deadline. A new rule (a mode bit, a file typ
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -47,6 +48,18 @@ class Place(NamedTuple):
     def plan_file(self) -> str:
         """The install plan that it was made from."""
         return os.path.join(self.root, "state", "locks", self.env, self.name + ".json")
+
+    @property
+    def stamp(self) -> str:
+        """What changes whenever the generation, or what belongs to it, is made, exchanged or replaced."""
+        found: list[int] = []
+        for path in (self.tree, os.path.join(self.tree, MARKER), self.in_use_lock, self.plan_file):
+            try:
+                status = os.lstat(path)
+                found += status.st_dev, status.st_ino, status.st_mode, status.st_ctime_ns
+            except OSError:
+                found.append(0)
+        return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
 
 
 class Inspection(NamedTuple):

@@ -96,8 +96,17 @@ def declare(
     )
 
 
-def request(declared: Declared, depth: str = "stats", gpu: bool = False, seconds: int = 300) -> dict[str, Any]:
-    """What to ask the observer for (module_utils/observer)."""
+def request(
+    declared: Declared,
+    depth: str = "stats",
+    gpu: bool = False,
+    seconds: int = 300,
+    known: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return what to ask the observer for (module_utils/observe).
+
+    :param known: stamps of generations whose former observation is used again while the stamp is the same
+    """
     asked: dict[str, Any] = {
         "root": declared.root,
         "base": declared.base_prefix,
@@ -112,6 +121,8 @@ def request(declared: Declared, depth: str = "stats", gpu: bool = False, seconds
     }
     if gpu:
         asked["gpu"] = True
+    if known:
+        asked["known"] = dict(known)
     if declared.shell_line:
         asked["shell_line"] = declared.shell_line
     if declared.clean is not None:

@@ -37,6 +37,11 @@ class Drift:
         """The role that repairs it; "" where a person has to."""
         return ABOUT[self.kind].role
 
+    @property
+    def remedy(self) -> str:
+        """How it is repaired."""
+        return ABOUT[self.kind].remedy
+
     def to_json(self) -> dict[str, str]:
         """Plain data for a report."""
         return {**asdict(self), "kind": self.kind.value}

@@ -361,7 +361,8 @@ def act(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: list[str], failu
         raise failure or AssertionError("asked")
 
     monkeypatch.setattr(action, "_look", inspect, raising=False)
-    arguments = {"depth": "stats", "on_unknown": "record", "fail_on_drift": False, "gpu": False, "seconds": 5}
+    arguments = {"depth": "stats", "on_unknown": "record", "fail_on_drift": False, "reuse": "", "gpu": False,
+                 "seconds": 5}  # fmt: skip
     try:
         action.act(arguments, {"inventory_hostname": "h"})
     except AnsibleConnectionFailure as error:
