@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from checks import Fleet
+
+from tests.support.fleet_hosts import Fleet
 
 
-@pytest.fixture(scope="session")
-def fleet() -> Fleet:
-    return Fleet()
+@pytest.fixture(scope="module")
+def fleet(request: pytest.FixtureRequest) -> Fleet:
+    """The hosts of the scenario whose folder holds the test."""
+    return Fleet(request.path.parent.name)

@@ -74,7 +74,7 @@ def up(podman: Podman, fleet: Fleet, channel: Path | None, say: Say) -> int:
         wanted[fleet.container(host.name)] = lambda h=host: _start(podman, fleet, h, images[h.suite], key, present, say)  # type: ignore[misc]
     for name in sorted(set(present) - set(wanted)):
         say(f"{name}: no longer in the inventory, removed")
-        podman.run("rm", "--force", "--time", "2", name)
+        podman.run("rm", "--force", "--time", "0", name)
     with ThreadPoolExecutor(4) as pool:
         made = [job.result() for job in [pool.submit(step) for step in wanted.values()]]
     address(podman, fleet)
@@ -305,7 +305,7 @@ def down(podman: Podman, fleet: str, say: Say) -> None:
     names = [c["Names"][0] for c in there]
     if names:
         say(f"removing {len(names)} containers of fleet {fleet}")
-        podman.run("rm", "--force", "--volumes", "--time", "2", *names)
+        podman.run("rm", "--force", "--volumes", "--time", "0", *names)
     network = f"lockstep-{fleet}"
     if podman.run("network", "exists", network, check=False).returncode == 0:
         podman.run("network", "rm", "--force", network)

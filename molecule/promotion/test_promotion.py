@@ -1,4 +1,4 @@
-"""A change on its way from dev to prod, and back again, while jobs run; the tests follow each other in this order."""
+"""A new lock from dev to prod and back while jobs run; the tests depend on each other in this order."""
 
 from __future__ import annotations
 
@@ -6,37 +6,28 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import time
 from typing import Any
 
 import pytest
-from checks import CHECKOUT, ROOT, Fleet
+
+from tests.support.fleet_hosts import ROOT, Fleet
+from tests.support.paths import CHECKOUT
 
 STATE = CHECKOUT / ".lockstep/promotion"
 LOCKS = STATE / "locks"
-INVENTORY = "molecule/promotion/inventory"
 SPECS = ("-e", f"lockstep_envs_dir={STATE}/specs")
-
-LATE = """import pathlib, sys, time
-flag = pathlib.Path(sys.argv[1])
-flag.touch()
-while flag.exists():
-    time.sleep(0.1)
-import wave, numpy
-print(numpy.__version__, numpy.__file__)
-"""
 
 
 class Site(Fleet):
-    """The hosts of this scenario, and runs that are timed."""
+    """The hosts of this scenario; the time of each playbook run is printed."""
 
     def __init__(self) -> None:
-        super().__init__(INVENTORY, STATE)
+        super().__init__("promotion")
 
     def play(self, *arguments: str, rc: int | None = 0) -> str:
         started = time.monotonic()
-        said = re.sub(r"\x1b\[[0-9;]*m", "", super().play(*arguments, *SPECS, rc=rc))  # Molecule has colours on
+        said = re.sub(r"\x1b\[[0-9;]*m", "", super().play(*arguments, *SPECS, rc=rc))  # Molecule turns colours on
         words = " ".join(item for item in arguments if not item.startswith("lockstep_"))
         print(f"\n{time.monotonic() - started:6.1f} s  {words}{' (refused)' if rc else ''}", flush=True)
         return said
@@ -46,19 +37,14 @@ class Site(Fleet):
 
     def job(self, host: str, flag: str) -> subprocess.Popen[str]:
         """Start a job by lockstep-run that imports late, once its flag file is removed."""
-        self.run(host, f"cat > /tmp/late.py <<'END'\n{LATE}END")
-        argv = [sys.executable, "-m", "local.fleet", "--inventory", INVENTORY, "ssh", host,
-                f"{ROOT}/bin/lockstep-run train python /tmp/late.py {flag}"]  # fmt: skip
-        started = subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.run(host, f"for i in $(seq 1200); do [ -e {flag} ] && exit 0; sleep 0.1; done; exit 1")
-        return started
+        return self.start_late_imports(host, flag, f"exec {ROOT}/bin/lockstep-run train python")
 
 
 def lock(tier: str, folder: str = "") -> bytes:
     return (LOCKS / tier / folder / "train.conda-lock.yml").read_bytes()
 
 
-def evidence(tier: str) -> Any:
+def provenance(tier: str) -> Any:
     return json.loads((LOCKS / tier / "train.provenance.json").read_text())
 
 
@@ -73,14 +59,7 @@ def names(site: Site) -> dict[str, str]:
     return {"old": site.live("prod-p")}
 
 
-def ended(site: Site, host: str, flag: str, job: subprocess.Popen[str]) -> str:
-    site.run(host, f"rm {flag}")
-    told, _ = job.communicate(timeout=300)
-    assert job.returncode == 0, told
-    return told
-
-
-def test_a_change_is_made_for_dev(site: Site, names: dict[str, str]) -> None:
+def test_new_lock_goes_live_on_dev_only(site: Site, names: dict[str, str]) -> None:
     shutil.copy(CHECKOUT / "local/envs/train.yml", STATE / "specs/train.yml")
     site.play("playbooks/lock.yml", "-e", "env=train", "-e", "upgrade=true")
     site.play("site.yml", "--limit", "dev")
@@ -88,7 +67,7 @@ def test_a_change_is_made_for_dev(site: Site, names: dict[str, str]) -> None:
     assert names["new"] != names["old"]
 
 
-def test_without_a_proof_it_stays_there(site: Site) -> None:
+def test_promotion_without_an_accepted_report_is_refused(site: Site) -> None:
     before = lock("test")
     way = ("playbooks/promote.yml", "-e", "from=dev", "-e", "to=test")
     (STATE / "reports/report.json").unlink(missing_ok=True)
@@ -107,7 +86,7 @@ def test_without_a_proof_it_stays_there(site: Site) -> None:
     assert lock("test") == before
 
 
-def test_dev_to_test_to_prod_under_a_running_job(site: Site, names: dict[str, str]) -> None:
+def test_promotion_from_dev_to_prod_keeps_a_running_job(site: Site, names: dict[str, str]) -> None:
     job = site.job("prod-p", "/tmp/late-1")
     site.audit(rc=0)
     way = ("playbooks/promote.yml", "-e", "from=dev", "-e", "to=test")
@@ -118,14 +97,14 @@ def test_dev_to_test_to_prod_under_a_running_job(site: Site, names: dict[str, st
     site.play("site.yml", "--limit", "test")
     site.audit(rc=0)
     site.play("playbooks/promote.yml", "-e", "from=test", "-e", "to=prod")
-    assert lock("prod") == lock("dev") and evidence("prod")["promotion"]["from"] == "test"
+    assert lock("prod") == lock("dev") and provenance("prod")["promotion"]["from"] == "test"
     site.play("site.yml", "--limit", "prod")
     assert site.audit(rc=0)["rollbacks"] == []
     assert {site.live(host) for host in ("dev-p", "test-p", "prod-p")} == {names["new"]}
-    assert f"/generations/train/{names['old']}/" in ended(site, "prod-p", "/tmp/late-1", job)
+    assert f"/generations/train/{names['old']}/" in site.finish_late_imports("prod-p", "/tmp/late-1", job)
 
 
-def test_a_rollback_and_back_under_a_running_job(site: Site, names: dict[str, str]) -> None:
+def test_rollback_and_its_reversal_keep_a_running_job(site: Site, names: dict[str, str]) -> None:
     job = site.job("prod-p", "/tmp/late-2")
     way = ("playbooks/rollback.yml", "-e", "env=train", "-e", "tier=prod")
     before = lock("prod")
@@ -143,13 +122,13 @@ def test_a_rollback_and_back_under_a_running_job(site: Site, names: dict[str, st
 
     site.play(*way)
     assert site.live("prod-p") == names["new"] and lock("prod") == before
-    assert site.audit(rc=0)["rollbacks"] == [] and evidence("prod")["promotion"]["from"] == "test"
+    assert site.audit(rc=0)["rollbacks"] == [] and provenance("prod")["promotion"]["from"] == "test"
     site.play(*way, "-e", f"to={names['new']}")
     assert site.live("prod-p") == names["new"], "with a digest it is idempotent"
-    assert f"/generations/train/{names['new']}/" in ended(site, "prod-p", "/tmp/late-2", job)
+    assert f"/generations/train/{names['new']}/" in site.finish_late_imports("prod-p", "/tmp/late-2", job)
 
 
-def test_from_the_hosts_own_records(site: Site, names: dict[str, str]) -> None:
+def test_rollback_from_the_hosts_records(site: Site, names: dict[str, str]) -> None:
     shutil.rmtree(LOCKS / "prod/previous")
     way = ("playbooks/rollback.yml", "-e", "env=train", "-e", "tier=prod")
     before = lock("prod")
@@ -159,7 +138,7 @@ def test_from_the_hosts_own_records(site: Site, names: dict[str, str]) -> None:
     assert site.audit(rc=0)["proven"]
 
 
-def test_where_the_generation_is_gone_it_is_built(site: Site, names: dict[str, str]) -> None:
+def test_rollback_builds_a_removed_generation(site: Site, names: dict[str, str]) -> None:
     site.run("test-p", f"{ROOT}/bin/lockstep-clean --min-age-days 0 --keep-previous 0")
     assert names["old"] not in site.run("test-p", f"ls {ROOT}/generations/train")
     site.play("playbooks/rollback.yml", "-e", "env=train", "-e", "tier=test", "-e", "reason=drill")

@@ -26,7 +26,7 @@ class ActionModule(ControllerAction):
     def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Judge all hosts that were meant, also those that did not answer."""
         meant = [str(host) for host in variables.get("ansible_play_hosts_all") or []]
-        settings, _ = settings_of(self, variables)  # what cannot be worked out is said host by host
+        settings, _unused = settings_of(self, variables)  # what cannot be worked out is said host by host
         reports = reports_dir(settings)
         run = run_id(self)
         hosts = load(reports, meant, run, lambda folder, host: run_file(folder, run, host), arguments["depth"])

@@ -26,7 +26,7 @@ class ActionModule(ControllerAction):
                 f"lockstep_promote_max_age_hours is {arguments['max_age_hours']:g}: give a number of hours above 0, at "
                 f"most {_LONGEST} (a year)"
             )
-        settings, _ = settings_of(self, variables)
+        settings, _unused = settings_of(self, variables)
         asked = promotion.Settings(
             locks_dir=locks_of(settings),
             tiers=tuple(arguments["tiers"]),

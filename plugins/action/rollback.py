@@ -26,7 +26,7 @@ class ActionModule(ControllerAction):
             raise AnsibleActionFail(
                 "a rollback is of a whole tier, whose lock is declared for all of its hosts: leave --limit out"
             )
-        settings, _ = settings_of(self, variables)
+        settings, _unused = settings_of(self, variables)
         alias = settings.get("condarc_channel_alias") or PUBLISHED_ALIAS
         asked = rollback.Settings(
             locks_dir=locks_of(settings),

@@ -148,7 +148,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
 
     def _fill(self, found: list[list[Any]]) -> None:
         strict, host_keys = self.get_option("strict"), STRICT[self.get_option("host_keys")]
-        for name, host, whole in stack_inventory.join([(source, inventory) for source, inventory in found]):
+        for name, host, whole in stack_inventory.join([(str(source), inventory) for source, inventory in found]):
             self.inventory.add_host(name)
             for key, value in stack_inventory.variables(name, host, whole, host_keys).items():
                 self.inventory.set_variable(name, key, value)

@@ -239,8 +239,7 @@ def have(p: dict[str, Any], store: Store, check_mode: bool) -> dict[str, Any]:
             if did[0].startswith(("build", "repair")):
                 disk_space.need_room(store.root, made, store.pkgs, p["reserve_mb"] * 1000000)
         return result
-    options = build.Options(p["verify"], p["reserve_mb"] * 1000000, p["pip_check"], p["test_timeout"],
-                                 p["pip_index"])  # fmt: skip
+    options = build.Options(p["verify"], p["reserve_mb"] * 1000000, p["pip_check"], p["test_timeout"], p["pip_index"])
     if p["state"] == "staged":
         done = build.stage(store, made, options)
     else:

@@ -14,7 +14,7 @@ description:
   - Hosts are not asked. What they offer is declared in O(system_requirements), and the solver is told that instead
     of what the controller has.
   - What an existing lock holds stays as long as it satisfies the spec; see O(update) and O(upgrade).
-  - A spec's smoke test (C(<envs_dir>/<env>.smoke.py)) is copied beside the lock, and goes with it from then on.
+  - The lock holds the text of the spec's smoke test (C(<envs_dir>/<env>.smoke.py), UTF-8, at most 64 KiB).
   - All specs are judged before anything is written, and locks are written only if none of them has an error. They
     change as one. A killed run leaves all of them as they were, or C(<locks_dir>/.unfinished.json), which the next
     lock, promotion or rollback completes.

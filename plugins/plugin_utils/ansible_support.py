@@ -59,7 +59,7 @@ class DocumentedAction(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         # The arguments become plain data: Ansible's strings carry tags, which YAML writers and py-rattler do not know.
         module = type(self).__module__.rpartition(".")[2]
-        _, arguments = self.validate_argument_spec(argument_spec=argument_spec(module))
+        _unused, arguments = self.validate_argument_spec(argument_spec=argument_spec(module))
         return {**result, **self.act(dict(data_of(arguments)), task_vars or {})}
 
     def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def points(total: int, sample: int) -> list[int]:
 
 
 @pytest.mark.parametrize(("what", "sample"), [("build", 25), ("activate", 8)])
-def test_killed_at_an_operation(lab: Lab, what: str, sample: int) -> None:
+def test_build_killed_at_an_operation_is_completed_by_the_next(lab: Lab, what: str, sample: int) -> None:
     lab.reset()
     if what == "activate":
         build.stage(lab.store, lab.new, FAST)
@@ -112,7 +112,7 @@ def test_killed_at_an_operation(lab: Lab, what: str, sample: int) -> None:
         lab.heal()
 
 
-def test_killed_while_repairing(lab: Lab) -> None:
+def test_repair_killed_at_an_operation_is_completed_by_the_next(lab: Lab) -> None:
     lab.reset()
     build.build(lab.store, lab.new, FAST)
     total = int(lab.run("repair", 0).stdout)
@@ -127,7 +127,7 @@ def test_killed_while_repairing(lab: Lab) -> None:
         lab.heal()
 
 
-def test_killed_while_collecting(lab: Lab) -> None:
+def test_clean_killed_at_an_operation_leaves_live_generations(lab: Lab) -> None:
     lab.reset()
     build.build(lab.store, lab.new, FAST)
     subprocess.run(["cp", "-a", lab.root, lab.base / "both"], check=True)
@@ -142,7 +142,7 @@ def test_killed_while_collecting(lab: Lab) -> None:
         assert not list(Path(lab.store.path("train")).glob(".*.trash"))
 
 
-def test_killed_at_random_times(lab: Lab) -> None:
+def test_build_killed_at_random_times_is_completed_by_the_next(lab: Lab) -> None:
     chance = random.Random()
     lab.reset()
     began = time.monotonic()
@@ -167,7 +167,7 @@ def test_killed_at_random_times(lab: Lab) -> None:
     assert killed, "no round was in time"
 
 
-def test_orphans_of_a_killed_builder_keep_the_lock(lab: Lab) -> None:
+def test_child_processes_of_a_killed_build_keep_the_lock(lab: Lab) -> None:
     """Only the parent is killed: its child still writes, so the next run has to wait for it."""
     lab.reset()
     slow = lab.root / "miniconda/bin/python"

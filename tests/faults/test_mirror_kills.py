@@ -57,7 +57,7 @@ def fresh(site: Site, start: str) -> Path:
     return dest
 
 
-def test_a_kill_at_any_point_shows_nothing_wrong_and_the_next_run_heals(lab: Site) -> None:
+def test_mirror_killed_at_any_point_stays_consistent_and_the_next_run_completes_it(lab: Site) -> None:
     with source(lab.upstream) as served:
         fresh(lab, "before")
         total = int(subprocess.run(command(lab, served.url, 0), capture_output=True, text=True, check=True).stdout)
@@ -89,7 +89,7 @@ def whole_index(dest: Path) -> list[str]:
         aside.rename(kept)
 
 
-def test_a_kill_in_the_middle_of_a_download(lab: Site) -> None:
+def test_download_killed_midway_is_resumed_by_the_next_run(lab: Site) -> None:
     """At any time after the first half came; what had arrived is not fetched again."""
     big = "big-1.0-htiny_0.conda"
     lab.lock("dev", "large", "python", "big")
@@ -133,7 +133,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", place], check=True)
 
 
-def test_a_full_disk(lab: Site, disk: Path, monkeypatch: Any) -> None:
+def test_full_disk_leaves_a_consistent_mirror(lab: Site, disk: Path, monkeypatch: Any) -> None:
     filler = disk / "filler"
     filler.write_bytes(b"x" * 7_000_000)
     (lab.folder / "full").unlink(missing_ok=True)
@@ -151,7 +151,7 @@ def test_a_full_disk(lab: Site, disk: Path, monkeypatch: Any) -> None:
     whole(disk)
 
 
-def test_a_read_only_disk(lab: Site, disk: Path) -> None:
+def test_read_only_disk_is_reported(lab: Site, disk: Path) -> None:
     (lab.folder / "read-only").symlink_to(disk)
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     with pytest.raises(Problem, match=r"cannot be read or written.*Read-only file system"):
@@ -201,7 +201,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield served, channel, packages
 
 
-def test_the_layout_is_that_of_the_fleets_own_channel(fleet: Any) -> None:
+def test_mirror_has_the_layout_of_the_local_channel(fleet: Any) -> None:
     served, channel, _ = fleet
     for path in tree_of(served.folder):
         if not path.startswith("contents") and not path.endswith("repodata.json"):
@@ -227,7 +227,7 @@ os._exit(0)
 """
 
 
-def test_py_rattler_installs_from_it(fleet: Any, tmp_path: Path) -> None:
+def test_py_rattler_installs_from_the_mirror(fleet: Any, tmp_path: Path) -> None:
     served, _, _ = fleet
     for n, alias in enumerate((served.url, served.folder.as_uri())):
         prefix = tmp_path / f"env{n}"
@@ -258,7 +258,7 @@ def conda_of(name: str, fleet: Any, tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["fake", "real", "micromamba"])
-def test_conda_takes_it_as_a_channel(fleet: Any, tmp_path: Path, name: str) -> None:
+def test_conda_uses_the_mirror_as_a_channel(fleet: Any, tmp_path: Path, name: str) -> None:
     """With the mirror as channel alias in .condarc, and the channel by its name alone."""
     served, _, _ = fleet
     conda = conda_of(name, fleet, tmp_path)

@@ -70,7 +70,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", place], check=True)
 
 
-def test_no_room_is_said_before_anything_is_downloaded(disk: Path, channel: Channel) -> None:
+def test_lack_of_disk_space_is_reported_before_the_first_download(disk: Path, channel: Channel) -> None:
     store = make_store(disk / "root")
     plan = channel.plan("train", "python", "alpha", download_bytes=5_000_000)
     with pytest.raises(Problem) as caught:
@@ -80,7 +80,7 @@ def test_no_room_is_said_before_anything_is_downloaded(disk: Path, channel: Chan
     assert not list(Path(store.pkgs).iterdir())
 
 
-def test_no_inodes_are_said_too(disk: Path, channel: Channel) -> None:
+def test_lack_of_inodes_is_reported(disk: Path, channel: Channel) -> None:
     store = make_store(disk / "root")
     plan = channel.plan(
         "train", *(name for name, _ in dict.fromkeys((n, 0) for n, _ in channel.entries)), download_bytes=1
@@ -92,7 +92,9 @@ def test_no_inodes_are_said_too(disk: Path, channel: Channel) -> None:
 
 
 @pytest.mark.parametrize("kilobytes", [4, 20, 60, 150, 400, 900, 1600, 2100])
-def test_a_disk_that_fills_up_on_the_way(disk: Path, channel: Channel, kilobytes: int) -> None:
+def test_disk_that_fills_up_during_the_build_leaves_the_live_environment(
+    disk: Path, channel: Channel, kilobytes: int
+) -> None:
     store = make_store(disk / "root")
     build.build(store, channel.plan("train", "python", "alpha=1.0", download_bytes=1), FAST._replace(reserve=0))
     plan = channel.plan("train", "python", "alpha", "beta", "large", download_bytes=1)
@@ -109,7 +111,7 @@ def test_a_disk_that_fills_up_on_the_way(disk: Path, channel: Channel, kilobytes
     assert build.look(store, plan, "hashes")["state"] == "complete"
 
 
-def test_a_read_only_disk(disk: Path, channel: Channel) -> None:
+def test_read_only_disk_is_reported(disk: Path, channel: Channel) -> None:
     store = make_store(disk / "root")
     build.build(store, channel.plan("train", "python", "alpha=1.0", download_bytes=1), FAST._replace(reserve=0))
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
@@ -188,7 +190,7 @@ def cut(handler: http.server.BaseHTTPRequestHandler, data: bytes) -> None:
         (cut, "breaks off"),
     ],
 )
-def test_a_bad_package(channel: Channel, store: Store, server: Server, fault: Any, says: str) -> None:
+def test_damaged_package_is_refused(channel: Channel, store: Store, server: Server, fault: Any, says: str) -> None:
     plan = server.served(channel.plan("train", "python", "alpha", "beta"), channel)
     server.faults[BETA] = fault
     with pytest.raises(Problem) as caught:
@@ -202,7 +204,7 @@ def test_a_bad_package(channel: Channel, store: Store, server: Server, fault: An
     assert BETA in server.asked
 
 
-def test_an_interrupted_download_heals_by_itself(channel: Channel, store: Store, server: Server) -> None:
+def test_interrupted_download_is_retried(channel: Channel, store: Store, server: Server) -> None:
     plan = server.served(channel.plan("train", "python", "alpha", "beta"), channel)
 
     def once(handler: http.server.BaseHTTPRequestHandler, data: bytes) -> None:
@@ -215,7 +217,7 @@ def test_an_interrupted_download_heals_by_itself(channel: Channel, store: Store,
     assert server.asked.count(BETA) > 1
 
 
-def test_an_unreachable_channel(channel: Channel, store: Store, server: Server) -> None:
+def test_unreachable_channel_is_reported(channel: Channel, store: Store, server: Server) -> None:
     plan = server.served(channel.plan("train", "python", "alpha", "beta"), channel)
     server.server.shutdown()
     server.server.server_close()
@@ -225,7 +227,7 @@ def test_an_unreachable_channel(channel: Channel, store: Store, server: Server) 
     still_live(store)
 
 
-def test_a_local_channel_is_verified_as_well(channel: Channel, store: Store, tmp_path: Path) -> None:
+def test_package_of_a_local_channel_is_verified(channel: Channel, store: Store, tmp_path: Path) -> None:
     """py-rattler itself does not look at the hash of an archive with a file:// url."""
     plan = channel.plan("train", "python", "alpha", "beta")
     beta = next(package for package in plan["packages"] if package["name"] == "beta")
@@ -271,7 +273,7 @@ def spoil_with_its_list(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [spoil_same_size, spoil_truncated, spoil_missing, spoil_index, spoil_with_its_list])
-def test_a_damaged_cache_is_repaired(channel: Channel, store: Store, spoil: Callable[[Path], None]) -> None:
+def test_damaged_cache_is_repaired(channel: Channel, store: Store, spoil: Callable[[Path], None]) -> None:
     first = channel.plan("serve", "python", "alpha", "beta")
     build.build(store, first, FAST)
     cache = Path(store.pkgs, "beta-1.0-htiny_0")
@@ -307,7 +309,7 @@ def start(store: Store, plan: dict[str, Any], to: Path) -> subprocess.Popen[str]
     return subprocess.Popen([sys.executable, "-c", code, store.root, str(to)], stdout=subprocess.PIPE, text=True)
 
 
-def test_two_runs_of_one_environment(channel: Channel, store: Store, tmp_path: Path) -> None:
+def test_two_builds_of_one_environment_run_one_after_the_other(channel: Channel, store: Store, tmp_path: Path) -> None:
     plan = channel.plan("train", "python", "alpha", "beta", "large")
     runs = [start(store, plan, tmp_path / f"{i}.json") for i in range(3)]
     results = [json.loads(run.communicate()[0]) for run in runs]
@@ -315,7 +317,7 @@ def test_two_runs_of_one_environment(channel: Channel, store: Store, tmp_path: P
     assert build.look(store, plan, "hashes")["state"] == "complete"
 
 
-def test_runs_of_several_environments_share_the_cache(channel: Channel, store: Store, tmp_path: Path) -> None:
+def test_builds_of_several_environments_share_the_cache(channel: Channel, store: Store, tmp_path: Path) -> None:
     for turn in range(3):
         tree.remove(store.pkgs)
         plans = [channel.plan(f"env{turn}{i}", "python", "alpha", "beta", "gamma", "large") for i in range(3)]
@@ -326,7 +328,7 @@ def test_runs_of_several_environments_share_the_cache(channel: Channel, store: S
             assert build.look(store, plan, "hashes")["state"] == "complete"
 
 
-def test_a_busy_environment_is_said_with_its_holder(channel: Channel, store: Store) -> None:
+def test_error_about_a_locked_environment_names_the_holder(channel: Channel, store: Store) -> None:
     store.lock_timeout = 0.2
     with Store(store.root).locked("train"), pytest.raises(Problem) as caught:
         build.build(store, channel.plan("train", "python", "alpha"), FAST)
@@ -335,7 +337,7 @@ def test_a_busy_environment_is_said_with_its_holder(channel: Channel, store: Sto
     )
 
 
-def test_in_use_lock_race_the_collector(channel: Channel, store: Store) -> None:
+def test_generation_in_use_is_never_removed_by_a_concurrent_clean(channel: Channel, store: Store) -> None:
     """Jobs start all the time while generations are published, retired and collected: none may lose its files."""
     old, new = (channel.plan("train", "python", f"alpha={version}") for version in ("1.0", "2.0"))
     build.stage(store, new, FAST)

@@ -105,7 +105,7 @@ def verdicts(report: Any) -> dict[str, str]:
     return {result["host"]: result["verdict"] for result in report["results"]}
 
 
-def test_parity_exits_0_and_every_host_is_shown(fleet: Fleet) -> None:
+def test_audit_in_parity_exits_0_and_shows_every_host(fleet: Fleet) -> None:
     hosts = {name: {"canned_answer": fleet.good} for name in ("dev-1", "prod-1", "prod-2")}
     status, text, report = fleet.run(hosts)
     assert status == 0, text
@@ -116,7 +116,7 @@ def test_parity_exits_0_and_every_host_is_shown(fleet: Fleet) -> None:
     assert (fleet.reports / "observations/dev-1.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_is_wrong_exits_non_zero_and_is_named(fleet: Fleet) -> None:
+def test_audit_with_drift_exits_non_zero_and_names_it(fleet: Fleet) -> None:
     """After the run above, whose observations of all hosts lie there and must not be taken for fresh."""
     path = next((fleet.made.tree("train") / "lib/python3.12/site-packages/zlib").iterdir())
     text = path.read_text()
@@ -149,7 +149,7 @@ def test_what_is_wrong_exits_non_zero_and_is_named(fleet: Fleet) -> None:
     assert any("was over on 2020-01-01" in note["detail"] for result in report["results"] for note in result["notes"])
 
 
-def test_a_limited_audit_is_marked(fleet: Fleet) -> None:
+def test_limited_audit_is_marked_in_the_report(fleet: Fleet) -> None:
     hosts = {name: {"canned_answer": fleet.good} for name in ("dev-1", "prod-1", "prod-2")}
     status, _, report = fleet.run(hosts, "--limit", "dev-1")
     assert status == 0
@@ -157,13 +157,13 @@ def test_a_limited_audit_is_marked(fleet: Fleet) -> None:
     assert [(tier["tier"], tier["proven"]) for tier in report["tiers"]] == [("dev", True), ("prod", False)]
 
 
-def test_an_inventory_without_hosts_proves_nothing(fleet: Fleet) -> None:
+def test_audit_of_an_inventory_without_hosts_fails(fleet: Fleet) -> None:
     status, text, _ = fleet.run({})
     assert status != 0
     assert "nothing would be looked at" in text
 
 
-def test_an_audit_of_which_nothing_is_left_proves_nothing(fleet: Fleet) -> None:
+def test_audit_with_no_host_left_by_the_limit_fails(fleet: Fleet) -> None:
     """Ansible itself ends well where --limit leaves a play no hosts."""
     hosts = {name: {"canned_answer": fleet.good} for name in ("dev-1", "prod-1")}
     here = {"localhost": {"ansible_connection": "local"}}
@@ -173,7 +173,7 @@ def test_an_audit_of_which_nothing_is_left_proves_nothing(fleet: Fleet) -> None:
         assert f"together with --limit {extra[-1]}: nothing would be looked at" in " ".join(text.split())
 
 
-def test_tags_and_strategies_leave_nothing_out(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_audit_with_tags_or_another_strategy_omits_no_host(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANSIBLE_STRATEGY", "free")
     bad = {"dev-0": {"ansible_connection": "no-such", "lockstep_tiers": "{{ nowhere }}"}}
     hosts: dict[str, dict[str, Any]] = {name: {"canned_answer": fleet.good} for name in ("dev-1", "prod-1")}
@@ -201,7 +201,7 @@ MEANWHILE = """
 """
 
 
-def test_another_run_at_the_same_time_spoils_no_report(fleet: Fleet) -> None:
+def test_concurrent_audits_write_separate_reports(fleet: Fleet) -> None:
     """As site.yml, or a second audit, that looks at the hosts between this one's looks and its report."""
     (fleet.work / "meanwhile.yml").write_text(MEANWHILE)
     killed = fleet.reports / "running/killed"
@@ -214,7 +214,7 @@ def test_another_run_at_the_same_time_spoils_no_report(fleet: Fleet) -> None:
     assert [path.name for path in (fleet.reports / "running").iterdir()] == ["other"]
 
 
-def test_a_host_that_hangs_is_let_go(fleet: Fleet) -> None:
+def test_audit_times_out_a_host_that_hangs(fleet: Fleet) -> None:
     """A disk that is gone holds the observer in the kernel, where no signal reaches it, and ssh stays alive."""
     put(fleet.work / "hang", "#!/bin/sh\nexec sleep 40\n", 0o755)
     hangs = {"ansible_connection": "local", "ansible_python_interpreter": str(fleet.work / "hang")}
@@ -233,27 +233,31 @@ def test_templated_variables_reach_the_comparison(fleet: Fleet) -> None:
     assert "serve.conda-lock.yml cannot be read" in text
 
 
-def test_site_looks_as_deep_as_it_repairs() -> None:
+def test_site_yml_inspects_at_the_depth_at_which_it_repairs() -> None:
     """Else what only the deepest look shows would stay for ever: a host without drift is not touched."""
     plays = yaml.safe_load((CHECKOUT / "playbooks/site.yml").read_text())
+    limits = yaml.safe_load((CHECKOUT / "playbooks/vars/inspection.yml").read_text())["lockstep_inspection_seconds"]
     looks = [
-        task["lockstep.fleet.host_info"]
+        (task["lockstep.fleet.host_info"], play["vars"])
         for play in plays
         for task in play["tasks"]
         if "lockstep.fleet.host_info" in task
     ]
     assert len(looks) == 2
-    for look in looks:
+    for look, variables in looks:
         for given, depth in (
             ({}, "stats"),
             ({"conda_envs_verify": "hashes"}, "hashes"),
             ({"conda_envs_verify": "stats"}, "stats"),
         ):
+            chosen = jinja2.Template(variables["lockstep_inspection_depth"]).render(given)
+            given = {"lockstep_inspection_depth": chosen, "lockstep_inspection_seconds": limits}
             assert jinja2.Template(look["depth"]).render(given) == depth
+            assert jinja2.Template(look["seconds"]).render(given) == {"stats": "300", "hashes": "1800"}[depth]
 
 
 @pytest.mark.parametrize("python", ["/usr/bin/env python3", "~/bin/python 3", "/usr/bin/python3"])
-def test_interpreters_are_run_as_ansible_runs_them(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, python: str) -> None:
+def test_interpreters_run_as_ansible_runs_them(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, python: str) -> None:
     home = fleet.work / "home"
     (home / "bin").mkdir(parents=True, exist_ok=True)
     link = home / "bin/python 3"
@@ -267,7 +271,7 @@ def test_interpreters_are_run_as_ansible_runs_them(fleet: Fleet, monkeypatch: py
     assert verdicts(report) == {"dev-1": "drift" if ran else "unknown"}  # drift: nothing schedules the clean here
 
 
-def test_site_is_told_what_to_do(fleet: Fleet) -> None:
+def test_site_yml_reports_what_it_will_change(fleet: Fleet) -> None:
     """The same action as site.yml uses it: unknown fails, drift says which roles repair it, results are small."""
     playbook = fleet.work / "look.yml"
     playbook.write_text(MORE)

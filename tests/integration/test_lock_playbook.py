@@ -49,7 +49,7 @@ def play(tmp_path):
     return run
 
 
-def test_the_way_of_a_lock(play):
+def test_lock_is_checked_made_and_kept(play):
     locks = play.folder / "envs" / "locks" / "first"
     code, output = play("--check")
     assert code == 2 and "There is no lock yet: " in output and not locks.exists()
@@ -78,7 +78,7 @@ def test_findings_end_the_run_and_change_nothing(play):
     assert code == 2 and "did you mean numpy?" in output and not (play.folder / "envs" / "locks").exists()
 
 
-def test_a_fuzzy_pin_is_held_against_a_spec_until_it_is_locked(play):
+def test_fuzzy_pin_is_an_error_until_the_spec_is_locked(play):
     (play.folder / "envs" / "train.yml").write_text("dependencies:\n  - python 3.12.*\n  - numpy=1\n")
     arguments = ("-e", "env=train", "--diff")
     code, output = play("--check", *arguments)
@@ -91,7 +91,7 @@ def test_a_fuzzy_pin_is_held_against_a_spec_until_it_is_locked(play):
     assert code == 0 and "warning fuzzy-pin" in output and "error" not in output
 
 
-def test_what_a_killed_run_left_is_told_and_completed(play):
+def test_killed_run_is_reported_and_completed(play):
     locks = play.folder / "envs" / "locks"
     assert play()[0] == 0
     lock = locks / "first" / "train.conda-lock.yml"
@@ -110,7 +110,7 @@ def test_what_a_killed_run_left_is_told_and_completed(play):
     assert lock.read_text() == whole and not journal.exists()
 
 
-def test_wrong_words_on_the_command_line(play):
+def test_invalid_extra_variables_are_refused(play):
     code, output = play("-e", "env=trian")
     assert code == 2 and "no spec for trian" in output and "Traceback" not in output
     code, output = play("-e", "update=nump")

@@ -66,7 +66,7 @@ def places(base: str) -> dict[str, str]:
     }
 
 
-def test_the_way_of_a_mirror(site: Site, play: Play) -> None:
+def test_mirror_is_checked_made_and_pruned(site: Site, play: Play) -> None:
     dest = site.folder / "m"
     with source(site.upstream) as served:
         sources = words(lockstep_mirror_source=served.url, dest=dest, **places(served.url))
@@ -90,7 +90,7 @@ def test_the_way_of_a_mirror(site: Site, play: Play) -> None:
     assert code == 0 and tree_of(dest) == tree_of(site.folder / "n")
 
 
-def test_wrong_words_and_sources(site: Site, play: Play) -> None:
+def test_invalid_extra_variables_and_sources_are_refused(site: Site, play: Play) -> None:
     code, output = play()
     assert code == 2 and "Name the mirror's folder: -e dest=" in output
     code, output = play("-e", f"dest={site.folder}/m", "-e", "tiers=qa")
@@ -99,7 +99,7 @@ def test_wrong_words_and_sources(site: Site, play: Play) -> None:
     assert code == 2 and "the source does not have 8 of 8 files" in output and "nothing was downloaded" in output
 
 
-def test_no_secret_in_any_output(site: Site, play: Play) -> None:
+def test_output_contains_no_secret(site: Site, play: Play) -> None:
     with source(site.upstream) as served:
         token = served.url.replace("//", "//me:pass-word@") + "/t/secret-token"
         sources = words(dest=site.folder / "m", **places(served.url))

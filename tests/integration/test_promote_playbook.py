@@ -51,7 +51,7 @@ def play(tmp_path: Path) -> Play:
     return Play(tmp_path)
 
 
-def test_the_way_of_a_promotion(play: Play) -> None:
+def test_promotion_is_checked_made_and_rolled_back(play: Play) -> None:
     site, words = play.site, ("-e", "from=dev", "-e", "to=test")
     before = site.files()
     code, output = play.run("promote", *words, "--check", "--diff")
@@ -84,7 +84,7 @@ def test_refusals_end_the_run(play: Play) -> None:
     assert play.site.files() == before
 
 
-def test_a_rollback_in_wrong_words(play: Play) -> None:
+def test_rollback_with_invalid_extra_variables_is_refused(play: Play) -> None:
     before = play.site.files()
     code, output = play.run("rollback")
     assert code == 2 and "nothing is no tier: name one of dev, test, prod" in output
@@ -95,7 +95,7 @@ def test_a_rollback_in_wrong_words(play: Play) -> None:
     assert play.site.files() == before
 
 
-def test_an_inventory_without_hosts(play: Play) -> None:
+def test_promotion_with_an_inventory_without_hosts_is_refused(play: Play) -> None:
     (play.folder / "hosts.json").write_text('{"all": {}}')
     for playbook in ("promote", "rollback"):
         code, output = play.run(playbook, "-e", "from=dev", "-e", "to=test")

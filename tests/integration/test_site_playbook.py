@@ -66,7 +66,7 @@ class Run:
 
 @pytest.mark.parametrize("wave", [(), ("-e", "lockstep_wave=2")], ids=["at once", "waves"])
 @pytest.mark.parametrize("broken", ["b", "unreachable"])
-def test_a_host_that_cannot_build_keeps_no_other_back(tmp_path: Path, broken: str, wave: tuple[str, ...]) -> None:
+def test_host_that_fails_to_build_does_not_stop_the_others(tmp_path: Path, broken: str, wave: tuple[str, ...]) -> None:
     run = Run(tmp_path, *wave, broken=broken)
     rest = [name for name in "abcd" if name != {"unreachable": "c"}.get(broken, broken)]
     assert run.code != 0 and run.activated == run.proven == rest, run.output
@@ -74,14 +74,14 @@ def test_a_host_that_cannot_build_keeps_no_other_back(tmp_path: Path, broken: st
 
 
 @pytest.mark.parametrize("broken", ["b", "unreachable"])
-def test_all_or_none(tmp_path: Path, broken: str) -> None:
+def test_all_or_none_aborts_activation_unless_every_host_is_staged(tmp_path: Path, broken: str) -> None:
     run = Run(tmp_path, "-e", "lockstep_all_or_none=true", "-e", "lockstep_wave=2", broken=broken)
     name = {"unreachable": "c"}.get(broken, broken)
     assert run.code != 0 and run.activated == run.proven == []
     assert f"lockstep_all_or_none is set and 1 hosts are not ready: {name}." in " ".join(run.output.split())
 
 
-def test_all_or_none_of_hosts_that_are_ready(tmp_path: Path) -> None:
+def test_all_or_none_activates_when_every_host_is_ready(tmp_path: Path) -> None:
     run = Run(tmp_path, "-e", "lockstep_all_or_none=true", "--limit", "a:c:agrees:away", broken="b")
     assert run.code == 0 and run.activated == run.proven == ["a", "c"]
     said = (
@@ -90,18 +90,18 @@ def test_all_or_none_of_hosts_that_are_ready(tmp_path: Path) -> None:
     assert said in run.words and "failed, as" not in run.words
 
 
-def test_what_would_be_done_is_summed_up_too(tmp_path: Path) -> None:
+def test_summary_in_check_mode_says_what_would_change(tmp_path: Path) -> None:
     run = Run(tmp_path, "--check", "--limit", "a:b:agrees")
     assert "left alone: 1 of 3 hosts to be brought to what is declared: 2 (a, b)" in run.words
     assert "in maintenance, and" not in run.words
 
 
-def test_no_keyword_is_a_template_that_ansible_does_not_read() -> None:
+def test_playbooks_use_no_template_in_a_keyword_that_ansible_takes_literally() -> None:
     for path in (CHECKOUT / "playbooks").glob("*.yml"):
         for play in yaml.safe_load(path.read_text()):
             assert not isinstance(play.get("any_errors_fatal"), str), path
 
 
-def test_a_wave_that_fails_as_a_whole_is_the_last(tmp_path: Path) -> None:
+def test_run_ends_after_a_wave_in_which_every_host_failed(tmp_path: Path) -> None:
     run = Run(tmp_path, "-e", "lockstep_wave=1", broken="a")
     assert run.code != 0 and run.activated == [] and "Know who is ready" not in run.output

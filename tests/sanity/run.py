@@ -1,4 +1,4 @@
-"""``python tests/sanity/run.py [-t TEST]... [REPORT.xml]``: run ``ansible-test sanity`` on the installed collection.
+"""Run ``ansible-test sanity`` on the installed collection: ``python tests/sanity/run.py [-t TEST]... [REPORT.xml]``.
 
 The collection is built from the files that git knows, installed into a temporary folder and tested there: the checkout
 itself holds links and files that no user of the collection gets. The virtual environments of the tests are kept in

@@ -74,7 +74,9 @@ def _host(item: dict[str, Any], subnet: ipaddress.IPv4Network) -> Host:
     tags = {tag["Key"]: tag["Value"] for tag in item.get("Tags", [])}
     name, address = tags.get("Name", ""), item.get("PrivateIpAddress", "")
     if not NAME.fullmatch(name):
-        raise FleetError(f"instance {item['InstanceId']}: tag Name {name!r} is no host name", "see infra/nodes.py")
+        raise FleetError(
+            f"instance {item['InstanceId']}: tag Name {name!r} is no host name", "see infra/components/nodes.py"
+        )
     if not address or ipaddress.IPv4Address(address) not in subnet:
         raise FleetError(f"{name} ({item['InstanceId']}): address {address or 'none'} is not in the VPC's {subnet}")
     if int(ipaddress.IPv4Address(address)) - int(subnet.network_address) < 3:

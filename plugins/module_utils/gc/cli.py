@@ -42,7 +42,7 @@ def main(argv: Optional[list[str]] = None) -> int:
         store.prepare()
         entry = clean(store, max(options.keep_previous, 0), max(options.min_age_days, 0) * 86400, options.dry_run)
     except Problem as problem:
-        print(f"lockstep-clean: {problem}", file=sys.stderr)
+        sys.stderr.write(f"lockstep-clean: {problem}\n")
         return 1
-    print(json.dumps(entry) if options.json else report(entry, options.dry_run))
+    sys.stdout.write((json.dumps(entry) if options.json else report(entry, options.dry_run)) + "\n")
     return 0 if entry["ok"] else 1

@@ -35,7 +35,7 @@ def usage(folders: list[str]) -> int:
     """
     seen, total = set(), 0
     for folder in folders:
-        for base, _, names in os.walk(folder):
+        for base, _unused, names in os.walk(folder):
             for path in (base, *(os.path.join(base, name) for name in names)):
                 try:
                     status = os.lstat(path)

@@ -124,7 +124,7 @@ def found_version(prefix: str) -> str:
     """Python and conda of a prefix, written like an installer's version without its build: `py312_26.5.3`."""
     python, conda = _record(prefix, "python").get("version", ""), _record(prefix, "conda").get("version", "")
     minor = "".join(str(python).split(".")[:2])
-    return f"py{minor}_{str(conda).split('+')[0]}" if minor and conda else ""
+    return f"py{minor}_{str(conda).partition('+')[0]}" if minor and conda else ""
 
 
 def why_not_adopt(prefix: str, found: Base, version: str) -> str:
@@ -179,7 +179,8 @@ def fetch(url: str, sha256: str, target: str, tries: int = 3) -> None:
         for attempt in range(1, tries + 1):
             try:
                 total = hashlib.sha256()
-                with urllib.request.urlopen(_request(url), timeout=60) as answer, open(part, "wb") as file:
+                opener = urllib.request.build_opener()
+                with opener.open(_request(url), timeout=60) as answer, open(part, "wb") as file:
                     for block in iter(lambda: answer.read(1 << 20), b""):
                         total.update(block)
                         file.write(block)
@@ -399,7 +400,7 @@ def _run(installer: str, prefix: str, update: bool, work: str, lock: int) -> Non
     keep = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TERM", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
     env = {key: value for key, value in os.environ.items() if key in keep}
     done = subprocess.run(
-        argv, env={**env, "TMPDIR": work}, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=(lock,)
+        argv, env={**env, "TMPDIR": work}, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=(lock,), check=False
     )
     if done.returncode != 0:
         said = (done.stderr + done.stdout).decode(errors="replace")
@@ -410,7 +411,11 @@ def _run(installer: str, prefix: str, update: bool, work: str, lock: int) -> Non
             + ("; until then the base is half-updated" if update else "; nothing of it is left"),
         )
     check = subprocess.run(
-        [os.path.join(prefix, "bin", "conda"), "--version"], env=env, stdin=subprocess.DEVNULL, capture_output=True
+        [os.path.join(prefix, "bin", "conda"), "--version"],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
     )
     if check.returncode != 0:
         raise Problem(

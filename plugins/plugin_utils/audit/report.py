@@ -167,7 +167,7 @@ def cross(hosts: Sequence[Host]) -> None:
         for name, env in host.envs.items():
             if env.get("digest") and env.get("content"):
                 groups[(name, env["digest"], host.platform, host.root)].append(host)
-    for (name, digest, _, _), members in groups.items():
+    for (name, digest, _unused, _unused), members in groups.items():
         counts = Counter(host.envs[name]["content"] for host in members).most_common()
         if len(counts) < 2:
             continue

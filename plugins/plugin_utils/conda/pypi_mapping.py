@@ -76,4 +76,4 @@ def is_python(package: Package) -> bool:
 
     conda's `ninja` and `zstd` are a program and a library, not the distributions of those names.
     """
-    return any(name in ("python", "python_abi") for name, _ in package.dependencies)
+    return any(name in ("python", "python_abi") for name, _unused in package.dependencies)

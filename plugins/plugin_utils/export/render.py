@@ -186,7 +186,7 @@ def in_order(packages: Iterable[Package]) -> list[Package]:
     depend on each other in a circle, the first by name begins.
     """
     waiting = {package.name: package for package in sorted(packages)}
-    needs = {name: {d for d, _ in p.dependencies if d in waiting and d != name} for name, p in waiting.items()}
+    needs = {name: {d for d, _unused in p.dependencies if d in waiting and d != name} for name, p in waiting.items()}
     ordered: list[Package] = []
     while waiting:
         ready = [name for name in waiting if not needs[name] & waiting.keys()] or [next(iter(waiting))]

@@ -40,7 +40,7 @@ class Note:
 
     def order(self) -> tuple[str, int, str]:
         """Return what notes are sorted by: file, line, text."""
-        file, _, line = self.place.partition(":")
+        file, _unused, line = self.place.partition(":")
         return file or "~", int(line) if line.isdigit() else 0, self.text
 
     def line(self) -> str:

@@ -57,10 +57,10 @@ def add_the_rest(draft: Draft, wishes: list[Wish], outcome: Locked) -> tuple[lis
     if not any(known.url for known in draft.found.packages.values()):
         return wishes, outcome  # lines that somebody wrote: they are all there is
     preferred = draft.preferred.get(draft.home, [])
-    for _ in range(3):
+    for _unused in range(3):
         have = {package.name for package in Lock.loads(str(outcome.new_text)).of(draft.home)}
         missing = {
-            package.name: {name for name, _ in package.dependencies}
+            package.name: {name for name, _unused in package.dependencies}
             for package in preferred
             if package.name not in have and all(package.name in draft.names[p] for p in draft.platforms)
         }
@@ -81,7 +81,7 @@ def _needs(whole: Lock, platform: str) -> dict[str, set[str]]:
     """Return for each package of a platform which of the others it needs."""
     packages = [package for package in whole.of(platform) if package.manager == "conda"]
     names = {package.name for package in packages}
-    return {package.name: {d for d, _ in package.dependencies if d in names} for package in packages}
+    return {package.name: {d for d, _unused in package.dependencies if d in names} for package in packages}
 
 
 def _needed(needs: Mapping[str, set[str]]) -> set[str]:

@@ -27,7 +27,7 @@ def preferences(draft: Draft, platform: str) -> list[Package]:
         close = _closeness(record, known[name], tag)
         if name not in best or close > best[name][0]:
             best[name] = (close, record)
-    return draft.channel.packages(platform, [record for _, record in best.values()])
+    return draft.channel.packages(platform, [record for _unused, record in best.values()])
 
 
 def _closeness(record: Any, was: Known, tag: str) -> tuple[Any, ...]:

@@ -43,12 +43,12 @@ def read(path: Path) -> Found:
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
     written = [(number, line) for number, line in lines if line and not line.startswith("#")]
     found = Found(path.name)
-    for _, line in lines:
+    for _unused, line in lines:
         if platform := re.match(r"#\s*platform:\s*(\S+)", line):
             found.platform = platform[1] if platform[1] in plans.PLATFORMS else ""
-    if any(line == "@EXPLICIT" for _, line in written):
+    if any(line == "@EXPLICIT" for _unused, line in written):
         _explicit(found, path, [item for item in written if item[1] != "@EXPLICIT"])
-    elif written and all(_LISTED.match(line) for _, line in written):
+    elif written and all(_LISTED.match(line) for _unused, line in written):
         _listed(found, path, written)
     else:
         _environment(found, path, text)
@@ -83,7 +83,8 @@ def _listed(found: Found, path: Path, lines: list[tuple[int, str]]) -> None:
     found.everything = True
     for number, line in lines:
         match = _LISTED.match(line)
-        assert match
+        if match is None:  # the form was chosen because every line matches
+            raise AssertionError(line)
         if match["build"] in ("pypi_0", "pypi", "<pip>"):
             found.pip.append(PipLine(f"{match['name']}=={match['version']}", f"{path.name}:{number}"))
         else:

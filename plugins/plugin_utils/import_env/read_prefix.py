@@ -193,7 +193,7 @@ def _distribution(info: Path, problems: list[str]) -> Distribution | None:
         for line in (info / "METADATA").read_text(encoding="utf-8", errors="replace").splitlines():
             if not line.strip():
                 break
-            key, _, value = line.partition(":")
+            key, _unused, value = line.partition(":")
             fields.setdefault(key.strip().lower(), value.strip())
             if key.strip().lower() == "requires-dist" and (needed := re.match(r"[A-Za-z0-9._-]+", value.strip())):
                 requires.append(pypi_mapping.normal(needed[0]))

@@ -114,7 +114,7 @@ def never(found: Found, names: Sequence[str]) -> set[str]:
     """Return those of a list of all packages that no spec may ask for; what needs one of them brings it."""
     frameworks = {"pytorch"} if any(line.text.startswith("torch") for line in found.pip) else set()
     wrong = lint_rules.check(dict.fromkeys({*names, *frameworks}))
-    return {name for _, severity, name, _, _ in wrong if severity == ERROR}
+    return {name for _unused, severity, name, _unused, _unused in wrong if severity == ERROR}
 
 
 def variants(found: Found) -> list[Wish]:

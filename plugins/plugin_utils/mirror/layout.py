@@ -31,7 +31,7 @@ def path_of(url: str) -> str:
     """Return the path of a published url in the mirror: below the channel alias's folder, or below its host's name."""
     if url.startswith(chan.PUBLISHED_ALIAS + "/"):
         return url[len(chan.PUBLISHED_ALIAS) + 1 :]
-    scheme, _, rest = url.partition("://")
+    scheme, _unused, rest = url.partition("://")
     place = "local" + rest if scheme == "file" else rest.replace(":", "_", 1)
     return "/".join(part.lstrip(".") for part in place.split("/") if part.strip("."))
 

@@ -33,8 +33,8 @@ class HashedFiles:
     def __init__(self, folder: Path) -> None:
         self.path, self.entries = folder / "seen", dict[str, tuple[str, int, int]]()
         with contextlib.suppress(OSError):
-            *lines, _ = self.path.read_text(encoding="utf-8", errors="replace").split("\n")  # the last may be torn
-            for line in lines:
+            lines = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
+            for line in lines[:-1]:  # a kill may have cut the last one off
                 fields = line.split(" ", 3)
                 if len(fields) == 4 and fields[1].isdigit() and fields[2].isdigit() and safe(fields[3]):
                     self.entries[fields[3]] = (fields[0], int(fields[1]), int(fields[2]))

@@ -65,7 +65,7 @@ def make_indexes(mirror: Mirror, kept: Entries, records: Mapping[str, dict[str, 
         before = index.read_repodata(mirror.dest / folder / index.REPODATA)
         listed = {}
         for path, sha in archives.items():
-            parent, _, name = path.rpartition("/")
+            parent, _unused, name = path.rpartition("/")
             if parent != folder:
                 continue
             if path in wanted:
@@ -101,7 +101,7 @@ def stale_files(mirror: Mirror, indexes: Mapping[str, bytes], lists: Mapping[str
     found = set(mirror.former["indexes"]) - set(indexes)
     found |= {path.name for path in mirror.dest.glob("contents-*.txt")} - set(lists)
     for path in indexes:
-        folder, _, name = path.rpartition("/")
+        folder, _unused, name = path.rpartition("/")
         if name == index.REPODATA:
             found |= {f"{folder}/{other}" for other in index.OTHER_FORMS}
     return sorted(path for path in found if (mirror.dest / path).is_file())

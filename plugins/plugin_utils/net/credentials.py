@@ -56,7 +56,7 @@ def split_credentials(url: str) -> tuple[str, dict[str, tuple[str, str]]]:
     parts = urlsplit(url)
     if "@" not in parts.netloc:
         return url, {}
-    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    user, _unused, password = parts.netloc.rpartition("@")[0].partition(":")
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
     return urlunsplit(bare), {parts.hostname or "": (unquote(user), unquote(password))}
 

@@ -112,11 +112,11 @@ async def _helpful(
             (f" (then {attempt.about} {r.version})" for r in records if r.name.normalized == attempt.about), ""
         )
         helped.append((f"{outcome} {attempt.words}{found}", attempt.index))
-    lines = [line for line, _ in helped]
+    lines = [line for line, _unused in helped]
     if len(lines) > _SHOWN:
         lines = [*lines[:_SHOWN], f"and by {len(lines) - _SHOWN} other single changes"]
     late = [f"{skipped} of {len(tries)} single changes were not tried: time limit reached"] if skipped else []
-    about = next((index for _, index in helped if index is not None), None)
+    about = next((index for _unused, index in helped if index is not None), None)
     return lines, about, late
 
 
@@ -148,7 +148,7 @@ async def _unavailable(solver: Solver, question: Question) -> tuple[list[str], i
         Relaxed(0, text, replace(question, dependencies=(text,)), index=index)
         for index, text in enumerate(question.dependencies)
     ]
-    answers, _ = await _attempts(solver, attempts)
+    answers, _unused = await _attempts(solver, attempts)
     unavailable = [attempt for attempt, records in zip(attempts, answers, strict=True) if records == []]
     if not unavailable:
         return await _together(solver, question)
@@ -205,7 +205,7 @@ async def _attempts(solver: Solver, attempts: Sequence[Relaxed]) -> tuple[list[l
     """Return the records of each attempt ([]: no solution, None: not tried in time), and how many were not tried."""
     tasks = [asyncio.create_task(_attempt(solver, attempt)) for attempt in attempts]
     if tasks:
-        _, late = await asyncio.wait(tasks, timeout=_PATIENCE)
+        _unused, late = await asyncio.wait(tasks, timeout=_PATIENCE)
         for task in late:
             task.cancel()
     answers = [task.result() if task.done() and not task.cancelled() else None for task in tasks]
@@ -240,7 +240,7 @@ def _relaxations(question: Question) -> Iterable[Relaxed]:
 
 def _system_requirements(question: Question) -> Iterable[Relaxed]:
     """Yield questions with one value of the system requirements raised step by step, and one without the CUDA cap."""
-    declared = {name: version for name, version, _ in question.virtual_packages}
+    declared = {name: version for name, version, _unused in question.virtual_packages}
     linux = question.platform.startswith("linux-")
     steps: list[tuple[str, Iterable[str]]] = [("glibc", _GLIBC), ("cuda", _CUDA)] if linux else [("osx", _OSX)]
     for key, versions in steps:

@@ -136,7 +136,7 @@ def _ranks(question: PipQuestion, python: str) -> dict[tags.Tag, int]:
                 platforms.append(f"{legacy[number]}_{machine}")
         platforms.append(f"linux_{machine}")
     else:
-        major, _, minor_text = question.osx.partition(".")
+        major, _unused, minor_text = question.osx.partition(".")
         release = (int(major), int(minor_text.split(".")[0] or 0))
         platforms = list(tags.mac_platforms(release, "arm64" if machine == "aarch64" else machine))
     ordered = [
@@ -248,7 +248,7 @@ async def _uv(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple
     except (ImportError, OSError) as error:
         raise PipUnsolvable(f"uv cannot be run: {error}", "install requirements/controller.txt") from None
     try:
-        _, output = await asyncio.wait_for(child.communicate(), TIMEOUT)
+        _unused, output = await asyncio.wait_for(child.communicate(), TIMEOUT)
     except BaseException as error:
         child.kill()
         await child.wait()
@@ -287,7 +287,7 @@ def _best(wheels: Iterable[Mapping[str, Any]], ranks: Mapping[tags.Tag, int]) ->
     ranked = []
     for wheel in wheels:
         try:
-            _, _, build, wheel_tags = parse_wheel_filename(_clean(wheel["url"]).rsplit("/", 1)[-1])
+            _name, _version, build, wheel_tags = parse_wheel_filename(_clean(wheel["url"]).rsplit("/", 1)[-1])
         except InvalidWheelFilename:
             continue
         fits = [ranks[tag] for tag in wheel_tags if tag in ranks]

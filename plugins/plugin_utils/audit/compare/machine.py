@@ -51,7 +51,7 @@ def requirements_drift(declared: Declared, host: Mapping[str, Any], platform: st
         for key, least in env.platforms[platform].system_requirements.items() if platform in env.platforms else ():
             needs.setdefault((key, least), []).append(name)
     for (key, least), envs in needs.items():
-        base, _, only = key.partition("/")
+        base, _unused, only = key.partition("/")
         applies = only == platform if only else (base == "osx") == platform.startswith("osx")
         value = offered.get(base, host.get(base))
         if not applies or (value is not None and _meets(base, str(value), least)):

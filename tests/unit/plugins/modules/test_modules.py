@@ -26,13 +26,15 @@ def call(module: Any, capsys: pytest.CaptureFixture[str], **arguments: Any) -> d
 
 
 @pytest.mark.parametrize("mode", ["u=rw", "0o9", "-1", "77777", ""])
-def test_a_mode_that_is_none(mode: str, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_managed_files_refuses_an_invalid_mode(mode: str, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     files = [{"path": str(tmp_path / "x"), "content": "x", "mode": mode}]
     answer = call(managed_files, capsys, files=files)
     assert answer["failed"] and f"mode {mode!r} is none" in answer["msg"] and not (tmp_path / "x").exists()
 
 
-def test_a_folder_that_somebody_else_has_to_make(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_managed_files_creates_no_folder_with_make_folder_false(
+    tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A folder of Miniconda's with nothing but a .condarc could not be installed to any more."""
     path = tmp_path / "miniconda/.condarc"
     files = [{"path": str(path), "content": "x", "make_folder": False}]
@@ -44,7 +46,7 @@ def test_a_folder_that_somebody_else_has_to_make(tmp_path: Any, capsys: pytest.C
     assert not call(managed_files, capsys, files=files)["changed"]
 
 
-def test_a_machine_without_a_rattler_has_no_record(
+def test_env_info_refuses_an_unsupported_machine_type(
     tmp_path: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = os.uname()
@@ -53,7 +55,7 @@ def test_a_machine_without_a_rattler_has_no_record(
     assert answer["failed"] and "no rattler runtime for machine type riscv64" in answer["msg"]
 
 
-def test_the_diff_says_what_was_thawed(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_miniconda_diff_names_missing_freeze_markers(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     version, prefix = "py312_26.5.3-1", tmp_path / "miniconda"
     for folder in ("bin", "conda-meta", "lib/python3.12"):
         (prefix / folder).mkdir(parents=True)
@@ -71,7 +73,7 @@ def test_the_diff_says_what_was_thawed(tmp_path: Any, capsys: pytest.CaptureFixt
     assert not answer["changed"] and answer["diff"] == {}
 
 
-def test_check_mode_works_where_nothing_is_yet(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_miniconda_check_mode_without_a_root(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "not/there"
     name = f"Miniconda3-py312_26.5.3-1-Linux-{os.uname().machine}.sh"
     answer = call(
@@ -82,7 +84,7 @@ def test_check_mode_works_where_nothing_is_yet(tmp_path: Any, capsys: pytest.Cap
     assert answer["diff"]["before"] == "absent\n" and answer["diff"]["after"] == "ours py312_26.5.3-1\n"
 
 
-def test_a_wheel_of_another_version_is_not_taken_for_the_rattler(tmp_path: Any, capsys: Any) -> None:
+def test_rattler_refuses_a_wheel_of_another_version(tmp_path: Any, capsys: Any) -> None:
     wheel = {"file": "py_rattler-0.28.0-cp310-abi3-x.whl", "sha256": "0" * 64}
     wheels = {"linux-64": wheel, "linux-aarch64": wheel}
     arguments = {"root": str(tmp_path), "wheels": wheels, "_ansible_check_mode": True}

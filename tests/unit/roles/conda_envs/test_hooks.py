@@ -100,7 +100,7 @@ VERSION = "python -c 'import alpha, sys; print(alpha.__version__, sys.prefix)'\n
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_an_activated_shell_keeps_its_generation_and_its_in_use_lock(two: Two, shell: str) -> None:
+def test_activated_shell_keeps_its_generation_and_its_in_use_lock(two: Two, shell: str) -> None:
     script = (
         activate(shell, two.link) + "echo ready\n" + pause(shell) + VERSION + "echo $CONDA_PREFIX $PYTHONNOUSERSITE\n"
     )
@@ -121,7 +121,7 @@ def test_an_activated_shell_keeps_its_generation_and_its_in_use_lock(two: Two, s
 
 
 @pytest.mark.parametrize("shell", POSIX)
-def test_a_job_that_outlives_its_shell_keeps_the_in_use_lock(two: Two, shell: str) -> None:
+def test_job_that_outlives_its_shell_keeps_the_in_use_lock(two: Two, shell: str) -> None:
     child = start(shell, activate(shell, two.link) + "sleep 60 >/dev/null 2>&1 &\necho $!\n")
     assert child.stdout
     job = int(child.stdout.readline())
@@ -133,7 +133,7 @@ def test_a_job_that_outlives_its_shell_keeps_the_in_use_lock(two: Two, shell: st
     assert two.collect()["removed"] == [two.old]
 
 
-def test_a_killed_fish_ends_its_in_use_lock(two: Two) -> None:
+def test_killed_fish_releases_its_in_use_lock(two: Two) -> None:
     if "fish" not in SHELLS:
         pytest.skip("no fish on this machine")
     child = start("fish", activate("fish", two.link) + "echo ready\nread -l x\n")
@@ -148,7 +148,7 @@ def test_a_killed_fish_ends_its_in_use_lock(two: Two) -> None:
 
 @pytest.mark.parametrize("options", ["", "set -eu\n", "set -o noclobber\n"])
 @pytest.mark.parametrize("shell", POSIX)
-def test_strict_shells_survive_activation(two: Two, shell: str, options: str) -> None:
+def test_activation_works_in_strict_shells(two: Two, shell: str, options: str) -> None:
     script = options + activate(shell, two.link) + VERSION + deactivate(shell, two.link) + "echo end\n"
     out, err = start(shell, script).communicate()
     assert out.endswith("end\n") and out.startswith("1.0 ") and not err
@@ -156,7 +156,7 @@ def test_strict_shells_survive_activation(two: Two, shell: str, options: str) ->
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("before", ["", "mine"])
-def test_stacked_environments_leave_nothing_behind(two: Two, shell: str, before: str) -> None:
+def test_stacked_activations_leave_nothing_behind(two: Two, shell: str, before: str) -> None:
     """`conda activate --stack` runs no deactivation hook of the environment below, and later activates that again."""
     below, above = (Path(two.store.path("train", name)) for name in (two.old, two.new))
     show = 'echo "[$PYTHONNOUSERSITE]"\n' + pause(shell)
@@ -177,13 +177,13 @@ def test_stacked_environments_leave_nothing_behind(two: Two, shell: str, before:
     assert child.communicate()[1] == ""
 
 
-def test_dash_leaves_a_taken_descriptor_alone(two: Two) -> None:
+def test_dash_does_not_use_an_open_descriptor(two: Two) -> None:
     script = "exec 9</dev/zero\n" + activate("dash", two.link) + "readlink /proc/$$/fd/9; echo $LOCKSTEP_FD\n"
     assert start("dash", script).communicate()[0] == "/dev/zero\n8\n"
 
 
 @pytest.mark.parametrize("shell", POSIX)
-def test_a_blocked_in_use_lock_only_warns(two: Two, shell: str) -> None:
+def test_blocked_in_use_lock_is_a_warning(two: Two, shell: str) -> None:
     with held(two.store.in_use_lock("train", two.old), "-x"):
         out, err = start(shell, activate(shell, two.link) + VERSION).communicate()
     assert out.startswith("1.0 ") and "no in-use lock on" in err
@@ -193,7 +193,7 @@ class TestRun:
     def run(self, two: Two, *words: str, **more: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run([two.run, *words], capture_output=True, text=True, env={}, cwd="/", **more)  # type: ignore[call-overload,no-any-return]
 
-    def test_runs_without_any_environment(self, two: Two) -> None:
+    def test_lockstep_run_needs_no_environment_variables(self, two: Two) -> None:
         done = self.run(
             two,
             "train",
@@ -203,18 +203,18 @@ class TestRun:
         )
         assert done.stdout == f"1.0 {two.store.path('train', two.old)}\n" and not done.stderr
 
-    def test_sets_variables_and_runs_packages_hooks(self, two: Two) -> None:
+    def test_lockstep_run_sets_variables_and_runs_hooks_of_packages(self, two: Two) -> None:
         done = self.run(two, "train", "sh", "-c", 'echo "$WHAT|$EXTRA|$BASHISM|$PYTHONNOUSERSITE|$CONDA_DEFAULT_ENV"')
         assert done.stdout == f"it's $HOME|{two.store.path('train', two.old)}:it's $HOME|yes|1|train\n", done
 
-    def test_sets_the_variables_that_packages_bring(self, two: Two) -> None:
+    def test_lockstep_run_sets_variables_of_packages(self, two: Two) -> None:
         """`conda activate` sets those of etc/conda/env_vars.d; the environment's own win."""
         done = self.run(two, "train", "sh", "-c", 'echo "$BROUGHT|$WHAT|${GONE-none}|$PATH"')
         bin_ = f"{two.store.path('train', two.old)}/bin:"
         assert done.stdout.startswith(f"a b|it's $HOME|none|{bin_}") and "/none" not in done.stdout, done
 
     @pytest.mark.parametrize("shell", ["", "dash"])
-    def test_packages_hooks_neither_see_nor_change_the_command(self, two: Two, tmp_path: Path, shell: str) -> None:
+    def test_hooks_of_packages_neither_see_nor_change_the_command(self, two: Two, tmp_path: Path, shell: str) -> None:
         words = [two.run]
         if shell:  # where there is no bash
             copy = tmp_path / "lockstep-run"
@@ -229,7 +229,7 @@ class TestRun:
         )
         assert done.stdout == "0|a b|*\n", done.stderr
 
-    def test_keeps_the_in_use_lock_for_grandchildren(self, two: Two) -> None:
+    def test_lockstep_run_keeps_the_in_use_lock_for_grandchildren(self, two: Two) -> None:
         done = self.run(two, "train", "sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo $!")
         two.swap()
         assert two.collect()["in_use"] == [two.old]
@@ -251,11 +251,11 @@ class TestRun:
         [((), 64, "usage"), (("train",), 64, "usage"), (("absent", "true"), 69, "no environment absent"),
          (("../x", "true"), 64, "not an environment's name"), (("train", "sh", "-c", "exit 7"), 7, "")],
     )  # fmt: skip
-    def test_exit_codes(self, two: Two, words: tuple[str, ...], code: int, says: str) -> None:
+    def test_lockstep_run_passes_exit_codes_on(self, two: Two, words: tuple[str, ...], code: int, says: str) -> None:
         done = self.run(two, *words)
         assert done.returncode == code and says in done.stderr
 
-    def test_an_incomplete_generation_is_refused(self, two: Two) -> None:
+    def test_lockstep_run_refuses_an_incomplete_generation(self, two: Two) -> None:
         mark = Path(two.store.path("train", two.old), ".lockstep/complete")
         text = mark.read_text()
         mark.write_text("")

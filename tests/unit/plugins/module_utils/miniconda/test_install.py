@@ -127,7 +127,7 @@ def test_what_breaks_off_is_told_from_a_full_disk(
         def read(self, *_: object) -> bytes:
             raise error
 
-    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: Answer())
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", lambda *_, **__: Answer())
     with pytest.raises(Problem, match=says):
         install.fetch("https://repo.example/x.sh", "0" * 64, str(root / "x"), tries=1)
 

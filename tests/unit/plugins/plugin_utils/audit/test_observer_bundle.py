@@ -54,7 +54,7 @@ def run(python: str, folder: Path, code: str) -> subprocess.CompletedProcess[str
     return done
 
 
-def test_relative_imports_work(python: str, folder: Path) -> None:
+def test_bundle_resolves_relative_imports(python: str, folder: Path) -> None:
     done = run(python, folder, "from lockstep_host.tool.first import main\nmain('x')\n")
     assert (done.stdout, done.stderr) == ("sharedshared 'x'\n", "")
 
@@ -73,7 +73,7 @@ def test_relative_imports_work(python: str, folder: Path) -> None:
     ],
     ids=["in-a-function", "at-import", "no-such-module"],
 )
-def test_an_error_names_its_module_and_line(
+def test_bundle_error_names_module_and_line(
     python: str, folder: Path, code: str, file: str, line: int, error: str
 ) -> None:
     done = run(python, folder, code)
@@ -83,19 +83,19 @@ def test_an_error_names_its_module_and_line(
     assert error in done.stderr
 
 
-def test_a_module_that_is_missing_here_is_named(folder: Path) -> None:
+def test_bundle_of_a_missing_module_is_refused(folder: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere[.]py"):
         observer_bundle.importer(("shared", "nowhere"), folder)
 
 
-def test_any_text_of_a_module_arrives_as_it_is(python: str, folder: Path) -> None:
+def test_bundle_keeps_any_module_text(python: str, folder: Path) -> None:
     odd = '\'"\\ \\n {} """ \u00e4 \U0001f600'
     (folder / "shared.py").write_text(f"WORD = {odd!r}\n", encoding="utf-8")
     done = run(python, folder, "from lockstep_host.shared import WORD\nprint(ascii(WORD))\n")
     assert done.stdout == ascii(odd) + "\n"
 
 
-def test_any_request_arrives_as_it_is(monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path) -> None:
+def test_bundle_keeps_any_request(monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path) -> None:
     for shared in set(observer_bundle.OBSERVER) - {"observe"}:
         (folder / shared).parent.mkdir(exist_ok=True)
         (folder / shared).parent.joinpath("__init__.py").write_text("")

@@ -66,7 +66,7 @@ def drift(severity: str = DRIFT, subject: str = "train") -> Drift:
     return Drift(Kind.FILE_MISSING, subject, "lib/x.py is missing", severity=severity)
 
 
-def test_all_in_order_is_proven(tmp_path: Path) -> None:
+def test_fleet_in_parity_is_proven(tmp_path: Path) -> None:
     report = audit(tmp_path, entry("p1"), entry("p2"))
     assert report["proven"]
     assert report["counts"] == {"drift": 0, "unknown": 0, "maintenance": 0, "parity": 2}
@@ -74,7 +74,7 @@ def test_all_in_order_is_proven(tmp_path: Path) -> None:
     assert report["tiers"][0]["proven"]
 
 
-def test_one_drifted_host_is_named_with_its_first_difference(tmp_path: Path) -> None:
+def test_host_with_drift_is_named_with_its_first_difference(tmp_path: Path) -> None:
     report = audit(tmp_path, entry("p1"), entry("p2", drifts=(drift(), drift(subject="base"))))
     assert not report["proven"]
     assert reports.failure(report).splitlines()[1] == "p2: train: lib/x.py is missing (and 1 more)"
@@ -85,7 +85,7 @@ def test_one_drifted_host_is_named_with_its_first_difference(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("what", ["missing", "of another run", "of another host", "broken", "a folder"])
-def test_a_host_without_a_fresh_observation_is_unknown(tmp_path: Path, what: str) -> None:
+def test_host_without_a_fresh_observation_is_unknown(tmp_path: Path, what: str) -> None:
     item = entry("p2", run="r0" if what == "of another run" else "r1")
     keep(tmp_path, item)
     path = observation_file(tmp_path, "p2")
@@ -104,7 +104,7 @@ def test_a_host_without_a_fresh_observation_is_unknown(tmp_path: Path, what: str
     assert "not observed in this run" in reports.failure(report)
 
 
-def test_no_run_has_no_observations(tmp_path: Path) -> None:
+def test_report_without_a_run_has_no_observations(tmp_path: Path) -> None:
     keep(tmp_path, entry("h1", run=""))
     (host,) = reports.load(tmp_path, ["h1"], "", observation_file)
     assert host.verdict is Verdict.UNKNOWN
@@ -113,7 +113,7 @@ def test_no_run_has_no_observations(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "answered", "ok"), [("stats", "stats", True), ("names", "names", False), ("stats", "names", False)]
 )
-def test_a_report_claims_no_depth_that_was_not_looked_to(tmp_path: Path, asked: str, answered: str, ok: bool) -> None:
+def test_report_claims_the_least_depth_of_its_observations(tmp_path: Path, asked: str, answered: str, ok: bool) -> None:
     item = entry("h1")
     item["depth"] = asked
     item["observation"]["depth"] = answered
@@ -123,7 +123,7 @@ def test_a_report_claims_no_depth_that_was_not_looked_to(tmp_path: Path, asked: 
     assert ok or "to the depth names, and not stats" in host.drifts[0].detail
 
 
-def test_a_host_that_gave_no_observation_is_never_in_parity(tmp_path: Path) -> None:
+def test_host_without_an_observation_is_never_in_parity(tmp_path: Path) -> None:
     item = entry("p2")
     del item["observation"]
     assert audit(tmp_path, item)["counts"]["unknown"] == 1
@@ -131,7 +131,7 @@ def test_a_host_that_gave_no_observation_is_never_in_parity(tmp_path: Path) -> N
     assert audit(tmp_path, mute)["counts"]["unknown"] == 1
 
 
-def test_what_a_deep_look_found_is_repaired_by_one_as_deep() -> None:
+def test_remedy_for_drift_at_depth_hashes_repairs_at_that_depth() -> None:
     one = [drift()]
     assert reports.repair("a b", one) == ["ansible-playbook site.yml --limit 'a b'"]
     assert reports.repair("h", one, "hashes") == ["ansible-playbook site.yml --limit h -e conda_envs_verify=hashes"]
@@ -139,14 +139,14 @@ def test_what_a_deep_look_found_is_repaired_by_one_as_deep() -> None:
     assert reports.repair("h", base, "hashes") == ["ansible-playbook site.yml --limit h"]
 
 
-def test_nothing_audited_proves_nothing(tmp_path: Path) -> None:
+def test_report_without_hosts_is_not_proven(tmp_path: Path) -> None:
     report = audit(tmp_path)
     assert not report["proven"]
     assert "no host was audited" in reports.headline(report)
     assert not audit(tmp_path, entry("p1", maintenance={"reason": "new disk", "until": "2026-12-01"}))["proven"]
 
 
-def test_contents_that_differ_under_one_digest_blame_the_minority(tmp_path: Path) -> None:
+def test_different_contents_under_one_digest_are_drift_of_the_minority(tmp_path: Path) -> None:
     odd = entry("p3", envs={"train": (A, "d" * 64)})
     report = audit(tmp_path, entry("p1"), entry("p2"), odd)
     assert [r["host"] for r in report["results"] if r["verdict"] == "drift"] == ["p3"]
@@ -155,7 +155,7 @@ def test_contents_that_differ_under_one_digest_blame_the_minority(tmp_path: Path
     assert tie["counts"]["drift"] == 2
 
 
-def test_two_names_of_one_machine_prove_nothing(tmp_path: Path) -> None:
+def test_two_names_of_one_machine_are_unknown(tmp_path: Path) -> None:
     """prod-2 has prod-1's address: nobody has looked at it."""
     many = [entry(name) for name in ("p1", "p2", "p3", "p4", "p5")]
     for item, machine in zip(many, ("m1", "m1", "m3", "", ""), strict=True):
@@ -175,7 +175,7 @@ def test_contents_are_compared_across_tiers_but_not_across_roots(tmp_path: Path)
     assert audit(tmp_path, entry("p1"), entry("p2"), other)["proven"]
 
 
-def test_maintenance_is_neither_proof_nor_failure(tmp_path: Path) -> None:
+def test_host_in_maintenance_is_neither_counted_nor_a_failure(tmp_path: Path) -> None:
     away = entry("p2", drifts=(drift(),), maintenance={"reason": "new disk", "until": "2026-12-01"})
     report = audit(tmp_path, entry("p1"), away)
     assert report["proven"]
@@ -184,7 +184,7 @@ def test_maintenance_is_neither_proof_nor_failure(tmp_path: Path) -> None:
     assert not report["tiers"][0]["proven"], "a tier is proven only by all of its hosts"
 
 
-def test_a_limited_audit_says_so(tmp_path: Path) -> None:
+def test_limited_audit_is_marked(tmp_path: Path) -> None:
     report = audit(tmp_path, entry("p1"), fleet={"p1": "prod", "p2": "prod", "d1": "dev"})
     assert report["hosts"] == {"audited": 1, "total": 3, "limited": True}
     assert "2 of 3 hosts were not looked at" in reports.headline(report)
@@ -206,19 +206,19 @@ def test_a_limited_audit_says_so(tmp_path: Path) -> None:
         ({"reason": "disk", "until": None}, "not YYYY-MM-DD"),
     ],
 )
-def test_maintenance_that_is_over_or_malformed_counts_as_none_and_is_said(value: Any, words: str) -> None:
+def test_expired_or_malformed_maintenance_is_ignored_with_a_note(value: Any, words: str) -> None:
     window, complaint = maintenance(value, TODAY)
     assert window is None
     assert words in complaint
 
 
-def test_maintenance_holds_through_its_last_day() -> None:
+def test_maintenance_includes_its_last_day() -> None:
     for until in ("2026-11-22", TODAY, datetime.datetime(2026, 11, 22, 8)):
         assert maintenance({"reason": " disk ", "until": until}, TODAY) == (Maintenance("disk", TODAY), "")
     assert maintenance(None, TODAY) == maintenance({}, TODAY) == (None, "")
 
 
-def test_verdicts() -> None:
+def test_verdict_follows_the_severest_drift() -> None:
     assert verdict([], None) is Verdict.PARITY
     assert verdict([drift(NOTE)], None) is Verdict.PARITY
     assert verdict([drift(NOTE), drift(UNKNOWN)], None) is Verdict.UNKNOWN
@@ -226,7 +226,7 @@ def test_verdicts() -> None:
     assert verdict([drift(DRIFT)], Maintenance("x", TODAY)) is Verdict.MAINTENANCE
 
 
-def test_differences_between_tiers_are_told_and_are_no_drift() -> None:
+def test_differences_between_tiers_are_reported_and_are_no_drift() -> None:
     one = {"linux-64": Locked(A, (("numpy", "2.1.0", "0"), ("zlib", "1", "0")))}
     two = {"linux-64": Locked(B, (("numpy", "2.0.0", "0"),))}
     found = reports.differences(["dev", "test", "prod"], {("dev", "t"): one, ("test", "t"): two, ("prod", "t"): two})
@@ -235,7 +235,7 @@ def test_differences_between_tiers_are_told_and_are_no_drift() -> None:
     ]
 
 
-def test_the_terminal_shows_each_digest_on_each_host(tmp_path: Path) -> None:
+def test_terminal_shows_each_digest_on_each_host(tmp_path: Path) -> None:
     text = reports.terminal(audit(tmp_path, entry("d1", tier="dev"), entry("p1", drifts=(drift(),))))
     lines = text.splitlines()
     assert lines[0].split() == ["host", "tier", "verdict", "train", "base,", "host"]
@@ -244,7 +244,7 @@ def test_the_terminal_shows_each_digest_on_each_host(tmp_path: Path) -> None:
     assert "  train: lib/x.py is missing" in lines
 
 
-def test_a_large_fleet_fits_a_terminal(tmp_path: Path) -> None:
+def test_terminal_output_of_a_large_fleet_is_short(tmp_path: Path) -> None:
     many = [entry(f"h{number:04}", drifts=(drift(),) * 3 if number % 2 else ()) for number in range(400)]
     text = reports.terminal(audit(tmp_path, *many))
     assert len(text.splitlines()) < 160
@@ -276,7 +276,7 @@ class Page(HTMLParser):
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}\x1b[31m\u202e"
 
 
-def test_the_page_is_whole_self_contained_and_escapes_what_hosts_say(tmp_path: Path) -> None:
+def test_html_report_is_self_contained_and_escapes_text_of_hosts(tmp_path: Path) -> None:
     evil = entry("p2", tier="prod", drifts=(Drift(Kind.FILE_EXTRA, "train", EVIL),))
     evil["observation"]["host"]["os"] = EVIL
     evil["observation"]["envs"]["train"]["digest"] = EVIL
@@ -307,7 +307,7 @@ def test_malformed_observations_do_not_break_a_report(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", ["1e999", "NaN", "1" + "0" * 400, "-5", '"x"'])
-def test_odd_numbers_of_one_host_spoil_no_report(tmp_path: Path, number: str) -> None:
+def test_invalid_numbers_of_one_host_do_not_break_a_report(tmp_path: Path, number: str) -> None:
     item = entry("h1")
     item["observation"].update(disk={"free": 7}, clean={"last": {"at": 7}}, seconds=7)
     path = observation_file(tmp_path, "h1")
@@ -320,13 +320,13 @@ def test_odd_numbers_of_one_host_spoil_no_report(tmp_path: Path, number: str) ->
     reports.render_html(report)
 
 
-def test_a_host_of_many_cards_is_one_line(tmp_path: Path) -> None:
+def test_host_with_many_gpus_is_one_line(tmp_path: Path) -> None:
     item = entry("h1")
     item["observation"]["host"]["gpu"] = {"models": [f"card {number}" for number in range(100_000)]}
     assert len(audit(tmp_path, item)["results"][0]["facts"]["gpu"]) < 200
 
 
-def test_a_tier_that_could_not_be_seen_is_not_called_drifted(tmp_path: Path) -> None:
+def test_tier_without_observations_is_unknown_and_not_drift(tmp_path: Path) -> None:
     silent = entry("p2", drifts=(drift(UNKNOWN, "host"),), observation=None)
     report = audit(tmp_path, entry("p1"), silent)
     place = report["tiers"][0]["envs"]["train"]["linux-64"]
@@ -336,13 +336,13 @@ def test_a_tier_that_could_not_be_seen_is_not_called_drifted(tmp_path: Path) -> 
     assert '<span class="say drift">≠ on 1 of 3' in reports.render_html(report)
 
 
-def test_the_page_prints_all_its_columns(tmp_path: Path) -> None:
+def test_html_report_prints_all_its_columns(tmp_path: Path) -> None:
     """Chromium shrinks a page to half at most: what is wider then is cut off, silently."""
     page = reports.render_html(audit(tmp_path, entry("p1")))
     assert "@page { size: landscape;" in page and "white-space: normal; } .card { width: auto; }" in page
 
 
-def test_a_page_of_a_thousand_hosts_stays_small(tmp_path: Path) -> None:
+def test_html_report_of_a_thousand_hosts_stays_small(tmp_path: Path) -> None:
     envs = {f"env{number}": (A, "c" * 64) for number in range(5)}
     many = [entry(f"h{number:04}", envs=envs, drifts=() if number % 20 else (drift(),)) for number in range(1000)]
     report = audit(tmp_path, *many)

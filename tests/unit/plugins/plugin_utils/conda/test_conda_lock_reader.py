@@ -7,6 +7,7 @@ in a process of its own. Without it the tests are skipped by name.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -28,15 +29,16 @@ from conda_lock.lockfile import parse_conda_lock_file
 found = {}
 for path in sys.argv[2:]:
     try:
-        packages = parse_conda_lock_file(pathlib.Path(path)).package
+        lock = parse_conda_lock_file(pathlib.Path(path))
     except Exception as error:
         found[path] = str(error)
         continue
     found[path] = [
         [p.manager, p.platform, p.name, p.version, p.build or "", p.url, p.hash.md5 or "", p.hash.sha256 or "",
          sorted(p.dependencies.items())]
-        for p in packages
+        for p in lock.package
     ]
+    found[path].append(["smoke test", "", (lock.metadata.custom_metadata or {}).get("smoke_test", "")])
 print(json.dumps(found))
 """
 
@@ -50,8 +52,8 @@ def reader() -> Path:
 
 
 def read(*paths: Path) -> list[list]:
-    """Return what conda-lock finds in each file: its packages, sorted (it gives what is needed first), or the text of
-    its refusal.
+    """Return what conda-lock finds in each file: its packages, sorted (it gives what is needed first) with the smoke
+    test, or the text of its refusal.
     """
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", READ, str(reader()), *map(str, paths)],
@@ -65,10 +67,12 @@ def read(*paths: Path) -> list[list]:
 
 
 def ours(text: str) -> list[list]:
-    return sorted(
+    read = Lock.loads(text)
+    packages = [
         [p.manager, p.platform, p.name, p.version, p.build, p.url, p.md5, p.sha256, [list(d) for d in p.dependencies]]
-        for p in Lock.loads(text).packages
-    )
+        for p in read.packages
+    ]
+    return sorted([*packages, ["smoke test", "", read.smoke_test]])
 
 
 @pytest.fixture(scope="session")
@@ -77,21 +81,21 @@ def conda_lock():
         pytest.skip(f"conda-lock is not in {reader()}: run make setup")
 
 
-def test_it_reads_the_committed_locks(conda_lock):
+def test_conda_lock_reads_the_committed_locks(conda_lock):
     found = read(*COMMITTED)
-    assert len(found) >= 4
+    assert len(found) >= 4 and not any(["smoke test", "", ""] in packages for packages in found)
     for path, packages in zip(COMMITTED, found, strict=True):
         assert packages == ours(path.read_text()), path
 
 
-def test_it_reads_the_locks_of_the_local_fleet(conda_lock):
+def test_conda_lock_reads_the_locks_of_the_local_fleet(conda_lock):
     if not LOCAL:
         pytest.skip("there are no locks of a local fleet: run make up")
     for path, packages in zip(LOCAL, read(*LOCAL), strict=True):
         assert packages == ours(path.read_text()), path
 
 
-def test_it_reads_what_only_some_locks_have(conda_lock, tmp_path):
+def test_conda_lock_reads_wheels_and_several_channels(conda_lock, tmp_path):
     """Wheels, several platforms, variables, and names and versions that YAML would take for something else."""
     wheel = package(
         "einops-exts",
@@ -119,7 +123,19 @@ def test_it_reads_what_only_some_locks_have(conda_lock, tmp_path):
     assert {p[3] for p in found if p[2] == "zlib" and p[1] == "linux-64"} == {"1.10"}
 
 
-def test_it_would_notice(conda_lock, tmp_path):
+def test_it_reads_the_smoke_test(conda_lock, tmp_path):
+    """Also what no literal block can hold."""
+    middles = ["a = 'b: c'  # d\n\nassert a", "a \n\tb", "a\r\nb", '\u00e9\u2028\U0001f600 \\ "']
+    ends = itertools.product(["", "\n", "  ", "\t", "\ufeff"], middles, ["\n", "", " ", "\n\n"])
+    for number, parts in enumerate([("", "", ""), *ends]):
+        text = lock(package(), custom={"smoke_test": "".join(parts)}).dumps()
+        (tmp_path / f"{number}{SUFFIX}").write_bytes(text.encode())
+    files = sorted(tmp_path.iterdir())
+    for file, found in zip(files, read(*files), strict=True):
+        assert found == ours(file.read_bytes().decode()), file.read_bytes()
+
+
+def test_conda_lock_refuses_an_altered_lock(conda_lock, tmp_path):
     """What it compares can differ, and a key of our own would be refused."""
     text = lock().dumps()
     (tmp_path / "other").write_text(text.replace("ab" * 32, "ac" * 32))

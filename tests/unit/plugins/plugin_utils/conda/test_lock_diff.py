@@ -11,17 +11,17 @@ def record(name, build, *depends):
     return SimpleNamespace(name=SimpleNamespace(normalized=name), build=build, depends=list(depends))
 
 
-def test_builds_without_cuda_beside_builds_with_it():
+def test_diff_names_builds_without_cuda_beside_builds_with_it():
     available = [record("torch", "cpu_0"), record("torch", "h1", "cuda-version >=12"), record("zlib", "h0")]
     assert variants.silently_cpu([record("torch", "cpu_0"), record("zlib", "h0")], available) == ["torch"]
     assert variants.silently_cpu([record("torch", "h1", "cuda-version >=12"), record("zlib", "h0")], available) == []
 
 
-def test_no_difference():
+def test_diff_of_equal_locks_is_empty():
     assert lock_diff.diff(lock(), lock()) == []
 
 
-def test_packages_and_variants():
+def test_diff_names_packages_and_variants():
     old = lock(package("libblas", "3.9", "1_openblas"), package("torch", "2.0", "cuda126_0"), package("gone"),
                package("zlib", "1.2"),
                package("same", build="h1_0"), package("cuda-version", "12.6"))  # fmt: skip
@@ -43,14 +43,14 @@ def test_packages_and_variants():
     ]
 
 
-def test_other_contents_of_the_same_file_stand_out():
+def test_diff_names_other_contents_of_the_same_file():
     lines = lock_diff.diff(lock(package()), lock(package(sha256="ef" * 32)))
     assert (
         "zlib: the same url has other contents (sha256)" in lines[1] and lines[2] == "  ~ zlib 1.3 (contents changed)"
     )
 
 
-def test_what_it_was_made_for():
+def test_diff_names_changed_settings_of_the_lock():
     lines = lock_diff.diff(
         lock(custom={"system_requirements": '{"cuda":"12.6"}'}),
         lock(custom={"system_requirements": '{"cuda":"12.8"}'}, channels=("conda-forge", "ml")),
@@ -61,7 +61,7 @@ def test_what_it_was_made_for():
     ]
 
 
-def test_platforms_come_and_go():
+def test_diff_names_added_and_removed_platforms():
     both = lock(package(), package(platform="osx-arm64"))
     assert lock_diff.diff(lock(package()), both) == ["osx-arm64: new, 1 packages"]
     assert lock_diff.diff(both, lock(package())) == [

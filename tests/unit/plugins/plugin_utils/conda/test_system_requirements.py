@@ -10,7 +10,7 @@ def told(platform, **system_requirements):
     }
 
 
-def test_linux_with_a_gpu():
+def test_virtual_packages_of_linux_with_a_gpu():
     system_requirements = {"cuda": "12.8", "glibc": "2.35", "microarch": {"linux-64": "x86_64_v3"}}
     assert told("linux-64", **system_requirements) == {"__unix": ("0", "0"), "__linux": ("4.18", "0"),
                                                        "__glibc": ("2.35", "0"),
@@ -19,7 +19,7 @@ def test_linux_with_a_gpu():
     assert SystemRequirements.parse(system_requirements).constraints("linux-aarch64") == ["cuda-version <=12.8"]
 
 
-def test_no_cuda_where_there_is_none():
+def test_virtual_packages_without_cuda():
     assert "__cuda" not in told("osx-arm64", cuda="12.8") and "__cuda" not in told("linux-64")
     assert (
         SystemRequirements.parse({"cuda": "12.8"}).constraints("osx-arm64")
@@ -29,7 +29,7 @@ def test_no_cuda_where_there_is_none():
     assert told("osx-arm64") == {"__unix": ("0", "0"), "__osx": ("13.0", "0"), "__archspec": ("1", "m1")}
 
 
-def test_a_lock_records_only_what_matters_for_it():
+def test_lock_records_only_the_requirements_of_its_platforms():
     system_requirements = SystemRequirements.parse({"cuda": 13, "microarch": "x86_64_v3"})
     assert system_requirements.recorded(["linux-64"]) == {
         "cuda": "13", "glibc": "2.28", "linux": "4.18", "microarch": {"linux-64": "x86_64_v3"}}  # fmt: skip

@@ -30,7 +30,7 @@ def put_lock(folder: Path, **more: Any) -> Path:
     return path
 
 
-def test_a_host_should_hold_what_the_lock_plans(tmp_path: Path) -> None:
+def test_desired_state_has_the_digest_of_the_locks_plan(tmp_path: Path) -> None:
     path = put_lock(tmp_path)
     made = desired_state.declare(given(tmp_path), "h", None)
     found = made.envs["train"].platforms["linux-64"]
@@ -39,7 +39,7 @@ def test_a_host_should_hold_what_the_lock_plans(tmp_path: Path) -> None:
     assert found.packages == tuple((p["name"], p["version"], p["build"]) for p in plan["packages"])
 
 
-def test_a_lock_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, cache = put_lock(tmp_path / "locks"), tmp_path / "reports"
     reads: list[str] = []
     real = desired_state._read_lock
@@ -62,7 +62,7 @@ def test_a_lock_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("name", ["condarc_prefix", "condarc_root", "conda_clean_root", "conda_envs_root"])
-def test_roles_that_look_at_different_places_are_refused(tmp_path: Path, name: str) -> None:
+def test_roles_with_different_roots_are_refused(tmp_path: Path, name: str) -> None:
     """The comparison looks at one place: what a role did at another would be missed, or missed for ever."""
     put_lock(tmp_path)
     same = {"condarc_prefix": "/opt/lockstep/miniconda/", "miniconda_prefix": "/opt/lockstep/miniconda"}
@@ -72,7 +72,7 @@ def test_roles_that_look_at_different_places_are_refused(tmp_path: Path, name: s
         desired_state.declare(given(tmp_path, **{**same, name: "/data/elsewhere"}), "h", None)
 
 
-def test_a_cache_that_cannot_be_written_is_no_missing_lock(tmp_path: Path) -> None:
+def test_unwritable_cache_does_not_hide_a_lock(tmp_path: Path) -> None:
     put_lock(tmp_path / "locks")
     (tmp_path / "reports").write_text("a file where the folder should be")
     made = desired_state.declare(given(tmp_path / "locks"), "h", tmp_path / "reports")
@@ -91,7 +91,7 @@ def _child(values: dict[str, Any], cache: Path, log: Path) -> None:
     desired_state.declare(values, "h", cache)
 
 
-def test_processes_at_the_same_time_read_a_lock_once(tmp_path: Path) -> None:
+def test_concurrent_processes_read_a_lock_once(tmp_path: Path) -> None:
     put_lock(tmp_path / "locks")
     log = tmp_path / "log"
     context = get_context("fork")
@@ -107,7 +107,7 @@ def test_processes_at_the_same_time_read_a_lock_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["", "{", '{"key": []}', "[]", '{"key": 1, "platforms": {}}'])
-def test_a_damaged_cache_is_read_anew(tmp_path: Path, damage: str) -> None:
+def test_damaged_cache_is_replaced(tmp_path: Path, damage: str) -> None:
     put_lock(tmp_path / "locks")
     values = given(tmp_path / "locks")
     good = desired_state.declare(values, "h", tmp_path / "reports")
@@ -116,7 +116,7 @@ def test_a_damaged_cache_is_read_anew(tmp_path: Path, damage: str) -> None:
     assert desired_state.declare(values, "h", tmp_path / "reports") == good
 
 
-def test_what_is_wrong_with_a_lock_is_said_of_its_environment(tmp_path: Path) -> None:
+def test_error_of_a_lock_is_reported_for_its_environment(tmp_path: Path) -> None:
     made = desired_state.declare(given(tmp_path), "h", None)
     assert "cannot be read" in made.envs["train"].error
     put_lock(tmp_path).write_text("version: 1\n")
@@ -145,18 +145,18 @@ def test_what_is_wrong_with_a_lock_is_said_of_its_environment(tmp_path: Path) ->
          "condarc_users_may_add_channels"),
     ],
 )  # fmt: skip
-def test_variables_that_say_nothing_are_named(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+def test_missing_variables_are_named(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     put_lock(tmp_path)
     values = {key: value for key, value in given(tmp_path, **change).items() if value is not None}
     with pytest.raises(desired_state.DeclareError, match=words):
         desired_state.declare(values, "h", None)
 
 
-def test_a_base_alone_can_be_declared(tmp_path: Path) -> None:
+def test_desired_state_without_environments(tmp_path: Path) -> None:
     assert desired_state.declare(given(tmp_path, lockstep_envs=[]), "h", None).envs == {}
 
 
-def test_role_variables_come_before_the_fleets(tmp_path: Path) -> None:
+def test_role_variables_override_those_of_the_fleet(tmp_path: Path) -> None:
     put_lock(tmp_path)
     values = given("/nowhere", conda_envs_locks_dir=str(tmp_path), conda_envs_root="/srv/x", conda_envs_names=["train"])  # type: ignore[arg-type]
     made = desired_state.declare(values, "h", None)
@@ -164,7 +164,7 @@ def test_role_variables_come_before_the_fleets(tmp_path: Path) -> None:
     assert made.envs["train"].platforms
 
 
-def test_the_roles_defaults_are_the_ones_declared(tmp_path: Path) -> None:
+def test_desired_state_uses_the_roles_defaults(tmp_path: Path) -> None:
     """Every setting that a role decides is in its defaults under the name that is read here."""
     defaults: dict[str, Any] = settings.role_defaults(lambda path: yaml.safe_load(Path(path).read_text()))
     mine = [name for name in desired_state.SETTINGS if name.startswith(desired_state.ROLES)]
@@ -178,7 +178,7 @@ def test_the_roles_defaults_are_the_ones_declared(tmp_path: Path) -> None:
     assert "lockstep-clean" in made.clean.cron
 
 
-def test_the_condarc_is_the_one_that_the_role_writes(tmp_path: Path) -> None:
+def test_desired_condarc_is_the_one_that_the_role_writes(tmp_path: Path) -> None:
     made = desired_state.declare(
         given(tmp_path, lockstep_envs=[], condarc_channels=["conda-forge"], condarc_channel_alias="https://m"),
         "h",
@@ -187,14 +187,14 @@ def test_the_condarc_is_the_one_that_the_role_writes(tmp_path: Path) -> None:
     assert made.condarc == condarc.render("/opt/lockstep", ["conda-forge"], "https://m")
 
 
-def test_only_environments_that_need_a_driver_ask_for_one() -> None:
+def test_only_environments_with_cuda_builds_require_a_driver() -> None:
     plan = {"packages": [{"name": "numpy", "depends": ["python >=3.12"]}]}
     assert not desired_state._asks_for("cuda", plan)
     assert desired_state._asks_for("cuda", {"packages": [{"name": "torch", "depends": ["__cuda >=12"]}]})
     assert desired_state._asks_for("cuda", {"packages": [{"name": "cuda-version", "depends": []}]})
 
 
-def test_files_are_written_whole_and_for_their_owner_alone(tmp_path: Path) -> None:
+def test_files_are_written_atomically_and_readable_by_their_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b.json"
     desired_state.write(path, "one")
     desired_state.write(path, "two \udce9")

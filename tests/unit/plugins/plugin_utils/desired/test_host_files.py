@@ -37,13 +37,13 @@ def imports_of(name: str) -> set[str]:
     return found
 
 
-def test_the_tools_are_exactly_what_the_commands_import() -> None:
+def test_host_files_are_the_import_closure_of_the_commands() -> None:
     wanted = imports_of("gc/cli") | imports_of("build/install_child")
     assert {Path(name).parts[0] for name in wanted} == set(host_files.PACKAGES)
     assert {f"lockstep_host/{name}.py" for name in wanted} <= set(host_files.tools())
 
 
-def test_the_digest_is_of_names_and_contents() -> None:
+def test_digest_of_host_files_covers_names_and_contents() -> None:
     files = host_files.tools()
     assert host_files.folder() == f"tools-{host_files.digest(files)[:12]}"
     changed = {**files, "lockstep_host/prefix/tree.py": host_files.HostFile("other", 0o644)}
@@ -53,7 +53,7 @@ def test_the_digest_is_of_names_and_contents() -> None:
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.13"])
-def test_host_code_runs_under_other_pythons(tmp_path: Path, version: str) -> None:
+def test_host_code_compiles_for_other_python_versions(tmp_path: Path, version: str) -> None:
     candidates = [
         *Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python"),
         Path(f"/usr/bin/python{version}"),
@@ -98,7 +98,7 @@ class TestEngine:
     def texts(self) -> dict[str, str]:
         return {path: file.text for path, file in host_files.host_files().items()}
 
-    def test_installs_all_and_then_has_nothing_to_do(
+    def test_installs_all_and_then_changes_nothing(
         self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
     ) -> None:
         missing = rattler_runtime.look(wanted)
@@ -110,7 +110,7 @@ class TestEngine:
         assert (root / "rattler/1.0/.complete").read_text() == wanted.sha256 + "\n"
         assert (root / "bin/lockstep-run").stat().st_mode & 0o777 == 0o755
 
-    def test_repairs_what_was_altered_and_removes_what_is_old(
+    def test_repairs_altered_files_and_removes_old_ones(
         self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
     ) -> None:
         rattler_runtime.apply(wanted, str(wheel), texts)
@@ -128,7 +128,7 @@ class TestEngine:
         assert {p.name for p in (root / "rattler").iterdir()} == {wanted.rattler, wanted.tools}
 
     @pytest.mark.parametrize("harm", [lambda f: f.write_bytes(b"E"), lambda f: f.rename(f.with_name("other.so"))])
-    def test_sees_a_rattler_of_which_something_is_missing(
+    def test_reinstalls_an_incomplete_rattler_runtime(
         self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str], harm: Callable[[Path], object]
     ) -> None:
         rattler_runtime.apply(wanted, str(wheel), texts)
@@ -137,7 +137,7 @@ class TestEngine:
         rattler_runtime.apply(wanted, str(wheel), {})
         assert not rattler_runtime.look(wanted)["rattler"]
 
-    def test_keeps_an_old_rattler_while_something_is_built(
+    def test_keeps_an_old_rattler_runtime_during_a_build(
         self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
     ) -> None:
         rattler_runtime.apply(wanted, str(wheel), texts)
@@ -149,7 +149,9 @@ class TestEngine:
         rattler_runtime.apply(wanted, "", {})
         assert not old.exists()
 
-    def test_refuses_another_wheel(self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]) -> None:
+    def test_refuses_a_wheel_with_another_checksum(
+        self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
+    ) -> None:
         wheel.write_bytes(wheel.read_bytes() + b"x")
         with pytest.raises(Problem, match="not the declared one"):
             rattler_runtime.apply(wanted, str(wheel), texts)
@@ -159,7 +161,7 @@ class TestEngine:
 class TestWheels:
     FILE = "py_rattler-1.0-cp310-abi3-manylinux2014_x86_64.whl"
 
-    def test_takes_it_once_from_a_folder(self, tmp_path: Path) -> None:
+    def test_wheel_is_copied_once_from_a_folder(self, tmp_path: Path) -> None:
         source = tmp_path / "source"
         source.mkdir()
         (source / self.FILE).write_bytes(b"wheel")
@@ -171,7 +173,7 @@ class TestWheels:
         with pytest.raises(Problem, match="is not at"):
             wheel_cache.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
 
-    def test_refuses_another_hash(self, tmp_path: Path) -> None:
+    def test_wheel_with_another_checksum_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / self.FILE).write_bytes(b"wheel")
         with pytest.raises(Problem, match="not the declared one"):
             wheel_cache.wheel(self.FILE, "0" * 64, f"file://{tmp_path}", tmp_path / "cache")
@@ -180,7 +182,7 @@ class TestWheels:
         b"", b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", b"HTTP/1.1 404 No\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz",
     ])  # fmt: skip
-    def test_a_server_that_breaks_off_or_talks_otherwise_is_said(self, tmp_path: Path, said: bytes) -> None:
+    def test_server_that_breaks_off_or_sends_no_http_is_reported(self, tmp_path: Path, said: bytes) -> None:
         def answer(server: socket.socket) -> None:
             client, _ = server.accept()
             with client:
@@ -193,7 +195,7 @@ class TestWheels:
             with pytest.raises(Problem, match=rf"cannot be fetched from {url}/{self.FILE}. Cause: .+"):
                 wheel_cache.wheel(self.FILE, "0" * 64, url, tmp_path / "cache")
 
-    def test_asks_pip_with_hash_and_platform(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_pip_is_called_with_checksum_and_platform(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         calls = []
 
         def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:

@@ -29,14 +29,16 @@ def unpack(text: str) -> dict:
     return json.loads(zlib.decompress(base64.b64decode(text)))
 
 
-def test_holds_the_plans_of_all_linux_platforms(path: Path, tmp_path: Path) -> None:
+def test_packed_plans_hold_all_linux_platforms(path: Path, tmp_path: Path) -> None:
     made = unpack(packing.packed_plans("train", path, "https://mirror.example", None, tmp_path / "cache"))
     assert set(made) == {"linux-64", "linux-aarch64"}
     assert made["linux-64"]["smoke"] == "import zlib\n"
     assert made["linux-64"]["packages"][0]["url"].startswith("https://mirror.example/conda-forge/")
 
 
-def test_is_kept_until_anything_differs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packed_plans_are_cached_until_an_input_differs(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reads = []
     loads = packing.Lock.loads
     monkeypatch.setattr(packing.Lock, "loads", lambda *args, **more: (reads.append(1), loads(*args, **more))[1])
@@ -52,7 +54,7 @@ def test_is_kept_until_anything_differs(path: Path, tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("harm", [b"", b"\xff", b"eJw", b"====", None])
-def test_what_was_kept_is_not_believed_if_it_is_not_whole(path: Path, tmp_path: Path, harm: bytes | None) -> None:
+def test_damaged_cache_of_packed_plans_is_replaced(path: Path, tmp_path: Path, harm: bytes | None) -> None:
     arguments = ("train", path, ALIAS, None, tmp_path / "cache")
     made = packing.packed_plans(*arguments)
     (kept,) = (tmp_path / "cache/plans").iterdir()
@@ -60,7 +62,7 @@ def test_what_was_kept_is_not_believed_if_it_is_not_whole(path: Path, tmp_path: 
     assert packing.packed_plans(*arguments) == made == kept.read_text()
 
 
-def test_says_what_is_wrong_with_a_lock(path: Path, tmp_path: Path) -> None:
+def test_packed_plans_of_an_invalid_lock_are_refused_with_the_reason(path: Path, tmp_path: Path) -> None:
     with pytest.raises(Problem, match=r"has no readable lock.*playbooks/lock.yml"):
         packing.packed_plans("train", tmp_path / "absent", ALIAS, None, tmp_path)
     path.write_text(path.read_text().replace("1.3", "1.9"))
@@ -68,6 +70,6 @@ def test_says_what_is_wrong_with_a_lock(path: Path, tmp_path: Path) -> None:
         packing.packed_plans("train", path, ALIAS, None, tmp_path)
 
 
-def test_a_cache_that_cannot_be_written_only_costs_time(path: Path, tmp_path: Path) -> None:
+def test_packed_plans_need_no_writable_cache(path: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert unpack(packing.packed_plans("train", path, ALIAS, None, tmp_path / "file"))

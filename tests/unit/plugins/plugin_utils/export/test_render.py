@@ -29,7 +29,7 @@ def lines(text):
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 
-def test_addresses_hashes_and_order():
+def test_explicit_export_has_urls_checksums_and_order():
     texts = render(lock(), "train", "linux-64")
     assert texts["train.linux-64.requirements.txt"] is None
     assert lines(texts["train.linux-64.explicit.txt"]) == [
@@ -41,12 +41,12 @@ def test_addresses_hashes_and_order():
     assert len(lines(render(lock(), "train", "osx-arm64")["train.osx-arm64.explicit.txt"])) == 2
 
 
-def test_packages_that_need_each_other_are_all_there():
+def test_explicit_export_has_packages_that_need_each_other():
     a, b = package("a", dependencies=(("b", ""),)), package("b", dependencies=(("a", ""), ("b", "")))
     assert [p.name for p in in_order([b, package("c", dependencies=(("b", ""),)), a])] == ["a", "b", "c"]
 
 
-def test_the_head_says_what_the_list_cannot_hold():
+def test_export_header_names_what_the_list_cannot_hold():
     custom = {"variables": '{"A":"it\'s"}', "system_requirements": '{"cuda":"12.9","glibc":"2.31","linux":"5.4"}'}
     made = lock(*lock().packages, package("tiny", "1.0", **WHEEL), custom=custom)
     text = render(made, "train", "linux-64")["train.linux-64.explicit.txt"]
@@ -57,14 +57,14 @@ def test_the_head_says_what_the_list_cannot_hold():
     assert "vars set" not in plain and "wheel" not in plain and "does not describe" in plain
 
 
-def test_the_head_s_digest_is_that_of_hosts():
+def test_export_header_has_the_digest_of_hosts():
     from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import plan
 
     digest = plan(lock(), "train", "linux-64")["digest"][:12]
     assert f"digest {digest}, 3 packages" in render(lock(), "train", "linux-64")["train.linux-64.explicit.txt"]
 
 
-def test_a_mirror():
+def test_export_uses_the_channel_alias():
     texts = render(
         lock(*lock().packages, package("tiny", "1.0", **WHEEL)),
         "train", "linux-64", "http://mirror.example:8000", "http://mirror.example:8000/simple/",
@@ -96,7 +96,7 @@ def wheel(folder: Path, name="tiny", version="1.0") -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_pip_installs_the_requirements_and_refuses_other_contents(tmp_path):
+def test_pip_installs_exported_requirements_and_refuses_other_contents(tmp_path):
     good = package("tiny", "1.0", **WHEEL, sha256=wheel(tmp_path))
     for wheel_package, code in ((good, 0), (replace(good, sha256="ab" * 32), 1)):
         text = render(lock(*lock().packages[:3], wheel_package), "train", "linux-64")["train.linux-64.requirements.txt"]
@@ -126,7 +126,7 @@ def site(tmp_path):
     return tmp_path
 
 
-def test_writing_and_writing_again(site):
+def test_second_export_changes_nothing(site):
     assert run(settings(site), write=False).changed and not (site / "out").exists()
     made = run(settings(site), write=True)
     assert made.changed and len(made.summary) == 4 and "3 packages  digest " in made.summary[0]
@@ -139,14 +139,14 @@ def test_writing_and_writing_again(site):
     assert not run(settings(site), write=False).changed
 
 
-def test_parts_of_it(site):
+def test_export_of_chosen_environments_and_platforms(site):
     made = run(settings(site, tiers=("prod",), envs=("train",), platforms=("osx-arm64",)), write=True)
     assert [str(file.path.relative_to(site)) for file in made.files if file.text] == [
         "out/prod/train.osx-arm64.explicit.txt"
     ]
 
 
-def test_requirements_that_the_lock_no_longer_has_go_away(site):
+def test_export_removes_requirements_that_the_lock_no_longer_has(site):
     path = site / "locks/dev/train.conda-lock.yml"
     path.write_text(lock(*lock().packages, package("tiny", "1.0", **WHEEL)).dumps())
     run(settings(site), write=True)
@@ -159,7 +159,7 @@ def test_requirements_that_the_lock_no_longer_has_go_away(site):
     assert not run(settings(site), write=True).changed and file.read_text() == "numpy\n", "somebody else's file"
 
 
-def test_exports_of_a_platform_that_is_gone_are_named(site):
+def test_exports_of_a_removed_platform_are_reported(site):
     run(settings(site), write=True)
     (site / "locks/dev/train.conda-lock.yml").write_text(lock(*lock().packages[:3]).dumps())
     warnings = run(settings(site), write=True).warnings
@@ -180,13 +180,13 @@ def test_exports_of_a_platform_that_is_gone_are_named(site):
         ({"pip_index": "http://mirror.example/simple --extra-index-url http://x"}, "is not an address"),
     ],
 )
-def test_what_cannot_be_exported(site, other, message):
+def test_invalid_export_settings_are_refused(site, other, message):
     with pytest.raises(ExportError, match=message) as raised:
         run(settings(site, **other), write=True)
     assert "secret" not in str(raised.value) and not (site / "out").exists()
 
 
-def test_files_of_others_and_broken_locks_stop_it_before_anything_is_written(site):
+def test_foreign_files_and_damaged_locks_prevent_all_writes(site):
     (site / "out/prod").mkdir(parents=True)
     (site / "out/prod/train.osx-arm64.explicit.txt").write_text("@EXPLICIT\n")
     with pytest.raises(ExportError, match="was not made by an export"):
@@ -197,7 +197,7 @@ def test_files_of_others_and_broken_locks_stop_it_before_anything_is_written(sit
         run(settings(site), write=True)
 
 
-def test_the_playbook(site):
+def test_playbook_exports_and_checks(site):
     def play(*arguments):
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "playbooks/export.yml"]
         command += ["-e", f"lockstep_locks_dir={site}/locks", "-e", '{"lockstep_tiers": ["dev", "prod"]}', *arguments]

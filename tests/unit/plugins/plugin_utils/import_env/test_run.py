@@ -97,3 +97,11 @@ def test_locking_the_imported_spec_changes_nothing(site):
     made = site.take(FULL)
     (outcome,) = make_locks(site.settings("x", "train").site, write=False)
     assert not outcome.changed and not errors(outcome.findings) and outcome.new_text == made.lock
+
+
+def test_import_puts_the_smoke_test_of_the_spec_into_the_lock(site):
+    assert Lock.loads(site.take("dependencies: [python=3.12]\n").lock).custom.get("smoke_test") is None
+    (site.folder / "envs/train.smoke.py").write_text("import sys\n")
+    again = site.take("dependencies: [python=3.12]\n", force=True)
+    assert again.changed and Lock.loads(again.lock).smoke_test == "import sys\n"
+    assert (site.folder / "envs/train.smoke.py").read_text() == "import sys\n"

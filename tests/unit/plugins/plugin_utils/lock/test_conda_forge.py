@@ -17,19 +17,19 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfi
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance
 
 from tests.support.conda_forge import needs_metadata
 from tests.support.paths import CHECKOUT
 
-COMMITTED = sorted((CHECKOUT / "envs" / "locks").glob("*/*.conda-lock.yml"))
-DISTINCT = list({path.read_bytes(): path for path in reversed(COMMITTED)}.values())  # promotion moves the same bytes
+COMMITTED = sorted((CHECKOUT / "envs" / "locks").rglob("*.conda-lock.yml"))
 
 
 def ids(path):
     return f"{path.parent.name}/{path.name.removesuffix(lockfile.SUFFIX)}"
 
 
-@pytest.mark.parametrize("path", DISTINCT, ids=ids)
+@pytest.mark.parametrize("path", COMMITTED, ids=ids)
 def test_committed_locks_are_sound(path):
     text = path.read_text()
     lock = Lock.loads(text, str(path), ["conda-forge"])
@@ -53,8 +53,15 @@ def test_every_spec_has_a_lock_and_a_smoke_test():
     for name in names:
         path = CHECKOUT / "envs" / f"{name}.smoke.py"
         compile(path.read_text(), str(path), "exec")
-        copies = [CHECKOUT / "envs" / "locks" / tier / path.name for tier in ("dev", "test", "prod")]
-        assert [copy.read_text() for copy in copies] == [path.read_text()] * 3
+        lock = CHECKOUT / provenance.lock_path("envs/locks/dev", name)
+        assert Lock.loads(lock.read_text()).smoke_test == path.read_text()
+
+
+def test_locks_beyond_the_first_tier_have_their_provenance():
+    for path in COMMITTED:
+        if path.parent.name != "dev":
+            beside = path.with_name(path.name.removesuffix(lockfile.SUFFIX) + provenance.SUFFIX)
+            assert provenance.loads(beside.read_bytes(), path.read_bytes()), path
 
 
 @pytest.fixture
@@ -74,7 +81,7 @@ def spec(site, *dependencies, name="x", more=""):
 
 @needs_metadata
 def test_the_committed_locks_are_what_the_specs_give(site):
-    for path in (CHECKOUT / "envs").glob("*.yml"):
+    for path in (*(CHECKOUT / "envs").glob("*.yml"), *(CHECKOUT / "envs").glob("*.smoke.py")):
         shutil.copy(path, site.envs_dir)
     outcomes = run(site, write=False)
     assert [finding.text() for outcome in outcomes for finding in outcome.findings] == []
@@ -89,7 +96,7 @@ def test_the_committed_packages_are_genuine(metadata):
     for path in (metadata / "conda-forge").glob("*/repodata.json"):
         for files in (json.loads(path.read_text())[kind] for kind in ("packages", "packages.conda")):
             known |= {f"{path.parent.name}/{name}": record["sha256"] for name, record in files.items()}
-    for path in DISTINCT:
+    for path in COMMITTED:
         for package in Lock.loads(path.read_text(), str(path)).packages:
             assert known[f"{package.subdir}/{package.file_name}"] == package.sha256
 
@@ -122,7 +129,7 @@ def test_a_system_requirements_that_is_too_low_for_the_gpu_build_is_noticed(site
 def test_the_system_requirements_that_would_do_is_named(site):
     spec(site, "python 3.12.*", "pytorch-gpu", "torchvision", more="platforms: [linux-64]\n")
     (outcome,) = run(replace(site, system_requirements={"cuda": "12.8", "glibc": "2.28"}), write=False)
-    assert "solvable with system requirements cuda 12.9 in place of 12.8" in outcome.findings[0].text()
+    assert "solvable with cuda 12.9 in the system requirements in place of 12.8" in outcome.findings[0].text()
 
 
 @needs_metadata

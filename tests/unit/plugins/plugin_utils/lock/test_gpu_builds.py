@@ -18,7 +18,7 @@ def test_finding_names_what_prevents_the_cuda_build(site):
     assert "`torch-like=*=cpu*`" in finding.remedy
     site.spec("torch-like 2.*")
     (finding,) = site.one(system_requirements={"cuda": "12.8"}).findings
-    assert "a CUDA build with system requirements cuda 12.9 in place of 12.8" in finding.remedy
+    assert "a CUDA build with cuda 12.9 in the system requirements in place of 12.8" in finding.remedy
 
 
 def test_framework_whose_newest_version_has_no_cuda_build_yet(site):
@@ -29,7 +29,7 @@ def test_framework_whose_newest_version_has_no_cuda_build_yet(site):
         ("pytorch", "with `pytorch=*=*cuda*` in place of `pytorch` (then pytorch 2.0)"),
         ("pytorch >=2", "with `pytorch >=2 *cuda*` in place of `pytorch >=2` (then pytorch 2.0)"),
         ("pytorch 2.1.*", "with `pytorch=*=*cuda*` in place of `pytorch 2.1.*` (then pytorch 2.0)"),
-        ("trainer", "with `pytorch=*=*cuda*` besides (then pytorch 2.0)"),
+        ("trainer", "with `pytorch=*=*cuda*` added (then pytorch 2.0)"),
     ]:
         site.spec(wish)
         (finding,) = site.one(system_requirements={"cuda": "12.9"}).findings

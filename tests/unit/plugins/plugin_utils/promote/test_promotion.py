@@ -45,6 +45,23 @@ def test_promotion_of_a_changed_smoke_test_alone(site: Site) -> None:
     assert site.has("test", previous=True) == site.old, "the lock that test had before is still the one before"
 
 
+def test_promotion_of_a_lock_altered_since_its_own_is_refused(site: Site) -> None:
+    site.test("dev", "import new\n")
+    assert not promote(site.settings(), NOW, write=True).refusals
+    site.test("test", "print('passed')\n")
+    assert site.evidence("test") is None and digest(site.has("test") or "") == digest(site.new)
+    site.write(site.audit())
+    assert (
+        "train: the lock of test is not the one that its provenance names: one of the two files was altered -> restore "
+        "both from version control, or promote it to test again"
+    ) in told(site, former="test", latter="prod", envs=("train",))
+    assert not promote(site.settings(), NOW, write=True).refusals
+    assert site.has_test("test") == "import new\n" and site.evidence("test")
+    site.write(site.audit())
+    assert not promote(site.settings("test", "prod", envs=("train",)), NOW, write=True).refusals
+    assert site.has("prod") == site.has("dev")
+
+
 def test_check_mode_reports_changes_and_writes_nothing(site: Site) -> None:
     before = site.files()
     made = promote(site.settings(), NOW, write=False)

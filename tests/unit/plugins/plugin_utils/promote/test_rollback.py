@@ -64,7 +64,7 @@ def record(data: str, platform: str = P, alias: str = "https://conda.anaconda.or
 # --- to what is kept, and back ----------------------------------------------------------------------------------------
 
 
-def test_back_and_forth(site: Site) -> None:
+def test_rollback_and_its_reversal_swap_the_locks(site: Site) -> None:
     first = back(site)
     assert first.changed and not first.returns and site.has("test") == site.old
     assert site.has("test", previous=True) == site.new and "  ~ zlib 1.4 -> 1.3" in first.difference
@@ -82,7 +82,7 @@ def test_back_and_forth(site: Site) -> None:
     assert not third.returns and site.has("test") == site.old and provenance.demoted(site.evidence("test"))
 
 
-def test_the_smoke_test_goes_back_with_its_lock(tmp_path: Path) -> None:
+def test_rollback_restores_the_smoke_test_of_the_lock(tmp_path: Path) -> None:
     site = Site(tmp_path)
     site.test("dev", "import new\n")
     site.test("test", "import old\n")
@@ -93,7 +93,7 @@ def test_the_smoke_test_goes_back_with_its_lock(tmp_path: Path) -> None:
     assert (site.has_test("test"), site.has_test("test", previous=True)) == ("import new\n", "import old\n")
 
 
-def test_no_host_decides_what_others_run(site: Site) -> None:
+def test_smoke_test_of_a_hosts_record_is_never_declared(site: Site) -> None:
     """A smoke test is a program, so one that a host's record holds is not declared for all hosts of the tier."""
     (site.locks / provenance.lock_path("test", "train", True)).unlink()
     site.test("test", "import new\n")
@@ -110,7 +110,7 @@ def test_check_mode_writes_nothing(site: Site) -> None:
     assert back(site, write=False).difference and site.files() == before
 
 
-def test_other_environments_and_tiers_stay(site: Site) -> None:
+def test_rollback_changes_only_its_environment_and_tier(site: Site) -> None:
     before = site.files()
     back(site)
     changed = {name for name, data in site.files().items() if before.get(name) != data}
@@ -118,7 +118,7 @@ def test_other_environments_and_tiers_stay(site: Site) -> None:
                        for end in (".conda-lock.yml", ".provenance.json")}  # fmt: skip
 
 
-def test_the_lock_that_was_left_is_not_promoted_again(site: Site) -> None:
+def test_lock_that_was_rolled_back_is_not_promoted_again(site: Site) -> None:
     back(site)
     before = site.files()
     made = promote(site.settings(), NOW, write=True)
@@ -128,7 +128,20 @@ def test_the_lock_that_was_left_is_not_promoted_again(site: Site) -> None:
     ]
 
 
-def test_a_better_lock_is_promoted_after_a_rollback(site: Site) -> None:
+def test_another_smoke_test_makes_no_better_lock(site: Site) -> None:
+    back(site)
+    site.test("dev", "import new\n")
+    before = site.files()
+    made = promote(site.settings(), NOW, write=True)
+    assert site.files() == before and [str(refusal) for refusal in made.refusals] == [
+        "train: test was rolled back from the packages of this lock on 2026-05-04: loss diverges -> lock a better one; "
+        "or return to it: playbooks/rollback.yml -e env=train -e tier=test"
+    ]
+    assert back(site).returns and not promote(site.settings(), NOW, write=True).refusals
+    assert site.has_test("test") == "import new\n" and site.has("test", previous=True) == site.old
+
+
+def test_newer_lock_is_promoted_after_a_rollback(site: Site) -> None:
     back(site)
     better = text("1.5")
     site.put("dev", "train", better)
@@ -139,7 +152,7 @@ def test_a_better_lock_is_promoted_after_a_rollback(site: Site) -> None:
     assert known and known["rollback"] is None and known["promotion"]["from"] == "dev"
 
 
-def test_with_a_digest_it_is_idempotent(site: Site) -> None:
+def test_rollback_to_a_digest_is_idempotent(site: Site) -> None:
     to = (digest(site.old)[:12],)
     assert back(site, to=to).changed
     after = site.files()
@@ -150,7 +163,7 @@ def test_with_a_digest_it_is_idempotent(site: Site) -> None:
 
 
 @pytest.mark.parametrize("alias", ["https://conda.anaconda.org", MIRROR])
-def test_a_lock_is_made_again_from_the_plans_of_hosts(site: Site, alias: str) -> None:
+def test_lock_is_rebuilt_from_the_install_plans_of_hosts(site: Site, alias: str) -> None:
     asked = settings(site, tier="dev", channel_alias=alias)
     looked = look(asked)
     assert looked.source == "hosts" and looked.hosts == ["dev-1", "dev-2"]
@@ -163,7 +176,7 @@ def test_a_lock_is_made_again_from_the_plans_of_hosts(site: Site, alias: str) ->
     assert back(site, tier="dev").returns and site.has("dev") == site.new
 
 
-def test_in_the_first_tier_a_lock_that_was_left_is_not_what_a_newer_one_replaced(site: Site) -> None:
+def test_kept_lock_is_not_the_previous_one_after_a_newer_lock_in_the_first_tier(site: Site) -> None:
     """The bad one is left for the old one, then a better one is locked: before that, hosts know, was the old one."""
     asked = settings(site, tier="dev")
     back(site, tier="dev", records={host: record(site.old) for host in ("dev-1", "dev-2")})
@@ -178,7 +191,7 @@ def test_in_the_first_tier_a_lock_that_was_left_is_not_what_a_newer_one_replaced
     assert named.source == "kept" and named.target == text("1.5").encode(), "unless it is the one that is meant"
 
 
-def test_several_platforms(tmp_path: Path) -> None:
+def test_lock_of_several_platforms_is_rebuilt(tmp_path: Path) -> None:
     site = Site(tmp_path)
     data = text("1.2", (P, "linux-aarch64"))
     records = {"dev-1": record(data), "dev-2": record(data, "linux-aarch64")}
@@ -186,7 +199,7 @@ def test_several_platforms(tmp_path: Path) -> None:
     assert site.has("dev") == data
 
 
-def test_what_the_records_do_not_tell_is_said(site: Site) -> None:
+def test_rebuilt_lock_reports_missing_platforms_and_hosts(site: Site) -> None:
     site.put("dev", "train", text("1.4", (P, "osx-arm64")))
     asked = settings(site, tier="dev")
     _, lost = rebuild(asked, look(asked), {"dev-1": record(site.old)})
@@ -194,7 +207,7 @@ def test_what_the_records_do_not_tell_is_said(site: Site) -> None:
     assert any("1 hosts did not answer (dev-2)" in line for line in lost)
 
 
-def test_what_the_records_do_not_hold_is_the_current_locks(site: Site) -> None:
+def test_rebuilt_lock_takes_settings_from_the_current_lock(site: Site) -> None:
     custom = {"exclude_newer": '"2026-03-01T00:00:00Z"', "system_requirements": '{"glibc":"2.28"}'}
     site.put("dev", "train", replace(Lock.loads(text("1.4"), "x"), custom=custom).dumps())
     asked = settings(site, tier="dev")
@@ -224,14 +237,14 @@ def test_what_the_records_do_not_hold_is_the_current_locks(site: Site) -> None:
         ({"dev-1": record(text("1.2"), name="serve")}, "there is nothing to go back to"),
     ],
 )  # fmt: skip
-def test_records_that_tell_nothing_or_too_much(site: Site, records: Any, words: str) -> None:
+def test_missing_or_contradictory_records_are_refused(site: Site, records: Any, words: str) -> None:
     asked, before = settings(site, tier="dev"), site.files()
     with pytest.raises(RollbackError) as caught:
         rebuild(asked, look(asked), records)
     assert words in str(caught.value) and site.files() == before
 
 
-def test_hosts_that_disagree_name_the_remedy(site: Site) -> None:
+def test_error_about_different_records_names_the_remedy(site: Site) -> None:
     one, two = text("1.2"), text("1.1")
     asked = settings(site, tier="dev")
     with pytest.raises(RollbackError, match=r"-e to=[0-9a-f]{12}"):
@@ -240,7 +253,7 @@ def test_hosts_that_disagree_name_the_remedy(site: Site) -> None:
     assert site.has("dev") == one
 
 
-def test_a_record_with_wheels_becomes_a_lock_with_them(site: Site) -> None:
+def test_rebuilt_lock_has_the_wheels_of_the_record(site: Site) -> None:
     wheel = Package("pip", "x", P, "1", "", "https://pip.example/x-1-py3-none-any.whl", "", "ab" * 32)
     old = Lock.loads(site.old, "x")
     python = package("python", "3.12.1", "h1_0_cp312", P)
@@ -250,7 +263,7 @@ def test_a_record_with_wheels_becomes_a_lock_with_them(site: Site) -> None:
     assert wheel in Lock.loads(made.decode(), "made").packages
 
 
-def test_a_record_of_a_channel_that_is_not_allowed(site: Site) -> None:
+def test_record_with_a_channel_that_is_not_allowed_is_refused(site: Site) -> None:
     other = lock(package(url="https://conda.anaconda.org/bioconda/linux-64/zlib-1.3-h1_0.conda"),
                  channels=("bioconda",)).dumps()  # fmt: skip
     asked = settings(site, tier="dev")
@@ -258,7 +271,7 @@ def test_a_record_of_a_channel_that_is_not_allowed(site: Site) -> None:
         rebuild(asked, look(asked), {"dev-1": record(other)})
 
 
-def test_a_host_finds_the_generation_that_was_live_before(tmp_path: Path) -> None:
+def test_env_info_finds_the_previous_generation(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     (tmp_path / "state").mkdir()
     names = [character * 12 for character in "abcd"]
@@ -286,19 +299,19 @@ def test_a_host_finds_the_generation_that_was_live_before(tmp_path: Path) -> Non
         ({"env": "notebook"}, "no host of test is declared to hold notebook"),
     ],
 )
-def test_wrong_words(site: Site, wrong: dict[str, Any], words: str) -> None:
+def test_invalid_rollback_settings_are_refused(site: Site, wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(RollbackError, match=words.replace("(", r"\(")):
         look(settings(site, **wrong))
 
 
-def test_a_kept_lock_that_was_altered_is_not_used(site: Site) -> None:
+def test_altered_previous_lock_is_not_used(site: Site) -> None:
     kept = site.locks / provenance.lock_path("test", "train", True)
     kept.write_text(kept.read_text().replace("zlib", "zlab"))
     looked = look(settings(site))
     assert looked.source == "hosts" and "not acceptable" in looked.why
 
 
-def test_a_change_between_look_and_declaration(site: Site) -> None:
+def test_lock_that_changed_after_the_inspection_is_not_replaced(site: Site) -> None:
     asked = settings(site)
     looked = look(asked)
     site.put("test", "train", text("1.9"))
@@ -307,7 +320,7 @@ def test_a_change_between_look_and_declaration(site: Site) -> None:
         rollback.declare(asked, looked, looked.target, False, NOW, True)
 
 
-def test_killed_at_every_step_and_run_again_it_is_rolled_back_once(tmp_path: Path) -> None:
+def test_rollback_killed_at_any_step_is_completed_once(tmp_path: Path) -> None:
     begun = 0
     for moment in range(1, 20):
         site = Site(tmp_path / str(moment))
@@ -329,7 +342,7 @@ def test_killed_at_every_step_and_run_again_it_is_rolled_back_once(tmp_path: Pat
 # --- a report says it -------------------------------------------------------------------------------------------------
 
 
-def test_reports_name_a_tier_that_was_rolled_back(site: Site) -> None:
+def test_report_names_a_tier_that_was_rolled_back(site: Site) -> None:
     assert provenance.rollbacks(site.locks, ["dev", "test", "prod"], ["train", "serve"]) == []
     back(site)
     found = provenance.rollbacks(site.locks, ["dev", "test", "prod"], ["train", "serve"])
@@ -345,7 +358,7 @@ def test_reports_name_a_tier_that_was_rolled_back(site: Site) -> None:
 
 
 @pytest.mark.parametrize("odd", [None, "", "x", 3, True, [], ["x"], {}, {"x": 1}, "\x1b[31m\n"], ids=repr)
-def test_no_value_of_evidence_is_trusted(site: Site, odd: Any) -> None:
+def test_provenance_with_any_value_replaced_breaks_no_report(site: Site, odd: Any) -> None:
     """Evidence is a file in a repository: merged by hand, it must not keep an audit from its report."""
     back(site)
     path = site.locks / provenance.path("test", "train")
@@ -360,6 +373,6 @@ def test_no_value_of_evidence_is_trusted(site: Site, odd: Any) -> None:
             rollback.declare(settings(site), looked, looked.target, False, NOW, write=False)
 
 
-def test_hosts_of_other_tiers_are_not_touched(site: Site) -> None:
+def test_rollback_asks_only_hosts_that_hold_the_environment(site: Site) -> None:
     site.hosts["test-2"] = HostOf("test", ("serve",))
     assert look(settings(site)).hosts == ["test-1"]

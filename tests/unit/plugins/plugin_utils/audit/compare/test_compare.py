@@ -46,11 +46,11 @@ def seen(**more: Any) -> dict[str, Any]:
     return {**whole, **more}
 
 
-def test_what_agrees_agrees() -> None:
+def test_equal_states_have_no_drift() -> None:
     assert compare(declared(), seen()) == []
 
 
-def test_every_kind_is_explained_and_documented() -> None:
+def test_every_drift_kind_is_documented() -> None:
     assert set(ABOUT) == set(Kind)
     text = DOCS.read_text()
     for kind, about in ABOUT.items():
@@ -66,7 +66,7 @@ def test_every_kind_is_explained_and_documented() -> None:
     [None, [], "x", 7, {}, {"schema": 2}, {"schema": "1"}, {"schema": 1}, {"schema": 1, "errors": 7},
      {"schema": 1, "errors": [], "host": 7, "root": "/opt/lockstep"}, {"schema": 1, "errors": [{}]}],
 )  # fmt: skip
-def test_an_observation_of_another_form_is_unknown(value: Any) -> None:
+def test_malformed_observation_is_unknown(value: Any) -> None:
     drifts = compare(declared(), value)
     assert not in_sync(drifts)
     assert any(drift.severity == UNKNOWN for drift in drifts)
@@ -74,7 +74,7 @@ def test_an_observation_of_another_form_is_unknown(value: Any) -> None:
 
 @pytest.mark.parametrize("section", ["host", "disk", "folders", "envs", "errors", "root"])
 @pytest.mark.parametrize("value", [None, 7, "x", [], [7]])
-def test_a_section_that_is_missing_or_odd_is_never_ok(section: str, value: Any) -> None:
+def test_missing_or_malformed_section_is_never_in_sync(section: str, value: Any) -> None:
     no_error_at_all = section == "errors" and value == []
     assert in_sync(compare(declared(), seen(**{section: value}))) is no_error_at_all
 
@@ -83,7 +83,7 @@ def test_a_section_that_is_missing_or_odd_is_never_ok(section: str, value: Any) 
     "section",
     ["base", "condarc", "rattler", "files", "clean"],
 )
-def test_a_declared_part_that_was_not_looked_at_is_unknown(section: str) -> None:
+def test_declared_part_that_was_not_inspected_is_unknown(section: str) -> None:
     whole = declared(base_version="1", condarc_sha256="x", rattler="0.28.0", files={"bin/x": ("y", 0o755)},
                      clean=Clean({}, "t", "c"))  # fmt: skip
     parts = {"base": {"state": "present", "version": "1"}, "condarc": {"sha256": "x"}, "files": {"": ""},
@@ -94,12 +94,12 @@ def test_a_declared_part_that_was_not_looked_at_is_unknown(section: str) -> None
 
 
 @pytest.mark.parametrize("env", [None, {}, {"error": "Permission denied"}, {"link": "ok"}, {"link": "ok", "digest": 7}])
-def test_an_environment_that_was_not_seen_is_never_ok(env: Any) -> None:
+def test_environment_that_was_not_inspected_is_never_in_sync(env: Any) -> None:
     assert not in_sync(compare(declared(), seen(envs={"train": env})))
     assert not in_sync(compare(declared(), seen(envs={})))
 
 
-def test_no_lock_and_no_platform_are_drift() -> None:
+def test_missing_lock_and_missing_platform_are_drift() -> None:
     gone = declared(envs={"train": DeclaredEnv("l", error="l cannot be read")})
     assert [d.kind for d in compare(gone, seen())] == [Kind.NOT_LOCKED]
     arm = seen(host={"platform": "linux-aarch64"})
@@ -124,26 +124,28 @@ def test_no_lock_and_no_platform_are_drift() -> None:
         ({"osx": "13.0"}, {}, True),
     ],
 )
-def test_system_requirements(system_requirements: dict[str, str], host: dict[str, Any], ok: bool) -> None:
+def test_host_below_the_system_requirements_is_drift(
+    system_requirements: dict[str, str], host: dict[str, Any], ok: bool
+) -> None:
     whole = seen(host={"platform": "linux-64", **host})
     drifts = compare(declared(system_requirements=system_requirements), whole)
     assert in_sync(drifts) is ok
     assert [d.kind for d in drifts] == ([] if ok else [Kind.SYSTEM_REQUIREMENTS])
 
 
-def test_what_a_lock_promises_is_a_system_requirements_for_its_hosts_alone() -> None:
+def test_system_requirements_of_a_lock_apply_to_its_hosts_only() -> None:
     env = DeclaredEnv("l", {"linux-64": Locked(DIGEST, (), {"cuda": "12.8"})})
     drifts = compare(declared(envs={"train": env}), seen())
     assert [d.kind for d in drifts] == [Kind.SYSTEM_REQUIREMENTS]
     assert "the lock of train promises 12.8" in drifts[0].detail
 
 
-def test_simulated_gpus_are_called_so() -> None:
+def test_simulated_gpu_is_named_as_simulated() -> None:
     whole = seen(host={"platform": "linux-64", "gpu": {"cuda": "12.4", "simulated": True}})
     assert "12.4 (simulated)" in compare(declared(system_requirements={"cuda": "12.8"}), whole)[0].detail
 
 
-def test_a_gpu_that_cannot_be_asked_matters_only_where_it_is_declared() -> None:
+def test_unreadable_gpu_is_unknown_only_where_cuda_is_declared() -> None:
     whole = seen(errors=[{"what": "cuda", "why": "did not answer"}])
     assert [d.severity for d in compare(declared(), whole)] == [NOTE]
     assert {d.severity for d in compare(declared(system_requirements={"cuda": "12"}), whole)} == {UNKNOWN, DRIFT}
@@ -162,13 +164,13 @@ def test_a_gpu_that_cannot_be_asked_matters_only_where_it_is_declared() -> None:
         ("cron", {"enabled": True, "linger": True, "units": {}}, DRIFT),
     ],
 )  # fmt: skip
-def test_schedules(scheduler: str, found: dict[str, Any], severity: str | None) -> None:
+def test_clean_schedule_that_differs_is_drift(scheduler: str, found: dict[str, Any], severity: str | None) -> None:
     clean = Clean({}, "lockstep-clean.timer", "5 3 * * 0 /opt/lockstep/bin/lockstep-clean", scheduler)
     drifts = compare(declared(clean=clean), seen(clean=found))
     assert [d.severity for d in drifts] == ([severity] if severity else [])
 
 
-def test_a_root_that_looks_like_a_secret_is_scheduled_all_the_same() -> None:
+def test_schedule_of_a_root_that_looks_like_a_token_is_in_sync() -> None:
     """The observer takes channel tokens (`/t/...`) out of all that it sends."""
     job = "7 3 * * 0 /data/t/ml/lockstep/bin/lockstep-clean"
     found = {"cron": [redact(job)], "enabled": False, "linger": False}
@@ -178,7 +180,7 @@ def test_a_root_that_looks_like_a_secret_is_scheduled_all_the_same() -> None:
     assert compare(declared(clean=clean), seen(clean=found))
 
 
-def test_other_tools_on_a_host_are_one_line() -> None:
+def test_host_files_of_another_version_are_one_line() -> None:
     names = [f"rattler/tools-0123456789ab/lockstep_host/m{number}.py" for number in range(9)]
     whole = declared(files={**dict.fromkeys(names, ("x", 420)), "bin/lockstep-run": ("y", 0o755)})
     files = {**dict.fromkeys(names, "missing"), "bin/lockstep-run": "0" * 64}
@@ -189,7 +191,7 @@ def test_other_tools_on_a_host_are_one_line() -> None:
     ]
 
 
-def test_a_failed_clean_is_a_note() -> None:
+def test_failed_clean_is_a_note() -> None:
     clean = {"enabled": True, "linger": True, "last": {"ok": False, "message": "no room"}}
     drifts = compare(declared(clean=Clean({}, "t", "c")), seen(clean=clean))
     assert [(d.kind, d.severity) for d in drifts] == [(Kind.CLEAN_FAILED, NOTE)]
@@ -199,24 +201,24 @@ def test_a_failed_clean_is_a_note() -> None:
     "disk",
     [{"type": "nfs4"}, {"type": "nfs"}, {"type": "lustre"}, {"type": "cifs"}, {"type": "ext4", "readonly": True}],
 )
-def test_file_systems_that_cannot_hold_environments(disk: dict[str, Any]) -> None:
+def test_unsuitable_file_system_is_drift(disk: dict[str, Any]) -> None:
     assert [d.kind for d in compare(declared(), seen(disk=disk))] == [Kind.ROOT_FILESYSTEM]
 
 
-def test_an_adopted_base_may_hold_more() -> None:
+def test_adopted_base_may_hold_more_packages() -> None:
     base = {"state": "present", "version": "1", "extra": ["tmux-3.5-0"], "adopted": True}
     drifts = compare(declared(base_version="1"), seen(base=base))
     assert [(d.kind, d.severity) for d in drifts] == [(Kind.BASE_PACKAGES, NOTE)]
 
 
-def test_drift_comes_before_what_is_unknown_and_before_notes() -> None:
+def test_drift_is_listed_before_unknown_and_notes() -> None:
     whole = seen(
         errors=[{"what": "x", "why": "y"}], undeclared={"old": "link"}, folders={".": "others may write to it"}
     )
     assert [d.severity for d in compare(declared(), whole)] == [DRIFT, UNKNOWN, NOTE]
 
 
-def test_a_flood_of_differences_is_counted_and_hides_no_other() -> None:
+def test_many_differences_are_shortened_with_a_count_and_hide_no_other() -> None:
     errors = [{"what": f"env x{i}", "why": "odd"} for i in range(100_000)]
     errors.append({"what": "env train", "why": "locked"})
     found = compare(declared(), seen(errors=errors, undeclared={f"e{i}": "link" for i in range(5000)}))
@@ -225,7 +227,7 @@ def test_a_flood_of_differences_is_counted_and_hides_no_other() -> None:
     assert any(d.detail == "and 99801 more differences, which are not listed" for d in found)
 
 
-def test_what_is_known_before_an_answer_breaks_off_is_told() -> None:
+def test_drift_seen_before_an_answer_breaks_off_is_reported() -> None:
     found = compare(declared(), {"schema": 1, "errors": [{"what": "observer", "why": "MemoryError"}]})
     assert "observer: MemoryError" in [d.detail for d in found]
     assert not in_sync(found)
@@ -241,12 +243,12 @@ def test_what_is_known_before_an_answer_breaks_off_is_told() -> None:
         ("{" + " " * LIMIT, "no observation has more than 48 MB"),
     ],
 )
-def test_an_answer_that_is_no_observation_is_refused(printed: str, words: str) -> None:
+def test_answer_that_is_no_observation_is_refused(printed: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         read_answer(printed)
 
 
-def test_an_answer_is_found_behind_a_greeting() -> None:
+def test_answer_after_a_login_banner_is_read() -> None:
     assert read_answer('Welcome!\n{"hint": 1}\n{"schema": 1}\nbye\n') == {"schema": 1}
     assert read_answer("Welcome!\n") is None
 
@@ -262,7 +264,7 @@ def test_control_characters_and_lone_surrogates_do_not_reach_a_terminal() -> Non
     assert plain("a\tb") == "a\ufffdb"
 
 
-def test_package_changes_are_words() -> None:
+def test_package_changes_are_described() -> None:
     want = (("a", "1", "0"), ("b", "1", "0"), ("c", "1", "h1_0"))
     have = (("b", "2", "0"), ("c", "1", "h2_1"), ("d", "1", "0"))
     assert package_changes(want, have) == [
@@ -272,7 +274,7 @@ def test_package_changes_are_words() -> None:
     assert split_name("odd") == ("odd", "", "")
 
 
-def test_wheels_are_not_missed_among_condas_records() -> None:
+def test_wheels_are_compared_apart_from_conda_records() -> None:
     locked = Locked(DIGEST, (("numpy", "2.1.0", "0"), ("einops", "0.8.1", WHEEL)))
     mine = declared(envs={"train": DeclaredEnv("l", {"linux-64": locked})})
     env = seen()["envs"]["train"] | {"digest": "b2" * 32, "generation": "b2" * 6, "names": ["numpy-2.1.0-0"]}
@@ -286,7 +288,7 @@ def test_wheels_are_not_missed_among_condas_records() -> None:
     assert drift.severity == UNKNOWN
 
 
-def test_drift_survives_its_json() -> None:
+def test_drift_is_equal_after_json() -> None:
     drift = Drift(Kind.SYSTEM_REQUIREMENTS, "host", "x", "12.8", "12.4", UNKNOWN)
     assert Drift.from_json(drift.to_json()) == drift
     with pytest.raises(ValueError, match="nonsense"):
