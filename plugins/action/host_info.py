@@ -14,7 +14,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from ..module_utils.observe.reading import redact
+from ..module_utils.host.redaction import redact
 from ..plugin_utils.ansible_support import (
     DocumentedAction,
     argument_spec,

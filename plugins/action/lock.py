@@ -42,7 +42,7 @@ class ActionModule(ControllerAction):
         try:
             left = complete(settings, write)
             outcomes = lock(settings, write)
-        except (SettingsError, transaction.HandoverError) as error:
+        except (SettingsError, transaction.TransactionError) as error:
             raise AnsibleActionFail(str(error)) from None
         except OSError as error:
             raise AnsibleActionFail(

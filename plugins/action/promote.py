@@ -17,10 +17,10 @@ _LONGEST = 366 * 24  # hours
 
 
 class ActionModule(ControllerAction):
-    """Reads locks and a report, and writes locks and evidence; connects to no host."""
+    """Reads locks and a report, and writes locks and provenance; connects to no host."""
 
     def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        """Judge, and hand over unless in check mode."""
+        """Check the audit gate and promote, unless in check mode."""
         if not 0 < arguments["max_age_hours"] <= _LONGEST:  # nan is none of it
             raise AnsibleActionFail(
                 f"lockstep_promote_max_age_hours is {arguments['max_age_hours']:g}: give a number of hours above 0, at "
@@ -41,12 +41,12 @@ class ActionModule(ControllerAction):
         )
         try:
             made = promotion.promote(asked, datetime.datetime.now(datetime.UTC), write=not self._task.check_mode)
-        except transaction.HandoverError as error:
+        except transaction.TransactionError as error:
             raise AnsibleActionFail(str(error)) from None
         warnings = {"warnings": made.warnings} if made.warnings else {}
         if made.refusals:
             what = f"promotion from {asked.former or '?'} to {asked.latter or '?'}"
-            return {"failed": True, "changed": False, "msg": promotion.refused(made.refusals, what), **warnings}
+            return {"failed": True, "changed": False, "msg": promotion.refusal_message(made.refusals, what), **warnings}
         changed = [outcome for outcome in made.outcomes if outcome.changed]
         return {
             "changed": bool(changed),
@@ -55,7 +55,7 @@ class ActionModule(ControllerAction):
             "diff": [
                 {"prepared": "\n".join([f"{outcome.env}: {asked.latter}", *(f"  {line}" for line in shown), ""])}
                 for outcome in changed
-                for shown in [outcome.difference or ["the same lock; provenance for it is added"]]
+                for shown in [outcome.difference or ["the same lock; its provenance is added"]]
             ],
             **warnings,
         }

@@ -18,7 +18,7 @@ from ..plugin_utils.promote import rollback
 
 
 class ActionModule(ControllerAction):
-    """Reads and writes the tier's locks and evidence; connects to no host."""
+    """Reads and writes the tier's locks and provenance; connects to no host."""
 
     def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Find the lock to go back to, or declare it."""
@@ -40,27 +40,34 @@ class ActionModule(ControllerAction):
             to=tuple(arguments["to"]),
         )
         try:
-            looked = rollback.look(asked)
+            inspected = rollback.inspect(asked)
             if arguments["state"] == "looked":
-                told = {"source": looked.source, "hosts": looked.hosts, "why": looked.why, "declared": looked.digests}
+                told = {
+                    "source": inspected.source,
+                    "hosts": inspected.hosts,
+                    "why": inspected.why,
+                    "declared": inspected.digests,
+                }
                 return {"changed": False, **told}
-            return self._declare(asked, looked, arguments["records"])
-        except (rollback.RollbackError, transaction.HandoverError, LockError) as error:
+            return self._declare(asked, inspected, arguments["records"])
+        except (rollback.RollbackError, transaction.TransactionError, LockError) as error:
             raise AnsibleActionFail(f"rollback refused, nothing was changed: {error}") from None
 
-    def _declare(self, asked: rollback.Settings, looked: rollback.Looked, records: dict[str, Any]) -> dict[str, Any]:
+    def _declare(
+        self, asked: rollback.Settings, inspected: rollback.Inspection, records: dict[str, Any]
+    ) -> dict[str, Any]:
         """Declare the lock; in check mode put it where the tasks that follow can read it, and nothing in the fleet's
         files.
         """
-        warnings = list(looked.warnings)
-        target, rebuilt = looked.target, looked.source == "hosts"
+        warnings = list(inspected.warnings)
+        target, rebuilt = inspected.target, inspected.source == "hosts"
         if rebuilt:
-            target, lost = rollback.rebuild(asked, looked, records)
+            target, lost = rollback.rebuild(asked, inspected, records)
             warnings += lost
         if target is None:
             raise rollback.RollbackError(f"{asked.tier} has no lock of {asked.env}, and none to go back to")
         write = not self._task.check_mode
-        made = rollback.declare(asked, looked, target, rebuilt, datetime.datetime.now(datetime.UTC), write)
+        made = rollback.declare(asked, inspected, target, rebuilt, datetime.datetime.now(datetime.UTC), write)
         folder = asked.locks_dir
         if not write:
             folder = Path(C.DEFAULT_LOCAL_TMP) / "lockstep-rollback"  # goes with the run
@@ -69,18 +76,18 @@ class ActionModule(ControllerAction):
             place.write_bytes(made.data)
         now = ", ".join(f"{digest[:12]} ({platform})" for platform, digest in made.digests.items())
         was = ", ".join(dict.fromkeys(digest[:12] for digest in made.left.values())) or "nothing"
-        what = "made again from the hosts' own records" if looked.source == "hosts" else "kept beside the lock"
+        what = "made again from the hosts' own records" if inspected.source == "hosts" else "kept beside the lock"
         if made.changed:
             verb = "goes back" if made.returns else "is rolled back"
             said = f"{asked.tier}'s {asked.env} {verb} to {now}, {what}; it was {was}"
         else:
-            said = f"{asked.tier}'s {asked.env} is {now}: {looked.why}"
+            said = f"{asked.tier}'s {asked.env} is {now}: {inspected.why}"
         lines = [f"{asked.tier}/{asked.env}", *(f"  {line}" for line in made.difference), ""]
         return {
             "changed": made.changed,
             "msg": said,
-            "source": looked.source,
-            "hosts": looked.hosts,
+            "source": inspected.source,
+            "hosts": inspected.hosts,
             "locks_dir": str(folder),
             "digests": made.digests,
             "returns": made.returns,

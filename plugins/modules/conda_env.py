@@ -45,10 +45,10 @@ options:
     required: true
   verify:
     description:
-      - How deep an existing generation is looked at. V(marks) reads its mark and manifest, V(stats) compares size and
-        time of every file, V(hashes) reads every file.
+      - How thoroughly an existing generation is verified. V(names) compares its completion marker, its manifest and the
+        names of its packages. V(stats) adds size, time, mode and owner of every file, V(hashes) its sha256.
     type: str
-    choices: [marks, stats, hashes]
+    choices: [names, stats, hashes]
     default: stats
   pip_index:
     description:
@@ -198,57 +198,42 @@ def difference(label: str, old: dict[str, str], new: dict[str, str]) -> tuple[di
     return numbers, {"before_header": f"{label} (live)", "after_header": label, "before": before, "after": after}
 
 
-def wishes(store: Store, made: dict[str, Any], state: str, depth: str) -> list[str]:
-    """Say what there is to do, without doing it."""
-    found = build.look(store, made, depth)
-    wanted = []
-    if found["state"] == "damaged":
-        few = "; ".join(found["damage"][:3])
-        wanted.append(f"repair {found['name']}, which is damaged ({len(found['damage'])}: {few})")
-    elif found["state"] != "complete":
-        wanted.append(f"build {found['name']} of {len(made['packages']) + len(made['pip'])} packages")
-    else:
-        wanted += [f"restore the {what} of {found['name']}" for what in found["beside"]]
-    if state == "present" and not found["active"]:
-        wanted.append(f"publish {found['name']}" + (f" in place of {found['published']}" if found["published"] else ""))
-    return wanted
-
-
-def have(p: dict[str, Any], store: Store, check_mode: bool) -> dict[str, Any]:
+def ensure(p: dict[str, Any], store: Store, check_mode: bool) -> dict[str, Any]:
     """Bring the environment to `staged` or `present`.
 
     :raises Problem: with what could not be done, why, and what to do
     """
     made = plan_for(p["plans"], p["name"])
+    build.validate_plan(made)
     live = store.published(p["name"])
     numbers, shown = difference(p["name"], packages_of(store.kept_plan(p["name"], live)), packages_of(made))
-    did = wishes(store, made, p["state"], p["verify"])
+    status = build.inspect(store, made, p["verify"])
+    actions = build.planned_actions(store, made, status, p["state"] == "present")
     result: dict[str, Any] = {
-        "changed": bool(did),
-        "did": did,
+        "changed": bool(actions),
+        "did": actions,
         "digest": made["digest"],
-        "generation": store.path(p["name"], install_plan.short(made["digest"])),
-        "previous": live if live != install_plan.short(made["digest"]) else store.previous(p["name"]),
+        "generation": store.path(p["name"], status.name),
+        "previous": store.previous(p["name"]) if status.active else live,
         "packages": numbers,
-        "diff": {**shown, "after": shown["after"] or "".join(f"{line}\n" for line in did)} if did else {},
+        "diff": {**shown, "after": shown["after"] or "".join(f"{line}\n" for line in actions)} if actions else {},
     }
     if check_mode:
-        build.checked(made)
-        if did and os.path.isdir(store.root):
+        if actions and os.path.isdir(store.root):
             disk_space.refuse_network(store.root)
-            if did[0].startswith(("build", "repair")):
+            if status.state != "complete":
                 disk_space.need_room(store.root, made, store.pkgs, p["reserve_mb"] * 1000000)
         return result
     options = build.Options(p["verify"], p["reserve_mb"] * 1000000, p["pip_check"], p["test_timeout"], p["pip_index"])
     if p["state"] == "staged":
-        done = build.stage(store, made, options)
+        done = build.stage(store, made, options, status)
     else:
-        done = build.build(store, made, options)
+        done = build.build(store, made, options, status)
         result["previous"] = done["previous"]
     result["changed"] = done["changed"]
     if done["changed"]:
         result.update({key: done[key] for key in ("seconds", "notes")})
-        result["did"] = did + [f"note: {note}" for note in done["notes"]]
+        result["did"] = actions + [f"note: {note}" for note in done["notes"]]
         if done["files"]:
             mb = done["downloaded_bytes"] / 1e6
             result["did"].append(
@@ -259,7 +244,7 @@ def have(p: dict[str, Any], store: Store, check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Look, and act unless in check mode."""
+    """Inspect, and act unless in check mode."""
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
@@ -269,7 +254,7 @@ def main() -> None:
             "channels": {"type": "list", "elements": "str"},
             "channel_alias": {"type": "str", "default": "https://conda.anaconda.org"},
             "rattler_version": {"type": "str", "required": True},
-            "verify": {"type": "str", "choices": ["marks", "stats", "hashes"], "default": "stats"},
+            "verify": {"type": "str", "choices": ["names", "stats", "hashes"], "default": "stats"},
             "pip_check": {"type": "bool", "default": True},
             "pip_index": {"type": "str", "default": ""},
             "test_timeout": {"type": "int", "default": 600},
@@ -303,7 +288,7 @@ def main() -> None:
             did = [f"remove the link {store.envs}/{p['name']}"] if changed else []
             result: dict[str, Any] = {"changed": changed, "did": did, "previous": live}
         else:
-            result = have(p, store, module.check_mode)
+            result = ensure(p, store, module.check_mode)
     except (Problem, OSError, ValueError) as problem:
         module.fail_json(msg=str(problem))
     module.exit_json(**{**result, "previous": result["previous"] or ""})

@@ -72,7 +72,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.build.rattler_runtime import platform_of
 from ..module_utils.host import install_plan as plans
 from ..module_utils.host.errors import Problem
-from ..module_utils.prefix import tree
+from ..module_utils.prefix.marker import is_complete
 from ..module_utils.store.store import Store
 
 
@@ -117,7 +117,7 @@ def main() -> None:
         platform=platform,
         history=store.history(p["name"]),
         generation=found,
-        present=bool(found) and tree.read_mark(store.path(p["name"], found)) is not None,
+        present=bool(found) and is_complete(store.path(p["name"], found)),
         plan=base64.b64encode(zlib.compress(json.dumps(made).encode(), 9)).decode() if made else "",
     )
 

@@ -64,7 +64,7 @@ notes:
   returned: success
   type: list
   elements: str
-  sample: ["environment.yml:9: changed: `pytorch-cuda=12.1` -> `cuda-version 12.*`: what needs CUDA brings its own"]
+  sample: ["environment.yml:12: changed: `sklearn` -> `scikit-learn`: its name on conda-forge"]
 summary:
   description: One line for each platform, and one more if the lock holds exactly what the environment does.
   returned: success

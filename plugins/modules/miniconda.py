@@ -79,7 +79,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.host.errors import Problem
 from ..module_utils.host.root import check_root, refuse_root
-from ..module_utils.miniconda.install import Base, apply, decide, look, unfrozen
+from ..module_utils.miniconda.inspection import Base, decide, inspect
+from ..module_utils.miniconda.install import apply
 
 
 def installer_for(version: str, installers: dict[str, str]) -> tuple[str, str]:
@@ -103,14 +104,14 @@ def installer_for(version: str, installers: dict[str, str]) -> tuple[str, str]:
     return name, sha256.lower()
 
 
-def shown(found: Base, thawed: tuple[str, ...] = ()) -> str:
-    """What the diff says of a base: a line, and one for each mark that is missing or altered."""
-    lines = [f"{found.state} {found.version}".strip(), *(f"not frozen: {path}" for path in thawed)]
+def shown(found: Base) -> str:
+    """Return what the diff says of a base: a line, and one for each file that freezes it and is missing or altered."""
+    lines = [f"{found.state} {found.version}".strip(), *(f"not frozen: {path}" for path in found.unfrozen)]
     return "".join(f"{line}\n" for line in lines)
 
 
 def main() -> None:
-    """Look, decide, and act unless in check mode."""
+    """Inspect, decide, and act unless in check mode."""
     module = AnsibleModule(
         argument_spec={
             "root": {"type": "path", "required": True},
@@ -127,9 +128,8 @@ def main() -> None:
         refuse_root()
         check_root(p["root"])
         name, sha256 = installer_for(p["version"], p["installers"])
-        found = look(p["root"], p["prefix"])
+        found = inspect(p["root"], p["prefix"])
         action = decide(found, p["prefix"], p["version"])
-        thawed = tuple(unfrozen(p["prefix"])) if action == "freeze" else ()
         said: list[str] = []
         if action and not module.check_mode:
             said = apply(
@@ -146,7 +146,7 @@ def main() -> None:
         diff={
             "before_header": p["prefix"],
             "after_header": p["prefix"],
-            "before": shown(found, thawed),
+            "before": shown(found),
             "after": shown(after),
         }
         if action

@@ -25,7 +25,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "collections")]
 
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs  # noqa: E402
 
 from tests.support import tiny_channel as tiny  # noqa: E402
 
@@ -165,7 +165,7 @@ def main() -> None:
         bound = rows["bare py-rattler, cold"]["wall"] + rows["byte-compiling alone"]["wall"]
         print(f"cold / (py-rattler + compiling) {rows['stage, cold']['wall'] / bound:5.2f}")
         for path in (root, base / "copy", base / "bare", base / "bare-2"):
-            tree.remove(str(path))
+            fs.remove(str(path))
         shutil.rmtree(other, ignore_errors=True)
 
 

@@ -19,7 +19,7 @@ TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "collections"), str(TOP)]
 
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store  # noqa: E402
 
 count, limit = 0, 0
@@ -68,10 +68,10 @@ def main() -> None:
     for name in ("rename", "replace", "symlink", "link", "unlink", "fsync", "mkdir"):
         setattr(os, name, before(getattr(os, name)))
     subprocess.Popen.__init__ = before(subprocess.Popen.__init__)  # type: ignore[method-assign]
-    tree.write_file = half_written(tree.write_file)
-    tree.exchange = before(tree.exchange)
-    tree.sync_filesystem = before(tree.sync_filesystem)
-    tree.chmod_folders = before(tree.chmod_folders)
+    fs.write_file = half_written(fs.write_file)
+    fs.exchange = before(fs.exchange)
+    fs.sync_filesystem = before(fs.sync_filesystem)
+    fs.chmod_folders = before(fs.chmod_folders)
     options = build.Options(pip_check=False)
     if what == "collect":
         store.collect("train", keep_previous=0, min_age=0)

@@ -16,7 +16,7 @@ from typing import Any
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "collections"), str(TOP)]
 
-from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.run import run  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.settings import Choice, Settings, Sources  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.workers import Progress  # noqa: E402
@@ -47,7 +47,7 @@ def main() -> None:
     limit = number
     for name in ("replace", "unlink", "rmdir", "mkdir"):
         setattr(Path, name, before(getattr(Path, name)))
-    tree.sync_filesystem = before(tree.sync_filesystem)
+    fs.sync_filesystem = before(fs.sync_filesystem)
     download.BLOCK = 1 << 15
     real = Progress.add_bytes
 

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
-from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 from tests.faults.killed import open_store
+from tests.support.damage import damage_of
 from tests.support.tiny_channel import Channel, make_channel, make_store
 from tests.support.waiting import until
 
@@ -48,7 +49,7 @@ class Lab:
         return open_store(str(self.root))
 
     def reset(self) -> None:
-        tree.remove(str(self.root))
+        fs.remove(str(self.root))
         # state files are rewritten in place in places: copies, not links
         subprocess.run(["cp", "-a", self.base / "kept", self.root], check=True)
 
@@ -63,7 +64,7 @@ class Lab:
     def live(self) -> str:
         """The version that a user gets now; what is published is whole."""
         name = self.store.published("train")
-        assert name and tree.damage(self.store.path("train", name), "hashes") == []
+        assert name and damage_of(self.store.path("train", name), "hashes") == []
         code = "import alpha; print(alpha.__version__)"
         done = subprocess.run([f"{self.store.envs}/train/bin/python", "-I", "-c", code], capture_output=True, text=True)
         return done.stdout.strip()
@@ -71,8 +72,8 @@ class Lab:
     def heal(self) -> None:
         result = build.build(self.store, self.new, FAST)
         assert self.live() == "2.0"
-        assert build.look(self.store, self.new, "hashes")["state"] == "complete"
-        assert build.look(self.store, self.new)["beside"] == []
+        assert build.inspect(self.store, self.new, "hashes").state == "complete"
+        assert build.inspect(self.store, self.new).beside == []
         assert self.store.previous("train") == self.old["digest"][:12]
         items = {path.name for path in Path(self.store.path("train")).iterdir()}
         assert not [name for name in items if name.endswith((".new", ".trash"))], items
@@ -95,7 +96,7 @@ def test_build_killed_at_an_operation_is_completed_by_the_next(lab: Lab, what: s
     lab.reset()
     if what == "activate":
         build.stage(lab.store, lab.new, FAST)
-        tree.remove(str(lab.base / "staged"))
+        fs.remove(str(lab.base / "staged"))
         subprocess.run(["cp", "-a", lab.root, lab.base / "staged"], check=True)
     clean = lab.run(what, 0)
     assert clean.returncode == 0, clean.stderr
@@ -104,7 +105,7 @@ def test_build_killed_at_an_operation_is_completed_by_the_next(lab: Lab, what: s
     for number in points(total, sample):
         lab.reset()
         if what == "activate":
-            tree.remove(str(lab.root))
+            fs.remove(str(lab.root))
             subprocess.run(["cp", "-a", lab.base / "staged", lab.root], check=True)
         done = lab.run(what, number)
         assert done.returncode == -signal.SIGKILL, (number, total, done)
@@ -123,7 +124,7 @@ def test_repair_killed_at_an_operation_is_completed_by_the_next(lab: Lab) -> Non
         assert lab.run("build", number).returncode in (-signal.SIGKILL, 0)
         # never absent, and either still the damaged one or already the whole one
         assert lab.store.published("train") == final.name and (final / "bin/python").exists()
-        assert tree.damage(str(final)) in ([], [f"altered {victim.relative_to(final)}"])
+        assert damage_of(str(final)) in ([], [f"altered {victim.relative_to(final)}"])
         lab.heal()
 
 
@@ -133,7 +134,7 @@ def test_clean_killed_at_an_operation_leaves_live_generations(lab: Lab) -> None:
     subprocess.run(["cp", "-a", lab.root, lab.base / "both"], check=True)
     total = int(lab.run("collect", 0).stdout)
     for number in points(total, 6):
-        tree.remove(str(lab.root))
+        fs.remove(str(lab.root))
         subprocess.run(["cp", "-a", lab.base / "both", lab.root], check=True)
         assert lab.run("collect", number).returncode == -signal.SIGKILL
         assert lab.live() == "2.0"

@@ -17,10 +17,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.hashing import sha256_file
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
+from tests.support.damage import damage_of
 from tests.support.tiny_channel import Channel, make_channel, make_store
 
 FAST = build.Options(pip_check=False)
@@ -45,7 +47,7 @@ def store(tmp_path: Path, channel: Channel) -> Store:
 def still_live(store: Store) -> None:
     """The old environment is whole and in use, and nothing half-made lies about."""
     name = store.published("train")
-    assert name and tree.damage(store.path("train", name), "hashes") == []
+    assert name and damage_of(store.path("train", name), "hashes") == []
     code = "import alpha; print(alpha.__version__)"
     done = subprocess.run([f"{store.envs}/train/bin/python", "-I", "-c", code], capture_output=True, text=True)
     assert done.stdout == "1.0\n"
@@ -108,7 +110,7 @@ def test_disk_that_fills_up_during_the_build_leaves_the_live_environment(
     still_live(store)
     filler.unlink()
     assert build.build(store, plan, FAST._replace(reserve=0))["changed"]
-    assert build.look(store, plan, "hashes")["state"] == "complete"
+    assert build.inspect(store, plan, "hashes").state == "complete"
 
 
 def test_read_only_disk_is_reported(disk: Path, channel: Channel) -> None:
@@ -268,7 +270,7 @@ def spoil_with_its_list(cache: Path) -> None:
     listed = json.loads((cache / "info/paths.json").read_text())
     for item in listed["paths"]:
         if item["_path"] == "share/beta/text":
-            item["sha256"] = tree.sha256_file(str(cache / "share/beta/text"))
+            item["sha256"] = sha256_file(str(cache / "share/beta/text"))
     (cache / "info/paths.json").write_text(json.dumps(listed))
 
 
@@ -277,17 +279,17 @@ def test_damaged_cache_is_repaired(channel: Channel, store: Store, spoil: Callab
     first = channel.plan("serve", "python", "alpha", "beta")
     build.build(store, first, FAST)
     cache = Path(store.pkgs, "beta-1.0-htiny_0")
-    tree.chmod_folders(str(cache), 0o755)
+    fs.chmod_folders(str(cache), 0o755)
     # a generation shares the file: it must be seen as damaged, and the next one must not be
     spoil(cache)
     plan = channel.plan("train", "python", "alpha", "beta", "gamma")
     assert build.build(store, plan, FAST)["changed"]
     final = Path(store.path("train", plan["digest"][:12]))
-    assert tree.damage(str(final), "hashes") == []
+    assert damage_of(str(final), "hashes") == []
     assert (final / "share/beta/text").read_text() == "plain text\n"
     assert (final / "lib/libbeta.so.1").stat().st_size > 100
     build.build(store, first, FAST._replace(verify="hashes"))
-    assert build.look(store, first, "hashes")["state"] == "complete"
+    assert build.inspect(store, first, "hashes").state == "complete"
     assert Path(store.path("serve", first["digest"][:12]), "share/beta/text").read_text() == "plain text\n"
 
 
@@ -314,18 +316,18 @@ def test_two_builds_of_one_environment_run_one_after_the_other(channel: Channel,
     runs = [start(store, plan, tmp_path / f"{i}.json") for i in range(3)]
     results = [json.loads(run.communicate()[0]) for run in runs]
     assert [result["files"] > 0 for result in results].count(True) == 1  # the others waited and looked
-    assert build.look(store, plan, "hashes")["state"] == "complete"
+    assert build.inspect(store, plan, "hashes").state == "complete"
 
 
 def test_builds_of_several_environments_share_the_cache(channel: Channel, store: Store, tmp_path: Path) -> None:
     for turn in range(3):
-        tree.remove(store.pkgs)
+        fs.remove(store.pkgs)
         plans = [channel.plan(f"env{turn}{i}", "python", "alpha", "beta", "gamma", "large") for i in range(3)]
         runs = [start(store, plan, tmp_path / f"{i}.json") for i, plan in enumerate(plans)]
         for run in runs:
             assert json.loads(run.communicate()[0])["changed"]
         for plan in plans:
-            assert build.look(store, plan, "hashes")["state"] == "complete"
+            assert build.inspect(store, plan, "hashes").state == "complete"
 
 
 def test_error_about_a_locked_environment_names_the_holder(channel: Channel, store: Store) -> None:

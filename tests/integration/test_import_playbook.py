@@ -33,7 +33,7 @@ def test_playbook_imports_checks_and_refuses_to_replace(tmp_path):
     code, output = play()
     assert code == 2 and "-e from=PATH" in output
     code, output = play("-e", f"from={source}", "-e", "lockstep_platforms=linux-65")
-    assert code == 2 and "lockstep_platforms: unknown linux-65; there are linux-64, " in output
+    assert code == 2 and "lockstep_platforms: unknown platform linux-65; use linux-64, " in output
     there = ("-e", f"from={source}", "-e", "env=train")
     code, output = play(*there, "--check", "--diff")
     assert code == 0 and "+  - python 3.12.*" in output and "linux-64: new, 3 packages" in output

@@ -116,4 +116,4 @@ def test_invalid_extra_variables_are_refused(play):
     code, output = play("-e", "update=nump")
     assert code == 2 and "update=nump" in output
     code, output = play("-e", "lockstep_tiers=dev,test")
-    assert code == 2 and "lockstep_tiers: 'dev,test' cannot be a tier's name" in output
+    assert code == 2 and "lockstep_tiers: 'dev,test' is not a valid tier name" in output

@@ -80,14 +80,14 @@ def test_refusals_end_the_run(play: Play) -> None:
         assert code == 2 and f"lockstep_promote_max_age_hours is {float(hours):g}: give a number of hours" in output
     play.site.report.unlink()
     code, output = play.run("promote", "-e", "from=dev", "-e", "to=test", "--check")
-    assert code == 2 and "there is no report of an audit -> run playbooks/audit.yml" in output
+    assert code == 2 and "there is no audit report -> run playbooks/audit.yml" in output
     assert play.site.files() == before
 
 
 def test_rollback_with_invalid_extra_variables_is_refused(play: Play) -> None:
     before = play.site.files()
     code, output = play.run("rollback")
-    assert code == 2 and "nothing is no tier: name one of dev, test, prod" in output
+    assert code == 2 and "no tier is named; name one of dev, test, prod" in output
     code, output = play.run("rollback", "-e", "env=train", "-e", "tier=prod", "--limit", "prod-1")
     assert code == 2 and "leave --limit out" in output
     code, output = play.run("rollback", "-e", "env=notebook", "-e", "tier=prod")

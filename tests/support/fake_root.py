@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
-from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda import install
-from ansible_collections.lockstep.fleet.plugins.module_utils.observe.base import BASELINE
+from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda import inspection as miniconda
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe.machine import see_host
-from ansible_collections.lockstep.fleet.plugins.module_utils.observe.reading import Seen
-from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.tree import MANIFEST, MARK
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.notes import Notes
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.manifest import MANIFEST
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.marker import MARKER
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import clean_schedule, condarc
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import (
     Clean,
@@ -54,15 +54,15 @@ def put(path: Path, text: str | bytes = "", mode: int = 0o644) -> None:
     path.chmod(mode)
 
 
-def seal(tree: Path, env: str, plan: dict[str, Any], content: str = "c" * 64) -> None:
-    """Write manifest and mark of a tree as it stands, and freeze its folders."""
+def complete(tree: Path, env: str, plan: dict[str, Any], content: str = "c" * 64) -> None:
+    """Write manifest and completion marker of a tree as it is, and freeze its folders."""
     (tree / ".lockstep").mkdir(exist_ok=True)
     lines = {}
     for base, folders, names in os.walk(tree):
         for name in [*names, *(f for f in folders if Path(base, f).is_symlink())]:
             path = Path(base, name)
             relative = str(path.relative_to(tree))
-            if relative in (MARK, MANIFEST):
+            if relative in (MARKER, MANIFEST):
                 continue
             status = path.lstat()
             if path.is_symlink():
@@ -77,7 +77,7 @@ def seal(tree: Path, env: str, plan: dict[str, Any], content: str = "c" * 64) ->
             "manifest": sha(manifest), "packages": len(plan["packages"]),
         }
     )  # fmt: skip
-    put(tree / MARK, f"{sha(body)}\n{body}")
+    put(tree / MARKER, f"{sha(body)}\n{body}")
     for base, _, _ in os.walk(tree):
         Path(base).chmod(0o555)
 
@@ -95,7 +95,7 @@ class FakeRoot:
         self.home.mkdir(parents=True)
         self.root.mkdir(mode=0o755)
         self.plans: dict[str, dict[str, Any]] = {}
-        self.platform = see_host({}, Seen("stats", 1, 5, 1))["platform"]
+        self.platform = see_host({}, Notes("stats", 1, 5, 1))["platform"]
         self.base()
         for env in envs:
             self.build(env, PACKAGES)
@@ -127,7 +127,7 @@ class FakeRoot:
         put(tree / "conda-meta/history", "==> lockstep <==\n")
         put(tree / "conda-meta/frozen", "{}\n")
         put(tree / "lib/python3.12/EXTERNALLY-MANAGED", "[externally-managed]\n")
-        seal(tree, env, plan, content)
+        complete(tree, env, plan, content)
         put(tree.parent / f".{short}.inuse", "", 0o444)
         put(self.root / "state/locks" / env / f"{short}.json", json.dumps(plan))
         if publish:
@@ -144,20 +144,20 @@ class FakeRoot:
     def base(self) -> None:
         base = self.root / "miniconda"
         put(
-            base / install.MARK,
+            base / miniconda.BASE_MARKER,
             json.dumps({"version": "py312_26.5.3-1", "installer_sha256": "", "adopted": False}),
         )
         put(
-            base / BASELINE,
+            base / miniconda.BASELINE,
             "@EXPLICIT\nhttps://conda.anaconda.org/x/linux-64/conda-26.5.3-py312_0.conda#0123\n",
         )
         record = {"name": "conda", "files": [f"{SITE}/conda-26.5.3.dist-info/METADATA"]}
         put(base / "conda-meta/conda-26.5.3-py312_0.json", json.dumps(record))
         put(base / f"{SITE}/conda-26.5.3.dist-info/METADATA", "Name: conda\nVersion: 26.5.3\n")
-        put(base / "conda-meta/frozen", install.FROZEN)
+        put(base / "conda-meta/frozen", miniconda.FROZEN)
         for name in ("conda", "python"):
             put(base / "bin" / name, "#!/bin/sh\n", 0o755)
-        put(base / "lib/python3.12/EXTERNALLY-MANAGED", install.MANAGED)
+        put(base / "lib/python3.12/EXTERNALLY-MANAGED", miniconda.MANAGED)
         self.condarc = condarc.render(str(self.root), ["conda-forge"], "https://conda.anaconda.org")
         put(base / ".condarc", self.condarc)
 
@@ -186,7 +186,7 @@ class FakeRoot:
             )
         whole = Declared(
             root=str(self.root), tier="prod", envs=envs, base_prefix=f"{self.root}/miniconda",
-            base_version="py312_26.5.3-1", frozen={"frozen": sha(install.FROZEN), "EXTERNALLY-MANAGED": sha(install.MANAGED)},
+            base_version="py312_26.5.3-1",
             condarc=self.condarc, condarc_sha256=sha(self.condarc), rattler=RATTLER, rattler_wheels={self.platform: WHEEL},
             files={"bin/lockstep-run": (sha("#!/bin/sh\n"), 0o755)},
             clean=Clean(self.units, clean_schedule.TIMER, "0 3 * * 0 lockstep-clean"), system_requirements={"glibc": "2.17"},

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import SMOKE_TEST, Lock
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote import promotion
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.promotion import promote, refused
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.promotion import promote, refusal_message
 
 from tests.support.lock_samples import lock, package
 
@@ -122,4 +122,4 @@ def told(site: Site, **settings: Any) -> str:
     assert made.refusals and site.files() == before
     for refusal in made.refusals:
         assert refusal.subject and refusal.why and len(refusal.remedy) > 10, refusal
-    return refused(made.refusals, "promotion")
+    return refusal_message(made.refusals, "promotion")

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import rattler
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
-from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -222,5 +222,5 @@ class Snapshot:
 
     def restore(self) -> None:
         """Put it back; copies, so that nothing written into one file shows in the other."""
-        tree.remove(str(self.root))
+        fs.remove(str(self.root))
         subprocess.run(["cp", "-a", self.kept, self.root], check=True)

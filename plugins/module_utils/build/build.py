@@ -18,17 +18,22 @@ import subprocess
 import time
 from typing import Any, NamedTuple, Optional
 
-from ..host import disk_space, flock
+from ..host import disk_space, flock, fs
 from ..host import install_plan as plans
 from ..host.child_env import clean_environment
 from ..host.errors import Problem
-from ..host.flock import reported
-from ..prefix import records, tree
+from ..host.flock import error_context
+from ..prefix import inspection as prefix_inspection
+from ..prefix.damage import Damage
+from ..prefix.hashing import Hasher, entries_of, entry_of, sha256_file
+from ..prefix.inspection import Place
+from ..prefix.manifest import MANIFEST, Entry, manifest_text
+from ..prefix.marker import MARKER, Marker, is_complete, marker_text
 from ..store.store import Store
-from . import bytecode, wheels
+from . import bytecode, records, wheels
 from .extra_files import library, write_ours
 from .rattler_errors import explain
-from .smoke_test import accepted
+from .smoke_test import run_smoke_test
 
 THRIFTY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """For the rattler runtime: glibc's malloc then gives large buffers back at once, which halves the peak and costs no
@@ -55,74 +60,112 @@ class Options(NamedTuple):
 DEFAULTS = Options()
 
 
-def look(store: Store, plan: dict[str, Any], depth: str = "stats") -> dict[str, Any]:
-    """Say what is there, without locks and without changing anything.
+class Status(NamedTuple):
+    """What a host has of a plan's generation.
 
-    Return `name`, `state` ("absent", "unfinished", "damaged", "complete"), `damage` (list of sentences), `beside`
-    (what is missing beside a complete tree: "in-use lock", "plan"), `published` (name or None) and `active` (whether
-    the
-    link publishes it).
+    `state`: "absent", "unfinished", "damaged" or "complete"; `published`: the name that the link publishes, or None;
+    `stamp` changes when the generation is made or exchanged.
     """
+
+    name: str
+    state: str
+    damage: list[Damage]
+    beside: list[Damage]
+    published: Optional[str]
+    stamp: tuple[int, ...]
+
+    @property
+    def active(self) -> bool:
+        """Whether the link publishes it."""
+        return self.published == self.name
+
+
+def inspect(store: Store, plan: dict[str, Any], depth: str = "stats") -> Status:
+    """Inspect a plan's generation, without locks and without changing anything."""
     name = plans.short(plan["digest"])
-    final = store.path(plan["name"], name)
-    published = store.published(plan["name"])
-    damage: list[str] = []
-    beside: list[str] = []
-    if not os.path.isdir(final):
-        state = "absent"
-    elif tree.read_mark(final) is None and published != name:
+    place, published = store.place(plan["name"], name), store.published(plan["name"])
+    stamp = _stamp(place)
+    if not os.path.lexists(place.tree):
+        return Status(name, "absent", [], [], published, stamp)
+    found = prefix_inspection.inspect(place, depth, Hasher(), plan["digest"])
+    state = "damaged" if found.damage else "complete"
+    if found.marker is None and published != name:
         state = "unfinished"
+    return Status(name, state, found.damage, found.beside, published, stamp)
+
+
+def _stamp(place: Place) -> tuple[int, ...]:
+    """Return what identifies the tree that is at a place now."""
+    stamp: list[int] = []
+    for path in (place.tree, os.path.join(place.tree, MARKER)):
+        with contextlib.suppress(OSError):
+            status = os.lstat(path)
+            stamp += status.st_dev, status.st_ino, status.st_ctime_ns
+    return tuple(stamp)
+
+
+def planned_actions(store: Store, plan: dict[str, Any], status: Status, publish: bool) -> list[str]:
+    """Say what has to be done, in words; empty where the host has what the plan says.
+
+    :param publish: whether the link should publish the generation as well
+    :raises Problem: where a file or folder has the place of the link
+    """
+    name, actions = status.name, []
+    if status.state == "damaged":
+        few = "; ".join(str(item) for item in status.damage[:3])
+        actions.append(f"repair {name}, which is damaged ({len(status.damage)}: {few})")
+    elif status.state != "complete":
+        actions.append(f"build {name} of {len(plan['packages']) + len(plan['pip'])} packages")
     else:
-        damage = tree.damage(final, depth)
-        state = "damaged" if damage else "complete"
-        if not store.in_use_lock_usable(plan["name"], name):
-            beside.append("in-use lock")
-        kept = store.kept_plan(plan["name"], name)
-        if not kept or plans.check(kept) or kept["digest"] != plan["digest"]:
-            beside.append("plan")
-    return {
-        "name": name, "state": state, "damage": damage, "beside": beside, "published": published,
-        "active": published == name,
-    }  # fmt: skip
+        actions += [f"restore the {item.kind.value} of {name} ({item.why})" for item in status.beside]
+    if publish:
+        store.link(plan["name"])
+        if not status.active:
+            actions.append(f"publish {name}" + (f" in place of {status.published}" if status.published else ""))
+    return actions
 
 
-def stage(store: Store, plan: dict[str, Any], options: Options = DEFAULTS) -> dict[str, Any]:
-    """Make sure that a plan's generation exists, complete, without publishing it.
+def stage(
+    store: Store, plan: dict[str, Any], options: Options = DEFAULTS, status: Optional[Status] = None
+) -> dict[str, Any]:
+    """Ensure that a plan's generation exists, complete, without publishing it.
 
     Return `name`, `digest`, `changed`, `repaired`, `damage`, `seconds` (a phase to seconds), `packages`, `downloaded`
     (stems), `downloaded_bytes`, `files`, `borrowed` and `compiled` (numbers of .pyc) and `notes`.
 
+    :param status: what `inspect` returned, if that was called before
     :raises Problem: with what could not be done, why, and what to do; what was live before still is
     """
     began = time.monotonic()
-    checked(plan)
-    found = look(store, plan, options.verify)
-    whole = found["state"] == "complete" and not found["beside"]
-    if whole and (found["active"] or store.want(plan["name"], found["name"])):
-        return _result(plan, {"look": time.monotonic() - began})
-    return _make_under_lock(store, plan, options, found["state"] == "damaged")
+    validate_plan(plan)
+    status = status or inspect(store, plan, options.verify)
+    if status.state == "complete" and not status.beside and (status.active or store.want(plan["name"], status.name)):
+        return _result(plan, {"inspect": time.monotonic() - began})
+    return _make_under_lock(store, plan, options, status)
 
 
 def repair(store: Store, plan: dict[str, Any], options: Options = DEFAULTS) -> dict[str, Any]:
-    """Make a plan's generation anew, whatever it looks like, and exchange it for the one that is there.
+    """Make a plan's generation anew, whatever it is like, and exchange it for the one that is there.
 
     :raises Problem: as `stage`
     """
-    checked(plan)
-    return _make_under_lock(store, plan, options, True, forced=True)
+    validate_plan(plan)
+    return _make_under_lock(store, plan, options, inspect(store, plan, options.verify), forced=True)
 
 
-def build(store: Store, plan: dict[str, Any], options: Options = DEFAULTS) -> dict[str, Any]:
+def build(
+    store: Store, plan: dict[str, Any], options: Options = DEFAULTS, status: Optional[Status] = None
+) -> dict[str, Any]:
     """Stage and activate; `changed` covers both, `previous` is what was published before.
 
     :raises Problem: as `stage` and `Store.activate`
     """
-    result = stage(store, plan, options)
+    result = stage(store, plan, options, status)
     swap = store.activate(plan["name"], result["name"])
     return {**result, "changed": result["changed"] or swap["changed"], "previous": swap["previous"]}
 
 
-def checked(plan: dict[str, Any]) -> None:
+def validate_plan(plan: dict[str, Any]) -> None:
     """Refuse a plan that is malformed or asks for what cannot be built.
 
     :raises Problem: naming what is wrong with it
@@ -137,24 +180,26 @@ def checked(plan: dict[str, Any]) -> None:
 
 
 def _make_under_lock(
-    store: Store, plan: dict[str, Any], options: Options, repair: bool, forced: bool = False
+    store: Store, plan: dict[str, Any], options: Options, status: Status, forced: bool = False
 ) -> dict[str, Any]:
-    """Take the locks, look again, check the room, and make the generation."""
-    env, name = plan["name"], plans.short(plan["digest"])
+    """Take the locks, inspect again what another run changed meanwhile, check the disk space, make the generation."""
+    env, name = plan["name"], status.name
     old_mask = os.umask(0o022)
     try:
         store.prepare()
-        clock = _Clock()
+        timer = Timer()
         with store.locked(env) as fds:
-            clock.lap("wait")
-            found = look(store, plan, options.verify)
-            if found["state"] == "complete" and not forced:  # another run made it while this one waited
-                with reported(f"generation {name} of environment {env} cannot be kept"):
+            timer.lap("wait")
+            if _stamp(store.place(env, name)) != status.stamp:
+                status = inspect(store, plan, options.verify)
+            if status.state == "complete" and not forced:
+                with error_context(f"generation {name} of environment {env} cannot be kept"):
                     store.keep(plan, name)
-                return _result(plan, clock.laps, changed=bool(found["beside"]))
+                return _result(plan, timer.laps, changed=bool(status.beside))
             _need_rattler(store)
             disk_space.need_room(store.root, plan, store.pkgs, options.reserve)
-            return _Making(store, plan, options, fds, clock).run(repair or forced, found["damage"])
+            damage = [str(item) for item in status.damage]
+            return Build(store, plan, options, fds, timer).run(forced or status.state == "damaged", damage)
     finally:
         os.umask(old_mask)
 
@@ -183,7 +228,7 @@ def _need_rattler(store: Store) -> None:
             )
 
 
-class _Clock:
+class Timer:
     """Seconds by phase."""
 
     def __init__(self) -> None:
@@ -191,18 +236,19 @@ class _Clock:
         self._last = time.monotonic()
 
     def lap(self, phase: str) -> None:
+        """Count the time since the last call for a phase."""
         now = time.monotonic()
         self.laps[phase] = self.laps.get(phase, 0.0) + now - self._last
         self._last = now
 
 
-class _Making:
-    """One making of one generation, under the locks."""
+class Build:
+    """One build of one generation, under the locks."""
 
     def __init__(
-        self, store: Store, plan: dict[str, Any], options: Options, fds: tuple[int, int], clock: _Clock
+        self, store: Store, plan: dict[str, Any], options: Options, fds: tuple[int, int], timer: Timer
     ) -> None:
-        self.store, self.plan, self.options, self.fds, self.clock = store, plan, options, fds, clock
+        self.store, self.plan, self.options, self.fds, self.timer = store, plan, options, fds, timer
         self.env, self.name = plan["name"], plans.short(plan["digest"])
         self.final = store.path(self.env, self.name)
         self.new = store.path(self.env, f".{self.name}.new")
@@ -213,14 +259,14 @@ class _Making:
         self.failed_scripts: list[str] = []  # names of packages
 
     def run(self, repair: bool, damage: list[str]) -> dict[str, Any]:
-        """Build aside, put in place, test, mark."""
-        there = os.path.isdir(self.final)
+        """Build aside, put in place, test, write the completion marker."""
+        there = os.path.lexists(self.final)
         try:
-            with reported(f"environment {self.env} cannot be built; what was live before still is"):
+            with error_context(f"environment {self.env} cannot be built; what was live before still is"):
                 count, content = self._build(repair)
-                if there and tree.read_mark(self.final) is None and self.store.published(self.env) != self.name:
-                    os.rename(self.final, self.trash)  # a killed run's, which nobody has been given
-                    tree.remove(self.trash)
+                if there and not is_complete(self.final) and self.store.published(self.env) != self.name:
+                    os.rename(self.final, self.trash)  # a killed run's, which was never published
+                    fs.remove(self.trash)
                     there = False
                 if there:
                     self._replace(content)
@@ -228,19 +274,19 @@ class _Making:
                     os.rename(self.new, self.final)  # before the tests: entry points hold the final path
                     try:
                         self.store.keep(self.plan, self.name)
-                        self._tested(self.final)
-                        self._mark(self.final, content)
+                        self._test(self.final)
+                        self._finish(self.final, content)
                     except BaseException:
                         os.rename(self.final, self.trash)
                         raise
-                tree.sync(self.store.path(self.env))
+                fs.sync(self.store.path(self.env))
         finally:
             for leftover in (self.new, self.trash):
                 with contextlib.suppress(OSError):
-                    tree.remove(leftover)
-        self.clock.lap("tidy")
+                    fs.remove(leftover)
+        self.timer.lap("tidy")
         return _result(
-            self.plan, self.clock.laps, changed=True, repaired=there, damage=damage[:20], files=count,
+            self.plan, self.timer.laps, changed=True, repaired=there, damage=damage[:20], files=count,
             downloaded=sorted(self.downloaded), downloaded_bytes=self.downloaded_bytes, borrowed=self.borrowed,
             compiled=self.compiled, notes=self.notes,
         )  # fmt: skip
@@ -254,16 +300,16 @@ class _Making:
         self.store.keep(self.plan, self.name)
         doubt = False
         try:
-            self._tested(self.new)
+            self._test(self.new)
         except Problem:
             doubt = True
-        self._mark(self.new, content)
-        tree.exchange(self.new, self.final)
+        self._finish(self.new, content)
+        fs.exchange(self.new, self.final)
         if doubt:
             try:
-                self._tested(self.final)
+                self._test(self.final)
             except BaseException:
-                tree.exchange(self.new, self.final)
+                fs.exchange(self.new, self.final)
                 raise
         os.rename(self.new, self.trash)
 
@@ -271,23 +317,23 @@ class _Making:
         """Install aside, verified; where that cannot be believed a second time, with the package cache repaired."""
         refetched: frozenset[str] = frozenset()
         for full in (repair, True):
-            tree.remove(self.new)
+            fs.remove(self.new)
             problem = self._install(full)
             try:
                 if problem is None:
                     return self._complete(refetched)
-            except records.Mistrust as why:
+            except records.VerificationError as why:
                 if full and refetched:
-                    raise self._mistrusted(why) from None
-                refetched = self._distrust(why.stems)
-                last: Exception = self._mistrusted(why)
+                    raise self._unverified(why) from None
+                refetched = self._set_aside(why.stems)
+                last: Exception = self._unverified(why)
                 self.notes.append(f"built again, repairing the package cache: {why}")
             else:
                 last = problem
                 self.notes.append(f"built again: {problem}")
         raise last
 
-    def _mistrusted(self, why: records.Mistrust) -> Problem:
+    def _unverified(self, why: records.VerificationError) -> Problem:
         remedy = (
             "run again; if it stays, the disk fails (see `dmesg`), or a package's post-link script alters files, which "
             "other environments of this host share: do without that package, and run site.yml, which repairs them"
@@ -300,7 +346,7 @@ class _Making:
             remedy,
         )
 
-    def _distrust(self, stems: list[str]) -> frozenset[str]:
+    def _set_aside(self, stems: list[str]) -> frozenset[str]:
         """Put cache entries aside, so that they are fetched again; the dot lets the next sweep remove them."""
         for stem in stems:
             with contextlib.suppress(FileNotFoundError):
@@ -324,7 +370,7 @@ class _Making:
             [self.store.python, "-I", program], input=json.dumps(request).encode(), capture_output=True,
             pass_fds=self.fds, cwd="/", env=clean_environment(THRIFTY), check=False,
         )  # fmt: skip
-        self.clock.lap("install")
+        self.timer.lap("install")
         try:
             answer = json.loads(child.stdout)
         except ValueError:
@@ -363,15 +409,15 @@ class _Making:
     def _complete(self, refetched: frozenset[str]) -> tuple[int, str]:
         """Verify the tree and add all that is ours to it; return the number of files and the content digest."""
         self._tell("verifies every file")
-        found = records.put_modes_right(self.new)
+        found = records.repair_modes(self.new)
         for path in (
             "CACHEDIR.TAG",
             "conda-meta/history",
         ):  # the first makes backups skip the tree; ours replaces the other
             if found.pop(path, None):
                 os.unlink(os.path.join(self.new, path))
-        seals = os.path.join(self.store.state, "seals")
-        promised = records.read_records(self.new, self.plan, self.store.pkgs, seals, refetched)
+        checksums = os.path.join(self.store.state, "checksums")
+        promised = records.read_records(self.new, self.plan, self.store.pkgs, checksums, refetched)
         entries = records.verify(self.new, found, promised)
         if self.failed_scripts:
             self.notes.append(
@@ -383,46 +429,46 @@ class _Making:
             few = ", ".join(sorted(promised.aside)[:5]) + (" ..." if len(promised.aside) > 5 else "")
             self.notes.append(f"put aside, since another package brings the same file ({len(promised.aside)}): {few}")
         records.list_urls(self.store.pkgs, self.plan)
-        self.clock.lap("verify")
+        self.timer.lap("verify")
         content = promised.content
         if self.plan["pip"]:
             added = self._wheels(found)
             entries.update(added)
             content = hashlib.sha256((content + wheels.content(added)).encode("utf-8", "surrogateescape")).hexdigest()
         entries.update(self._bytecode(found))
-        self.clock.lap("bytecode")
+        self.timer.lap("bytecode")
         ours = [
             *write_ours(self.new, self.plan, os.path.join(str(self.store.tools), "hooks")),
             *(path for path in found if path.startswith("conda-meta/")),
         ]
-        entries.update({path: tree.entry_of(self.new, path) for path in ours})
-        tree.write_file(os.path.join(self.new, tree.MANIFEST), tree.manifest_text(entries))
-        tree.write_file(os.path.join(self.new, tree.MARK), "")  # its folder will be frozen
-        self.clock.lap("manifest")
+        entries.update({path: entry_of(self.new, path) for path in ours})
+        fs.write_file(os.path.join(self.new, MANIFEST), manifest_text(entries))
+        fs.write_file(os.path.join(self.new, MARKER), "")  # its folder will be frozen
+        self.timer.lap("manifest")
         return len(entries), content
 
     def _scripts_at_final_path(
-        self, found: dict[str, os.stat_result], entries: dict[str, tree.Entry], promised: records.Recorded
-    ) -> dict[str, tree.Entry]:
+        self, found: dict[str, os.stat_result], entries: dict[str, Entry], promised: records.Recorded
+    ) -> dict[str, Entry]:
         """Let what post-link scripts made name the final path, not the folder it was made in; return new entries."""
         theirs = [path for path in entries if path not in promised.files and path not in promised.links]
-        moved, stuck = records.put_paths_right(self.new, self.final, theirs)
+        moved, stuck = records.replace_paths(self.new, self.final, theirs)
         if stuck:
             self.notes.append(f"holds the path of a folder that is gone, as a post-link script left it: {stuck[:5]}")
         for path in moved:
             found[path] = os.lstat(os.path.join(self.new, path))
-        return {path: tree.entry_of(self.new, path, found[path]) for path in moved}
+        return {path: entry_of(self.new, path, found[path]) for path in moved}
 
-    def _wheels(self, found: dict[str, os.stat_result]) -> dict[str, tree.Entry]:
+    def _wheels(self, found: dict[str, os.stat_result]) -> dict[str, Entry]:
         """Install what the lock has from pip; return the entries of its files, which are added to `found`."""
         runner = wheels.Runner(self.store, self.plan, self.new, self.final, self.fds)
         self._tell(f"fetches and installs {len(self.plan['pip'])} wheels")
         fetched = wheels.fetch(runner, self.options.pip_index)
         self.downloaded |= set(fetched.downloaded)
         self.downloaded_bytes += fetched.size
-        self.clock.lap("wheels")
+        self.timer.lap("wheels")
         added = wheels.install(runner, fetched, found)
-        self.clock.lap("pip")
+        self.timer.lap("pip")
         return added
 
     def _siblings(self) -> list[str]:
@@ -430,13 +476,13 @@ class _Making:
         listed = []
         for env in sorted(self.store.environments(), key=lambda env: env != self.env):
             paths = [self.store.path(env, name) for name in self.store.names(env)]
-            paths.sort(key=tree.mtime, reverse=True)
+            paths.sort(key=fs.mtime, reverse=True)
             published = self.store.published(env)
             first = [self.store.path(env, published)] if published else []
             listed += list(dict.fromkeys([*first, *paths]))[:2]
         return listed[:6]
 
-    def _bytecode(self, found: dict[str, os.stat_result]) -> dict[str, tree.Entry]:
+    def _bytecode(self, found: dict[str, os.stat_result]) -> dict[str, Entry]:
         lib = library(self.plan)
         todo = bytecode.sources(found, lib) if lib else []
         made = bytecode.borrow(self._siblings(), self.new, found, todo) if todo else {}
@@ -447,30 +493,30 @@ class _Making:
             bytecode.compile_all(python, self.new, self.final, todo, self.fds, clean_environment())
             compiled = bytecode.made_by_compiling(self.new, todo)
             self.compiled = len(compiled)
-            made.update(tree.entries_of(self.new, compiled))
+            made.update(entries_of(self.new, compiled))
         return made
 
-    def _accepted(self, place: str) -> contextlib.AbstractContextManager[None]:
+    def _smoke_test(self, place: str) -> contextlib.AbstractContextManager[None]:
         """Smoke test and pip check, at `place`."""
         options = self.options
-        return accepted(self.plan, place, self.store.python, options.pip_check, options.test_seconds, self.notes)
+        return run_smoke_test(self.plan, place, self.store.python, options.pip_check, options.test_seconds, self.notes)
 
-    def _tested(self, place: str) -> None:
+    def _test(self, place: str) -> None:
         """Freeze, test what was frozen, and put it on disk."""
-        tree.chmod_folders(place, 0o555)
-        self.clock.lap("freeze")
+        fs.chmod_folders(place, 0o555)
+        self.timer.lap("freeze")
         self._tell("is tested, and written to disk")
-        with self._accepted(place):
-            tree.sync_filesystem(place)  # while the tests run: the tree does not change any more
-            self.clock.lap("sync")
-        self.clock.lap("test")
+        with self._smoke_test(place):
+            fs.sync_filesystem(place)  # while the tests run: the tree does not change any more
+            self.timer.lap("sync")
+        self.timer.lap("test")
 
-    def _mark(self, place: str, content: str) -> None:
-        """Say that it is complete."""
-        body = {
-            "layout": plans.LAYOUT, "env": self.env, "platform": self.plan["platform"], "digest": self.plan["digest"],
-            "content": content, "manifest": tree.sha256_file(os.path.join(place, tree.MANIFEST)),
-            "packages": len(self.plan["packages"]),
-        }  # fmt: skip
-        tree.write_file(os.path.join(place, tree.MARK), tree.mark_text(body), durable=True)
-        self.clock.lap("mark")
+    def _finish(self, place: str, content: str) -> None:
+        """Write the completion marker."""
+        checksum = sha256_file(os.path.join(place, MANIFEST))
+        marker = Marker(
+            plans.LAYOUT, self.env, self.plan["platform"], self.plan["digest"], content, checksum,
+            len(self.plan["packages"]),
+        )  # fmt: skip
+        fs.write_file(os.path.join(place, MARKER), marker_text(marker), durable=True)
+        self.timer.lap("marker")

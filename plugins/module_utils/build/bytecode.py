@@ -7,7 +7,8 @@ import re
 import subprocess
 from typing import Optional
 
-from ..prefix import tree
+from ..prefix.hashing import entries_of
+from ..prefix.manifest import Entry, verified_manifest
 
 TAGGED = re.compile(r"(.*/)?__pycache__/([^/]+)\.cpython-[0-9]+t?\.pyc\Z")
 WORKERS = 8  # each keeps about 20 MB
@@ -33,7 +34,7 @@ def sources(found: dict[str, os.stat_result], lib: str) -> list[str]:
     return [path for path in found if path.startswith(lib + "/") and path.endswith(".py") and path[:-3] not in have]
 
 
-def borrow(siblings: list[str], new: str, found: dict[str, os.stat_result], todo: list[str]) -> dict[str, tree.Entry]:
+def borrow(siblings: list[str], new: str, found: dict[str, os.stat_result], todo: list[str]) -> dict[str, Entry]:
     """Hard-link byte-code from marked siblings, taking what is done off `todo`; return the manifest entries of the
     links.
 
@@ -42,12 +43,12 @@ def borrow(siblings: list[str], new: str, found: dict[str, os.stat_result], todo
 
     :raises OSError: where a folder cannot be made, or a file not be read
     """
-    made: dict[str, tree.Entry] = {}
+    made: dict[str, Entry] = {}
     folders = set()
     for sibling in siblings:
         if not todo:
             break
-        manifest = tree.read_manifest(sibling) or {}
+        manifest = verified_manifest(sibling) or {}
         have = {match[1]: match[0] for match in map(_tagged, manifest) if match}
         linked: dict[str, str] = {}  # byte-code to its source
         left = []
@@ -65,7 +66,7 @@ def borrow(siblings: list[str], new: str, found: dict[str, os.stat_result], todo
                 linked[pyc] = source
             except OSError:  # it was collected meanwhile, or has as many names as the file system allows (EMLINK)
                 left.append(source)
-        checked = tree.entries_of(new, [(pyc, os.lstat(os.path.join(new, pyc))) for pyc in linked])
+        checked = entries_of(new, [(pyc, os.lstat(os.path.join(new, pyc))) for pyc in linked])
         for pyc, entry in checked.items():
             if entry == manifest[pyc]:
                 made[pyc] = entry
@@ -82,7 +83,7 @@ def _tagged(path: str) -> Optional[tuple[str, str]]:
     return (path, (match[1] or "") + match[2]) if match else None
 
 
-def _same(sibling: str, source: str, ours: os.stat_result, listed: Optional[tree.Entry]) -> bool:
+def _same(sibling: str, source: str, ours: os.stat_result, listed: Optional[Entry]) -> bool:
     """Return whether a sibling's source is the very inode of ours, and unaltered since it was verified there."""
     try:
         theirs = os.lstat(os.path.join(sibling, source))

@@ -7,9 +7,10 @@ import os
 import shlex
 from typing import Any
 
+from ..host import fs
 from ..host import install_plan as plans
 from ..host.redaction import redact
-from ..prefix import tree
+from ..prefix.marker import FOLDER
 
 EXTERNALLY_MANAGED = """[externally-managed]
 Error=This environment is shared by all users of this host and never changed in place.
@@ -57,7 +58,7 @@ def package_variables(new: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
         try:
-            items = json.loads(tree.read_file(os.path.join(folder, name))).items()
+            items = json.loads(fs.read_file(os.path.join(folder, name))).items()
         except (ValueError, AttributeError):
             continue
         found.update({str(key).upper(): str(value) for key, value in items})
@@ -82,7 +83,7 @@ def files_of(plan: dict[str, Any], hooks: str, packaged: dict[str, str]) -> dict
         # without a history, conda takes every package for unwanted
         "conda-meta/history": f"==> lockstep {plan['name']} {plan['digest']} <==\n{history}",
         "conda-meta/frozen": json.dumps(FROZEN) + "\n",  # CEP 22
-        f"{tree.FOLDER}/variables.sh": "".join(f"export {key}={shlex.quote(value)}\n" for key, value in variables),
+        f"{FOLDER}/variables.sh": "".join(f"export {key}={shlex.quote(value)}\n" for key, value in variables),
     }
     if plan["variables"]:
         files["conda-meta/state"] = json.dumps({"env_vars": plan["variables"], "version": 1}, sort_keys=True) + "\n"
@@ -90,7 +91,7 @@ def files_of(plan: dict[str, Any], hooks: str, packaged: dict[str, str]) -> dict
         files[f"{library(plan)}/EXTERNALLY-MANAGED"] = EXTERNALLY_MANAGED  # PEP 668
     for folder in ("activate.d", "deactivate.d"):
         for name in sorted(os.listdir(os.path.join(hooks, folder))):
-            files[f"etc/conda/{folder}/{name}"] = tree.read_file(os.path.join(hooks, folder, name))
+            files[f"etc/conda/{folder}/{name}"] = fs.read_file(os.path.join(hooks, folder, name))
     return files
 
 
@@ -103,6 +104,6 @@ def write_ours(new: str, plan: dict[str, Any], hooks: str) -> list[str]:
     for path, text in files.items():
         full = os.path.join(new, path)
         os.makedirs(os.path.dirname(full), 0o755, exist_ok=True)
-        tree.remove(full)  # never into an inode that is shared
-        tree.write_file(full, text)
+        fs.remove(full)  # never into an inode that is shared
+        fs.write_file(full, text)
     return list(files)

@@ -16,10 +16,11 @@ import re
 import zipfile
 from typing import Any, NamedTuple
 
+from ..host import fs
 from ..host.errors import Problem
-from ..host.flock import reported
+from ..host.flock import error_context
 from ..host.root import need_root_folder
-from ..prefix import tree
+from ..prefix.hashing import sha256_file
 from ..store.store import Store
 
 PLATFORMS = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}
@@ -60,7 +61,7 @@ def platform_of(machine: str) -> str:
 def rattler_complete(folder: str, sha256: str) -> bool:
     """Return whether an unpacked wheel is whole, as far as its mark and the sizes of its files tell."""
     try:
-        marked = tree.read_file(os.path.join(folder, ".complete")).strip()
+        marked = fs.read_file(os.path.join(folder, ".complete")).strip()
         inside = os.listdir(os.path.join(folder, "rattler"))
     except OSError:
         return False
@@ -74,7 +75,7 @@ def _sizes_right(folder: str) -> bool:
         for name in os.listdir(folder):
             if not name.endswith(".dist-info"):
                 continue
-            text = tree.read_file(os.path.join(folder, name, "RECORD"))
+            text = fs.read_file(os.path.join(folder, name, "RECORD"))
             for path, _, size in (row for row in csv.reader(io.StringIO(text)) if len(row) == 3):
                 if size and os.lstat(os.path.join(folder, path)).st_size != int(size):
                     return False
@@ -93,7 +94,7 @@ def look(wanted: Wanted) -> dict[str, Any]:
         full = os.path.join(wanted.root, path)
         try:
             status = os.lstat(full)
-            same = (status.st_mode & 0o177777) == (0o100000 | mode) and tree.sha256_file(full) == sha256
+            same = (status.st_mode & 0o177777) == (0o100000 | mode) and sha256_file(full) == sha256
         except OSError:
             same = False
         if not same:
@@ -115,7 +116,7 @@ def install_wheel(wanted: Wanted, wheel: str) -> None:
 
     :raises Problem: where it is not the declared one, or cannot be unpacked
     """
-    found = tree.sha256_file(wheel)
+    found = sha256_file(wheel)
     if found != wanted.sha256:
         raise Problem(
             f"the rattler runtime's wheel on this host is not the declared one: {os.path.basename(wheel)}",
@@ -124,9 +125,9 @@ def install_wheel(wanted: Wanted, wheel: str) -> None:
         )
     folder = os.path.join(wanted.root, "rattler")
     final, new = os.path.join(folder, wanted.rattler), os.path.join(folder, f".{wanted.rattler}.new")
-    with reported(f"the rattler runtime cannot be unpacked to {final}"):
+    with error_context(f"the rattler runtime cannot be unpacked to {final}"):
         os.makedirs(folder, 0o755, exist_ok=True)
-        tree.remove(new)
+        fs.remove(new)
         os.mkdir(new, 0o755)
         try:
             with zipfile.ZipFile(wheel) as archive:
@@ -134,14 +135,14 @@ def install_wheel(wanted: Wanted, wheel: str) -> None:
                     if item.filename.startswith("/") or ".." in item.filename.split("/"):
                         raise Problem(f"{wheel} holds a path that leads elsewhere: {item.filename}")
                 archive.extractall(new)
-            tree.write_file(os.path.join(new, ".complete"), wanted.sha256 + "\n", durable=True)
-            tree.sync_filesystem(new)
+            fs.write_file(os.path.join(new, ".complete"), wanted.sha256 + "\n", durable=True)
+            fs.sync_filesystem(new)
             _put(new, final)
         except zipfile.BadZipFile as error:
             raise Problem(f"{wheel} cannot be unpacked", str(error)) from None
         finally:
             with contextlib.suppress(OSError):
-                tree.remove(new)
+                fs.remove(new)
 
 
 def install_files(wanted: Wanted, texts: dict[str, str]) -> None:
@@ -153,35 +154,35 @@ def install_files(wanted: Wanted, texts: dict[str, str]) -> None:
     for path, (sha256, _) in wanted.files.items():
         if hashlib.sha256(texts.get(path, "").encode()).hexdigest() != sha256:
             raise Problem(f"{path} did not arrive whole")
-    with reported(f"Lockstep's own files cannot be written below {wanted.root}"):
+    with error_context(f"Lockstep's own files cannot be written below {wanted.root}"):
         folder = os.path.join(wanted.root, "rattler")
         final, new = os.path.join(folder, wanted.tools), os.path.join(folder, f".{wanted.tools}.new")
-        tree.remove(new)
+        fs.remove(new)
         prefix = f"rattler/{wanted.tools}/"
         for path, (_, mode) in wanted.files.items():
             if path.startswith(prefix):
                 full = os.path.join(new, path[len(prefix) :])
                 os.makedirs(os.path.dirname(full), 0o755, exist_ok=True)
-                tree.write_file(full, texts[path], mode, durable=True)
+                fs.write_file(full, texts[path], mode, durable=True)
         _put(new, final)
-        tree.remove(new)
+        fs.remove(new)
         for path, (_, mode) in wanted.files.items():
             if not path.startswith(prefix):
                 full = os.path.join(wanted.root, path)
                 os.makedirs(os.path.dirname(full), 0o755, exist_ok=True)
                 temporary = os.path.join(os.path.dirname(full), f".{os.path.basename(full)}.new")
-                tree.write_file(temporary, texts[path], mode, durable=True)
+                fs.write_file(temporary, texts[path], mode, durable=True)
                 os.replace(temporary, full)
 
 
 def _put(new: str, final: str) -> None:
     """Rename a folder to its place, in exchange for what may be there; the caller removes `new`."""
     if os.path.isdir(final) and not os.path.islink(final):
-        tree.exchange(new, final)
+        fs.exchange(new, final)
     else:
-        tree.remove(final)
+        fs.remove(final)
         os.rename(new, final)
-    tree.sync(os.path.dirname(final))
+    fs.sync(os.path.dirname(final))
 
 
 def apply(wanted: Wanted, wheel: str, texts: dict[str, str]) -> None:
@@ -205,7 +206,7 @@ def apply(wanted: Wanted, wheel: str, texts: dict[str, str]) -> None:
             if superseded:
                 with contextlib.suppress(Problem), store.pkgs_alone("remove the old rattler runtime", timeout=0):
                     for path in superseded:  # a build at work keeps its rattler runtime; a later run removes it
-                        with reported(f"{path} cannot be removed"):
-                            tree.remove(os.path.join(wanted.root, path))
+                        with error_context(f"{path} cannot be removed"):
+                            fs.remove(os.path.join(wanted.root, path))
     finally:
         os.umask(old_mask)

@@ -45,7 +45,7 @@ def tests_of(plan: dict[str, Any], place: str, miniconda: str, pip_check: bool) 
 
 
 @contextlib.contextmanager
-def accepted(
+def run_smoke_test(
     plan: dict[str, Any], place: str, miniconda: str, pip_check: bool, seconds: float, notes: list[str]
 ) -> Iterator[None]:
     """Start the tests side by side; on leaving, wait for them. What they leave running is ended.

@@ -18,15 +18,18 @@ import subprocess
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from ..host import fs
 from ..host.child_env import clean_environment
 from ..host.errors import Problem
 from ..host.redaction import redact
-from ..prefix import tree
+from ..prefix.hashing import entries_of, files_of, sha256_file
+from ..prefix.manifest import Entry
+from ..prefix.marker import FOLDER
 from ..store.store import Store
 from .extra_files import pip_command
 
 SECONDS = 7200  # limit of one pip command: wheels of gigabytes come over slow lines
-RESERVED = ("conda-meta/", "etc/conda/", tree.FOLDER + "/")  # whoever writes here decides what activation does
+RESERVED = ("conda-meta/", "etc/conda/", FOLDER + "/")  # whoever writes here decides what activation does
 INSTALLED = "lockstep"  # what INSTALLER says, so that nobody takes the files for a stray `pip install`'s
 
 # what pip says -> (what it means, what to do); the first that matches counts
@@ -133,7 +136,7 @@ def fetch(runner: Runner, index: str) -> Fetched:
     for wheel in plan["pip"]:
         path = path_of(store, wheel)
         try:
-            if tree.sha256_file(path) == wheel["sha256"]:
+            if sha256_file(path) == wheel["sha256"]:
                 continue
             os.unlink(path)
         except FileNotFoundError:
@@ -142,7 +145,7 @@ def fetch(runner: Runner, index: str) -> Fetched:
     size = 0
     if missing:
         scratch = os.path.join(store.wheels, f".{plan['name']}.new")
-        tree.remove(scratch)
+        fs.remove(scratch)
         os.makedirs(os.path.join(scratch, "tmp"), 0o755)
         try:
             source = []
@@ -156,7 +159,7 @@ def fetch(runner: Runner, index: str) -> Fetched:
             )  # fmt: skip
             size = _take(store, missing, scratch)
         finally:
-            tree.remove(scratch)
+            fs.remove(scratch)
     return Fetched(
         [os.path.dirname(path_of(store, wheel)) for wheel in plan["pip"]], [wheel["name"] for wheel in missing], size
     )
@@ -166,7 +169,7 @@ def _exactly(wheels: list[dict[str, Any]], folder: str) -> list[str]:
     """Return pip's arguments for these wheels and nothing else, by a file of requirements in a folder."""
     path = os.path.join(folder, "requirements.txt")
     lines = ["{name}=={version} --hash=sha256:{sha256}\n".format(**wheel) for wheel in wheels]
-    tree.write_file(path, "".join(lines))
+    fs.write_file(path, "".join(lines))
     return ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--progress-bar", "off", "--requirement", path]
 
 
@@ -176,7 +179,7 @@ def _take(store: Store, missing: list[dict[str, Any]], scratch: str) -> int:
     for name in os.listdir(scratch):
         if name.endswith(".whl"):
             path = os.path.join(scratch, name)
-            found[tree.sha256_file(path)] = path
+            found[sha256_file(path)] = path
     size = 0
     for wheel in missing:
         source = found.get(wheel["sha256"])
@@ -194,7 +197,7 @@ def _take(store: Store, missing: list[dict[str, Any]], scratch: str) -> int:
     return size
 
 
-def install(runner: Runner, fetched: Fetched, found: dict[str, os.stat_result]) -> dict[str, tree.Entry]:
+def install(runner: Runner, fetched: Fetched, found: dict[str, os.stat_result]) -> dict[str, Entry]:
     """Install the wheels into the new tree; return the manifest's entries of their files, adding them to `found`.
 
     :param found: lstat of every file of conda's
@@ -204,7 +207,7 @@ def install(runner: Runner, fetched: Fetched, found: dict[str, os.stat_result]) 
     for path in [path for path in found if path.startswith("conda-meta/")]:  # completed since it was looked at
         found[path] = os.lstat(os.path.join(runner.new, path))
     scratch = runner.new + ".pip.new"
-    tree.remove(scratch)
+    fs.remove(scratch)
     os.mkdir(scratch, 0o755)
     try:
         sources = [word for folder in fetched.folders for word in ("--find-links", folder)]
@@ -214,8 +217,8 @@ def install(runner: Runner, fetched: Fetched, found: dict[str, os.stat_result]) 
             scratch, own_settings=False,
         )  # fmt: skip
     finally:
-        tree.remove(scratch)
-    now = dict(tree.walk(runner.new))
+        fs.remove(scratch)
+    now = files_of(runner.new)
     made = sorted(set(now) - set(found))
     _refuse_meddling(runner.plan, found, now, made)
     _owner(runner.new, made)
@@ -227,7 +230,7 @@ def install(runner: Runner, fetched: Fetched, found: dict[str, os.stat_result]) 
         if (status.st_mode & 0o170000) == 0o100000:
             os.chmod(full, 0o755 if status.st_mode & 0o100 else 0o644)
         found[path] = os.lstat(full)
-    entries = tree.entries_of(runner.new, [(path, found[path]) for path in made])
+    entries = entries_of(runner.new, [(path, found[path]) for path in made])
     wrong = _unlike_record(runner.new, made, entries)
     if wrong:
         raise Problem(
@@ -268,7 +271,7 @@ def _owner(new: str, made: list[str]) -> None:
     """Say in each dist-info who installed it."""
     for path in made:
         if path.endswith(".dist-info/INSTALLER"):
-            tree.write_file(os.path.join(new, path), INSTALLED + "\n")
+            fs.write_file(os.path.join(new, path), INSTALLED + "\n")
 
 
 def _at_final_path(runner: Runner, made: list[str]) -> list[str]:
@@ -305,12 +308,12 @@ def _restate(new: str, made: list[str], moved: list[str]) -> None:
         if changed:
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(rows)
-            tree.write_file(os.path.join(new, record), text.getvalue())
+            fs.write_file(os.path.join(new, record), text.getvalue())
 
 
 def _rows(new: str, record: str) -> list[list[str]]:
     """Read a RECORD: path, hash and size of each file (packaging.python.org, "Recording installed projects")."""
-    return [row for row in csv.reader(io.StringIO(tree.read_file(os.path.join(new, record)))) if len(row) == 3]
+    return [row for row in csv.reader(io.StringIO(fs.read_file(os.path.join(new, record)))) if len(row) == 3]
 
 
 def _resolved(record: str, path: str) -> str:
@@ -318,7 +321,7 @@ def _resolved(record: str, path: str) -> str:
     return os.path.normpath(os.path.join(os.path.dirname(os.path.dirname(record)), path))
 
 
-def _unlike_record(new: str, made: list[str], entries: dict[str, tree.Entry]) -> list[str]:
+def _unlike_record(new: str, made: list[str], entries: dict[str, Entry]) -> list[str]:
     """Compare what is there with what the wheels' lists say; return a few words for each difference."""
     listed: dict[str, str] = {}
     for record in (path for path in made if path.endswith(".dist-info/RECORD")):
@@ -342,7 +345,7 @@ def _unlike_record(new: str, made: list[str], entries: dict[str, tree.Entry]) ->
     return wrong
 
 
-def content(entries: dict[str, tree.Entry]) -> str:
+def content(entries: dict[str, Entry]) -> str:
     """Return one line for each file of the wheels, path and sha256: their part of a tree's content digest."""
     return "".join(f"{path}\0{entry.sha256}\0" for path, entry in sorted(entries.items()))
 

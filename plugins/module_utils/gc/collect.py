@@ -15,11 +15,11 @@ import time
 from typing import Any, Optional
 
 from ..build import wheels
+from ..host import fs
 from ..host.child_env import clean_environment
 from ..host.disk_space import human
 from ..host.errors import Problem
-from ..host.flock import reported
-from ..prefix import tree
+from ..host.flock import error_context
 from ..store.store import Store
 
 KEPT = 50  # entries of the clean's history
@@ -57,7 +57,7 @@ def soft_linked(store: Store) -> Optional[str]:
             except OSError:
                 continue
             for item in found:
-                match = LINK.search(tree.read_file(os.path.join(meta, item)))
+                match = LINK.search(fs.read_file(os.path.join(meta, item)))
                 if match and match[1] == SOFT:
                     return os.path.join(meta, item)
     return None
@@ -134,7 +134,7 @@ def clean(store: Store, keep_previous: int, min_age: float, dry_run: bool = Fals
 
 def _clean_cache(store: Store, notes: list[str]) -> list[str]:
     """Let conda remove what it calls unused, alone with the cache; return the packages that went."""
-    with store.pkgs_alone(), reported("the package cache cannot be cleaned"):
+    with store.pkgs_alone(), error_context("the package cache cannot be cleaned"):
         store.sweep_pkgs()
         before = cached(store)
         conda(store, ["clean", "--index-cache", "--tarballs", "--yes"])
@@ -155,7 +155,7 @@ def _clean_cache(store: Store, notes: list[str]) -> list[str]:
             path = os.path.join(store.wheels, sha256)
             with contextlib.suppress(OSError):
                 removed += sorted(f"wheels/{name}" for name in os.listdir(path) if not sha256.startswith("."))
-            tree.remove(path)
+            fs.remove(path)
         return removed
 
 
@@ -165,14 +165,14 @@ def remember(store: Store, entry: dict[str, Any]) -> None:
     :raises Problem: where it cannot be written
     """
     path = f"{store.state}/clean.json"
-    with store.alone("clean.lock", path, "clean"), reported(f"{path} cannot be written"):
+    with store.alone("clean.lock", path, "clean"), error_context(f"{path} cannot be written"):
         store.write_state("clean.json", [*history(store), entry][-KEPT:])
 
 
 def history(store: Store) -> list[dict[str, Any]]:
     """Return the entries of former cleans, oldest first; what cannot be read counts as none."""
     try:
-        found = json.loads(tree.read_file(os.path.join(store.state, "clean.json")))
+        found = json.loads(fs.read_file(os.path.join(store.state, "clean.json")))
     except (OSError, ValueError):
         return []
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []

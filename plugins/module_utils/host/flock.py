@@ -15,7 +15,7 @@ from .errors import Problem
 
 
 @contextlib.contextmanager
-def reported(message: str) -> Iterator[None]:
+def error_context(message: str) -> Iterator[None]:
     """Turn an OSError into a Problem that says what could not be done, and for a full disk what to do."""
     try:
         yield
@@ -32,14 +32,14 @@ def reported(message: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def opened(path: str) -> Iterator[int]:
+def open_lock(path: str) -> Iterator[int]:
     """Open a lock's file; closing it ends the lock, unless a child has inherited the descriptor.
 
     It is readable by its owner alone: whoever may read a file may lock it, and so hold up every run.
 
     :raises Problem: where it cannot be opened
     """
-    with reported(f"{path} cannot be opened"):
+    with error_context(f"{path} cannot be opened"):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         with contextlib.suppress(OSError):
@@ -50,7 +50,7 @@ def opened(path: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def alone(path: str, label: str, what: str, patience: float) -> Iterator[int]:
+def exclusive_lock(path: str, label: str, what: str, patience: float) -> Iterator[int]:
     """Hold a lock alone; yield its descriptor.
 
     :param label: what it protects, for messages
@@ -58,7 +58,7 @@ def alone(path: str, label: str, what: str, patience: float) -> Iterator[int]:
     :param patience: seconds
     :raises Problem: where others keep it for longer
     """
-    with opened(path) as handle:
+    with open_lock(path) as handle:
         wait(handle, False, label, patience)
         sign(handle, what)
         try:
@@ -68,7 +68,7 @@ def alone(path: str, label: str, what: str, patience: float) -> Iterator[int]:
                 os.ftruncate(handle, 0)
 
 
-def taken(handle: int) -> bool:
+def try_lock(handle: int) -> bool:
     """Try to have a lock alone, at once; return whether that was possible."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+SECRET = re.compile(r"(?i)([?&][^=&\s]*(?:token|key|secret|sig|signature|password)[^=&\s]*=)[^&\s\"']+")
+
 
 def redact(text: str) -> str:
-    """Return a url, a part of one, or a text with urls, without credentials and channel tokens."""
-    text = re.sub(r"//[^/@\s]*@", "//<credentials>@", text)
+    """Return a url, a part of one, or a text with urls, without credentials, channel tokens and secret parameters."""
+    text = re.sub(r"//[^/@\s\"']*@", "//<credentials>@", text)
     text = re.sub(r"[^\s/@:'\"]+:[^\s/@'\"]+@", "<credentials>@", text)
-    return re.sub(r"/t/[^/\s]+/", "/t/<token>/", text)
+    text = re.sub(r"/t/[^/\s\"']+", "/t/<token>", text)
+    return SECRET.sub(r"\1<secret>", text)

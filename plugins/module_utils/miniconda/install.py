@@ -10,13 +10,11 @@ import base64
 import contextlib
 import errno
 import fcntl
-import glob
 import hashlib
 import http.client
 import json
 import netrc
 import os
-import re
 import shutil
 import ssl
 import subprocess
@@ -24,136 +22,24 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
+from ..host import fs
 from ..host.errors import Problem
-from ..host.flock import opened, reported
+from ..host.flock import error_context, open_lock
 from ..host.redaction import redact
 from ..host.root import need_root_folder
-from ..prefix import tree
-from .integrity import gone
+from .inspection import BASE_MARKER, decide, frozen_files, inspect, intent
 
-MARK = ".lockstep-base.json"
 ROOM = 1_500_000_000  # bytes: the installer (170 MB), what it unpacks, and some air
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENOENT)
-MESSAGE = "The base is shared and never changed in place: use an environment (docs/how-to/write-an-env.md)"
-FROZEN = json.dumps({"message": MESSAGE}) + "\n"
-MANAGED = "[externally-managed]\nError=The base is shared and never changed. Make a virtual environment of your own.\n"
-
-
-@dataclass(frozen=True)
-class Base:
-    """What is at the prefix: `absent`, `unfinished` (ours, killed half-way), `half-updated` (an update was), `ours`,
-    `damaged` (ours, and parts are gone), `foreign`, `other` (no conda)."""
-
-    state: str
-    version: str = ""
-    reason: str = ""
-
-
-def _record(prefix: str, name: str) -> dict[str, Any]:
-    """The conda-meta record of one package, {} where there is none."""
-    for path in glob.glob(os.path.join(glob.escape(prefix), "conda-meta", f"{name}-*.json")):
-        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
-            record = json.load(file)
-            if isinstance(record, dict) and record.get("name") == name:
-                return record
-    return {}
-
-
-def intent(root: str) -> str:
-    """The file that says what is under way, and where; it outlives a killed run."""
-    return os.path.join(root, "state", "miniconda.installing")
-
-
-def _under_way(root: str, prefix: str) -> str:
-    """What a run that was killed was doing at the prefix: `install`, `update`, or "" where no run was."""
-    try:
-        with open(intent(root), encoding="utf-8") as file:
-            found = json.load(file)
-        return str(found["action"]) if found["prefix"] == prefix else ""
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""  # no proof that what is there is ours to remove
-
-
-def look(root: str, prefix: str) -> Base:
-    """Find out what is at the prefix. Reads only."""
-    if os.path.islink(prefix):
-        return Base(
-            "other", reason=f"{prefix} is a symbolic link; prefixes stand inside files, so it must be a real folder"
-        )
-    if not os.path.exists(prefix):
-        return Base("absent")
-    if not os.path.isdir(prefix):
-        return Base("other", reason=f"{prefix} is not a folder")
-    killed = _under_way(root, prefix)
-    if killed == "install" and not os.path.exists(os.path.join(prefix, MARK)):
-        return Base("unfinished")
-    if not os.listdir(prefix):
-        return Base("absent")
-    try:
-        version = str(_mark_of(prefix)["version"])
-        if killed:
-            return Base("half-updated", version=version)
-        lacking = gone(prefix)
-        return Base("damaged", version, f"{lacking} is gone") if lacking else Base("ours", version=version)
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return Base("foreign", version=found_version(prefix), reason=f"{MARK} is damaged: {error}")
-    if not os.path.isdir(os.path.join(prefix, "conda-meta")):
-        return Base("other", reason=f"{prefix} holds files, but no conda installation")
-    return Base("foreign", version=found_version(prefix))
-
-
-def _mark_of(prefix: str) -> dict[str, Any]:
-    """Read our mark.
-
-    :raises OSError, ValueError: where it is not there, or no mark
-    """
-    with open(os.path.join(prefix, MARK), encoding="utf-8") as file:
-        found = json.load(file)
-    if not isinstance(found, dict):
-        raise ValueError("it is no object")
-    return found
-
-
-def found_version(prefix: str) -> str:
-    """Python and conda of a prefix, written like an installer's version without its build: `py312_26.5.3`."""
-    python, conda = _record(prefix, "python").get("version", ""), _record(prefix, "conda").get("version", "")
-    minor = "".join(str(python).split(".")[:2])
-    return f"py{minor}_{str(conda).partition('+')[0]}" if minor and conda else ""
-
-
-def why_not_adopt(prefix: str, found: Base, version: str) -> str:
-    """The reason why a conda installation that somebody else made cannot become the fleet's base; "" where it can."""
-    if os.stat(prefix).st_uid != os.geteuid():
-        return f"it belongs to uid {os.stat(prefix).st_uid}, and this run is uid {os.geteuid()}"
-    if not os.access(os.path.join(prefix, "bin", "conda"), os.X_OK):
-        return "it has no bin/conda"
-    if not os.path.exists(os.path.join(prefix, "conda-meta", "initial-state.explicit.txt")):
-        return "it has no conda-meta/initial-state.explicit.txt, so nobody could say what was added to it since"
-    if found.version != bare(version):
-        return f"it is {found.version or 'of no known version'}, and {version} is declared"
-    return ""
-
-
-def bare(version: str) -> str:
-    """`py312_26.5.3-1+local` without the installer's own build and label: `py312_26.5.3`."""
-    return re.sub(r"-\d+(\+.*)?$", "", version).split("+")[0]
-
-
-def _order(version: str) -> list[int]:
-    return [int(part) for part in re.findall(r"\d+", bare(version))]
 
 
 @contextlib.contextmanager
 def _alone(root: str, seconds: int) -> Iterator[int]:
     """One installation a host at a time; yield the lock's descriptor: the installer of a killed run keeps it."""
     os.makedirs(os.path.join(root, "state"), 0o755, exist_ok=True)
-    with opened(os.path.join(root, "state", "miniconda.lock")) as lock:
+    with open_lock(os.path.join(root, "state", "miniconda.lock")) as lock:
         end = time.monotonic() + seconds
         while True:
             try:
@@ -236,81 +122,21 @@ def _request(url: str) -> urllib.request.Request:
     return request
 
 
-def frozen_files(prefix: str) -> dict[str, str]:
-    """What marks the base as frozen: CEP 22 for conda, PEP 668 for pip. Relative path to text."""
-    libs = sorted(glob.glob(os.path.join(glob.escape(prefix), "lib", "python3.*", "")))
-    files = {os.path.join("conda-meta", "frozen"): FROZEN}
-    files.update({os.path.join(os.path.relpath(lib, prefix), "EXTERNALLY-MANAGED"): MANAGED for lib in libs})
-    return files
-
-
-def unfrozen(prefix: str) -> list[str]:
-    """The marks of `frozen_files` that are missing or altered."""
-    wrong = []
-    for path, text in frozen_files(prefix).items():
-        try:
-            with open(os.path.join(prefix, path), encoding="utf-8", errors="replace") as file:
-                if file.read() != text:
-                    wrong.append(path)
-        except OSError:
-            wrong.append(path)
-    return wrong
-
-
 def freeze(prefix: str) -> None:
-    """Write the marks of `frozen_files`."""
+    """Write the files that freeze the base."""
     for path, text in frozen_files(prefix).items():
         with open(os.path.join(prefix, path), "w", encoding="utf-8") as file:
             file.write(text)
 
 
-def _mark(prefix: str, version: str, sha256: str, adopted: bool) -> None:
-    path = os.path.join(prefix, MARK)
+def _write_marker(prefix: str, version: str, sha256: str, adopted: bool) -> None:
+    path = os.path.join(prefix, BASE_MARKER)
     with open(path + ".tmp", "w", encoding="utf-8") as file:
         json.dump({"version": version, "installer_sha256": sha256, "adopted": adopted}, file)
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())
     os.replace(path + ".tmp", path)
-
-
-def decide(found: Base, prefix: str, version: str) -> str:
-    """What there is to do: `install`, `reinstall`, `update`, `reupdate`, `adopt`, `freeze` or "".
-
-    :raises Problem: where what is at the prefix must be left alone
-    """
-    if found.state == "absent":
-        return "install"
-    if found.state == "unfinished":
-        return "reinstall"
-    if found.state == "damaged":
-        raise Problem(
-            f"the base at {prefix} is damaged",
-            found.reason,
-            "move it away and run again, so that it is installed anew; environments do not depend on it",
-        )
-    if found.state == "other":
-        raise Problem(f"{prefix} is in the way", found.reason, "move it away, or choose another lockstep_root")
-    if found.state == "foreign":
-        reason = why_not_adopt(prefix, found, version)
-        if reason:
-            raise Problem(
-                f"the installation at {prefix} was not made by Lockstep and cannot be adopted",
-                reason,
-                "declare the version it has (miniconda_version), or move it away so that Lockstep can install its own",
-            )
-        return "adopt"
-    if found.version != version:
-        if _order(found.version) > _order(version):
-            raise Problem(
-                f"the base at {prefix} is {found.version}, newer than the declared {version}",
-                "the installer cannot go back",
-                "declare the newer version, or move the base away; environments do not depend on it",
-            )
-        return "update"
-    if found.state == "half-updated":
-        return "reupdate"
-    return "freeze" if unfrozen(prefix) else ""
 
 
 def apply(action: str, root: str, prefix: str, version: str, url: str, sha256: str, wait: int = 900) -> list[str]:
@@ -322,16 +148,16 @@ def apply(action: str, root: str, prefix: str, version: str, url: str, sha256: s
     old_mask = os.umask(0o022)  # all users of the host read what is made here
     try:
         need_root_folder(root)
-        with reported(f"Miniconda cannot be installed at {prefix}"), _alone(root, wait) as lock:
-            found = look(root, prefix)
+        with error_context(f"Miniconda cannot be installed at {prefix}"), _alone(root, wait) as lock:
+            found = inspect(root, prefix)
             action = decide(found, prefix, version)  # another run may have done it meanwhile
-            # whoever installed something of their own before we came still has it after an update
-            adopted = action == "adopt" or (found.version != "" and bool(_mark_of(prefix).get("adopted")))
+            # what was there before the adoption is still there after an update
+            adopted = action == "adopt" or found.adopted
             if action in ("install", "reinstall", "update", "reupdate"):
                 _install(action, root, prefix, version, url, sha256, lock)
             if action:
                 freeze(prefix)
-                _mark(prefix, version, sha256 if action != "adopt" else "", adopted)
+                _write_marker(prefix, version, sha256 if action != "adopt" else "", adopted)
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(intent(root))
     finally:
@@ -355,7 +181,7 @@ def _install(action: str, root: str, prefix: str, version: str, url: str, sha256
     if free < ROOM:
         raise Problem(
             f"{root} has {free / 1e9:.1f} GB free, and an installation of Miniconda needs {ROOM / 1e9:.1f} GB",
-            remedy="make room (bin/lockstep-clean removes what nobody uses), then run again",
+            remedy="make room (bin/lockstep-clean removes what is unused), then run again",
         )
     work = os.path.join(root, "state", "installer")
     shutil.rmtree(work, ignore_errors=True)
@@ -365,7 +191,7 @@ def _install(action: str, root: str, prefix: str, version: str, url: str, sha256
         installer = os.path.join(work, os.path.basename(url))
         fetch(url, sha256, installer)
         if action == "reinstall":
-            tree.remove(prefix)
+            fs.remove(prefix)
         elif not update and os.path.isdir(prefix):
             os.rmdir(prefix)  # empty: the installer insists on making it
         _announce(root, {"action": "update" if update else "install", "prefix": prefix, "version": version})
@@ -376,8 +202,8 @@ def _install(action: str, root: str, prefix: str, version: str, url: str, sha256
         try:
             _run(installer, prefix, update, work, lock)
         except (Problem, OSError):
-            if not update:  # while it is certain that nobody else made it
-                tree.remove(prefix)
+            if not update:  # while it is certain that this run made it
+                fs.remove(prefix)
                 os.unlink(intent(root))
             raise
     finally:
@@ -386,7 +212,7 @@ def _install(action: str, root: str, prefix: str, version: str, url: str, sha256
 
 def _announce(root: str, what: dict[str, str]) -> None:
     """Write down what is about to be done, durably and in one step."""
-    tree.write_file(intent(root) + ".tmp", json.dumps(what) + "\n", durable=True)
+    fs.write_file(intent(root) + ".tmp", json.dumps(what) + "\n", durable=True)
     os.replace(intent(root) + ".tmp", intent(root))
 
 

@@ -6,13 +6,14 @@ import os
 import subprocess
 import time
 
-from .reading import SMALL, Seen, reason
+from ..host.reading import SMALL, reason
+from .notes import Notes
 
 CHILD_SECONDS = 10
 
 
-def run(command: list[str], seen: Seen) -> tuple[int, str, str]:
-    """Run something that only reads: (status, output, why there is none). One that hangs is killed, not waited for."""
+def run(command: list[str], notes: Notes) -> tuple[int, str, str]:
+    """Run something that only reads: (status, output, why there is none). One that takes too long is killed."""
     env = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C", "HOME": os.path.expanduser("~")}
     try:
         pipe, null = subprocess.PIPE, subprocess.DEVNULL
@@ -20,7 +21,7 @@ def run(command: list[str], seen: Seen) -> tuple[int, str, str]:
     except OSError as error:
         return 127, "", "" if isinstance(error, FileNotFoundError) else reason(error)
     try:
-        out, _ = child.communicate(timeout=min(CHILD_SECONDS, max(0.5, seen.end - time.monotonic())))
+        out, _ = child.communicate(timeout=min(CHILD_SECONDS, max(0.5, notes.deadline.end - time.monotonic())))
         return child.returncode, out[:SMALL].decode("utf-8", "replace"), ""
     except subprocess.TimeoutExpired:
         child.kill()

@@ -8,10 +8,12 @@ import re
 import stat
 from typing import Any, Optional
 
-from .reading import Obs, Odd, Seen, read, reason, redact
+from ..host.reading import read, reason
+from ..host.redaction import redact
+from .notes import Notes, Obs
 
 
-def see_condarc(base: str, expected: Optional[str], seen: Seen) -> Obs:
+def see_condarc(base: str, expected: Optional[str], notes: Notes) -> Obs:
     """The base's configuration, by sha256, with its text where it is another."""
     path = os.path.join(base, ".condarc")
     result: Obs = {}
@@ -25,8 +27,8 @@ def see_condarc(base: str, expected: Optional[str], seen: Seen) -> Obs:
             result["mode"] = f"{mode:04o}"
     except FileNotFoundError:
         result["missing"] = True
-    except (OSError, Odd) as error:
-        seen.error(path, error)
+    except OSError as error:
+        notes.error(path, error)
         result["error"] = redact(reason(error))
     return result
 
@@ -50,7 +52,7 @@ def condarc_places(base: str, home: str, environ: Any) -> list[tuple[str, str]]:
     return list(dict.fromkeys(places))
 
 
-def see_strays(base: str, home: str, environ: Any, seen: Seen) -> list[Obs]:
+def see_unmanaged(base: str, home: str, environ: Any, notes: Notes) -> list[Obs]:
     """Configuration files of conda other than ours that the user of the play has, with the keys that they set."""
     found: list[Obs] = []
     for order, place in condarc_places(base, home, environ):
@@ -62,15 +64,15 @@ def see_strays(base: str, home: str, environ: Any, seen: Seen) -> list[Obs]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            seen.error(place, error)
+            notes.error(place, error)
             continue
         for path in paths:
             if not os.path.lexists(path) or os.path.isdir(path):
                 continue
             try:
                 text = read(os.path.realpath(path)).decode("utf-8", "replace")
-            except (OSError, Odd) as error:
-                seen.error(path, error)
+            except OSError as error:
+                notes.error(path, error)
                 continue
             keys = re.findall(r"(?m)^([A-Za-z_][A-Za-z0-9_.-]*)\s*:", text)
             found.append({"path": path, "order": order, "keys": keys[:20]})

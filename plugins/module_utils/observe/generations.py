@@ -1,111 +1,71 @@
-"""One generation: its mark, its manifest, its files, and whether its records are those of its plan."""
+"""One generation as an observation has it: its damage counted, and the first of each kind named."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
-import os
-import stat
 from typing import Optional
 
-from ..host import install_plan as plans
-from .files import check_files, check_names
-from .packages import find_pip, load_records, owners, package_names
-from .reading import HUGE, LARGE, Obs, Odd, Seen, read, reason
-from .seals import MANIFEST, parse_manifest, read_mark
+from ..host.redaction import redact
+from ..prefix.damage import Damage
+from ..prefix.inspection import Place, inspect, kept_plan
+from ..prefix.packages import load_records, package_names
+from .notes import Notes, Obs
+from .pip_packages import find_pip, owners
 
 
-def kept_plan(root: str, env: str, digest: str) -> Obs:
-    """Return the plan that a generation was made from.
+def see_generation(root: str, env: str, name: str, declared: Optional[str], notes: Notes) -> Obs:
+    """Inspect one generation to the depth asked for.
 
-    :raises OSError, Odd, ValueError, KeyError, TypeError, RecursionError: where it cannot be read, or is another's
+    :raises OSError: where it is missing
+    :raises OutOfTime: after the deadline
     """
-    path = os.path.join(root, "state", "locks", env, digest[:12] + ".json")
-    plan: Obs = json.loads(read(path, LARGE))
-    if plans.digest(plan) != digest:
-        raise ValueError(f"the one kept at {path} is not that of digest {digest[:12]}")
-    return plan
-
-
-def check_identity(root: str, env: str, mark: Obs, records: list[Obs], bad: list[str]) -> list[str]:
-    """At the deepest look: do the records say the same packages as the plan that the digest stands for?"""
-    wrong = [f"the record {name} cannot be read" for name in bad]
-    try:
-        plan = kept_plan(root, env, mark["digest"])
-        planned = {(p["name"], p["version"], p["build"], p["subdir"], p["sha256"]) for p in plan["packages"]}
-    except (OSError, Odd, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return wrong  # it is told already, as `plan`
-    found = {tuple(str(r.get(k, "")) for k in ("name", "version", "build", "subdir", "sha256")) for r in records}
-    wrong += ["{} {} {} is recorded, and not in the plan".format(*item[:3]) for item in sorted(found - planned)]
-    wrong += ["{} {} {} is in the plan, and not recorded".format(*item[:3]) for item in sorted(planned - found)]
-    return wrong[:20]
-
-
-def see_generation(root: str, env: str, name: str, declared: Optional[str], seen: Seen) -> Obs:
-    """One generation: its mark, its manifest, its files to the depth asked for."""
-    tree = os.path.join(root, "generations", env, name)
+    place = Place(root, env, name)
+    found = inspect(place, notes.depth, notes.hasher, declared or "")
     result: Obs = {"generation": name}
-    mark, why = read_mark(tree)
-    if mark is None:
-        result["unfinished"] = why
-        return result
-    result.update({"digest": mark["digest"], "content": mark["content"], "packages": mark.get("packages")})
-    if mark["digest"][:12] != name or mark.get("env", env) != env:
-        result["mislabelled"] = "its mark is that of {}/{}".format(mark.get("env"), mark["digest"][:12])
-    if mark.get("layout") != plans.LAYOUT:
-        result["mislabelled"] = "its layout is {}, and this version knows {}".format(mark.get("layout"), plans.LAYOUT)
-    in_use_lock = os.path.join(root, "generations", env, f".{name}.inuse")
-    try:
-        mode = os.lstat(in_use_lock).st_mode
-        if mode & 0o170444 != 0o100444 or mode & 0o022:  # as Store.in_use_lock_usable has it
-            result["in_use_lock"] = (
-                f"mode {stat.S_IMODE(mode):04o}, not 0444" if stat.S_ISREG(mode) else "is no regular file"
-            )
-    except OSError as error:
-        result["in_use_lock"] = reason(error)
-    if seen.depth != "names":
-        try:
-            if plans.check(kept_plan(root, env, mark["digest"])):
-                raise ValueError("it is not whole")
-        except FileNotFoundError:
-            result["plan"] = "is missing"
-        except OSError as error:
-            seen.error("env " + env, error)
-        except (Odd, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            result["plan"] = str(error) if isinstance(error, ValueError) else "cannot be read"
-    try:
-        data = read(os.path.join(tree, MANIFEST), HUGE)
-        if hashlib.sha256(data).hexdigest() != mark["manifest"]:
-            raise ValueError("it is not the one that the mark vouches for")
-        manifest = parse_manifest(data)
-    except (OSError, Odd, ValueError) as error:
-        result["manifest"] = str(error) if isinstance(error, ValueError) else reason(error)
-        result["names"] = package_names(tree)
-        return result
-    result["manifest"] = "ok"
-    if seen.depth == "names":
-        problems = check_names(tree, data)
-    else:
-        counts, problems = check_files(tree, manifest, seen)
-        result.update(counts)
-    records: list[Obs] = []
-    if problems.items or seen.depth == "hashes":
-        records, bad = load_records(tree, seen)
-        if seen.depth == "hashes":
-            wrong = check_identity(root, env, mark, records, bad)
-            if wrong:
-                result["identity"] = wrong
-    if problems.items:
-        result["problems"] = problems.result(seen.cap, owners(records, [path for _, path, _ in problems.items]))
-        added, clobbered = find_pip(tree, problems, manifest)
+    if found.marker:
+        result.update(digest=found.marker.digest, content=found.marker.content, packages=found.marker.packages)
+    if found.files:
+        result.update(files=found.files, bytes=found.size, touched=found.touched, hashed=found.hashed)
+    if found.damage or found.beside:
+        records: list[Obs] = []
+        if found.damage:
+            with contextlib.suppress(OSError):
+                records, _ = load_records(place.tree, notes.deadline)
+        packages = owners(records, [item.path for item in found.damage])
+        result["damage"] = summary([*found.damage, *found.beside], notes.cap, packages)
+        added, clobbered = find_pip(place.tree, found.damage, found.manifest)
         if added:
             result["pip"] = added
         if clobbered:
             result["clobbered"] = clobbered
-    if declared is not None and declared != mark["digest"]:
-        result["names"] = package_names(tree)
-        with contextlib.suppress(OSError, Odd, ValueError, KeyError, TypeError, RecursionError):
-            plan = kept_plan(root, env, mark["digest"])
-            result["wheels"] = [[str(w["name"]), str(w["version"])] for w in plan["pip"]]
+    if found.marker and declared not in (None, found.marker.digest):
+        result["names"] = package_names(place.tree)
+        with contextlib.suppress(OSError, ValueError):
+            result["wheels"] = [[str(wheel["name"]), str(wheel["version"])] for wheel in kept_plan(place)["pip"]]
     return result
+
+
+def summary(damage: list[Damage], cap: int, packages: dict[str, str]) -> Obs:
+    """Count all damage, and name up to `cap` of it; every kind has its share.
+
+    :param packages: the package that a path belongs to
+    """
+    by: dict[str, int] = {}
+    owned: dict[str, int] = {}
+    for item in damage:
+        by[item.kind.value] = by.get(item.kind.value, 0) + 1
+        if item.path in packages:
+            owned[packages[item.path]] = owned.get(packages[item.path], 0) + 1
+    share = max(3, cap // max(1, len(by)))
+    shown: list[Obs] = []
+    taken: dict[str, int] = {}
+    for item in sorted(damage, key=lambda item: (item.path.count("/") > 40, item.path)):
+        kind = item.kind.value
+        if taken.get(kind, 0) < share:
+            taken[kind] = taken.get(kind, 0) + 1
+            about = {"kind": kind, "path": item.path[:400], "why": redact(item.why)[:200]}
+            if item.path in packages:
+                about["package"] = packages[item.path]
+            shown.append({key: value for key, value in about.items() if value})
+    top = sorted(owned.items(), key=lambda pair: (-pair[1], pair[0]))[:20]
+    return {"total": len(damage), "by": by, "shown": shown, "packages": dict(top)}

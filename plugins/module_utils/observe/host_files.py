@@ -7,17 +7,19 @@ import os
 import stat
 from typing import Any
 
-from .reading import Obs, Odd, Seen, read_text, reason, sha256
+from ..host.reading import read_text, reason
+from ..prefix.hashing import sha256_file
+from .notes import Notes, Obs
 
 
 def file_state(path: str, expected: str = "") -> str:
     """ "" where a file has the expected sha256, else its own sha256, or why there is none."""
     try:
-        found = sha256(path)
+        found = sha256_file(path)
         return "" if found == expected else found
     except FileNotFoundError:
         return "missing"
-    except (OSError, Odd) as error:
+    except OSError as error:
         return "unreadable: " + reason(error)
 
 
@@ -37,11 +39,11 @@ def see_files(base: str, files: dict[str, Any]) -> Obs:
 
 
 def see_folders(root: str) -> Obs:
-    """Those of our own folders that somebody else owns, or that others may write to."""
+    """Those of our own folders that another user owns, or that others may write to."""
     found = {}
     owner = os.stat(root).st_uid
     names = ["", "bin", "rattler", "envs", "generations", "miniconda", "pkgs", "state", "wheels"]
-    for folder in ("rattler", "generations"):  # whoever may write to one of these can exchange what is in it
+    for folder in ("rattler", "generations"):  # who may write to one of these can exchange what is in it
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             names += [f"{folder}/{name}" for name in sorted(os.listdir(os.path.join(root, folder))) if name[0] != "."]
     for name in names:
@@ -58,7 +60,7 @@ def see_folders(root: str) -> Obs:
 
 
 def _rattler_whole(package: str) -> bool:
-    """Whether an unpacked wheel has its two ends (as `rattler runtime.rattler_complete` has it)."""
+    """Whether an unpacked wheel has its two ends (as build/rattler_runtime.py requires)."""
     try:
         inside = os.listdir(package)
     except (FileNotFoundError, NotADirectoryError):
@@ -66,8 +68,8 @@ def _rattler_whole(package: str) -> bool:
     return "__init__.py" in inside and any(name.endswith(".so") for name in inside)
 
 
-def see_rattler(root: str, seen: Seen) -> Obs:
-    """The installed versions of the rattler runtime (folder: text of its mark), and of the host's tools."""
+def see_rattler(root: str, notes: Notes) -> Obs:
+    """The installed rattler runtimes (folder: text of its completion marker), and the folders of host files."""
     result: Obs = {"versions": {}, "tools": []}
     folder = os.path.join(root, "rattler")
     if not os.path.isdir(folder):
@@ -76,7 +78,7 @@ def see_rattler(root: str, seen: Seen) -> Obs:
         if name.startswith("tools-"):
             result["tools"].append(name)
         elif name[:1].isdigit():
-            mark = read_text(os.path.join(folder, name, ".complete"))
-            whole = mark is not None and _rattler_whole(os.path.join(folder, name, "rattler"))
-            result["versions"][name] = str(mark).strip()[:100] if whole else ""
+            marker = read_text(os.path.join(folder, name, ".complete"))
+            whole = marker is not None and _rattler_whole(os.path.join(folder, name, "rattler"))
+            result["versions"][name] = str(marker).strip()[:100] if whole else ""
     return result

@@ -8,8 +8,9 @@ import os
 import re
 import sys
 
+from ..host.reading import LARGE, read_text
 from .commands import run
-from .reading import LARGE, Obs, Seen, read_text
+from .notes import Notes, Obs
 
 SIMULATED = "/etc/lockstep-simulated-gpu"
 # What conda calls x86-64 microarchitecture levels (archspec; the psABI's supplement), by /proc/cpuinfo's flag names.
@@ -52,7 +53,7 @@ def microarch(machine: str, cpuinfo: str) -> str:
     return level
 
 
-def see_gpu(request: Obs, seen: Seen, proc: str = "/proc") -> Obs:
+def see_gpu(request: Obs, notes: Notes, proc: str = "/proc") -> Obs:
     """The driver, and the CUDA version that it offers, without touching a GPU unless asked to."""
     result: Obs = {}
     text = read_text(os.path.join(proc, "driver/nvidia/version"))
@@ -65,28 +66,28 @@ def see_gpu(request: Obs, seen: Seen, proc: str = "/proc") -> Obs:
         models = [m.group(1).strip()[:80] for m in (re.search(r"(?m)^Model:\s*(.+)$", info) for info in infos) if m]
         if models:
             result["models"] = models
-    status, out, why = run([sys.executable or "python3", "-I", "-S", "-B", "-c", _CUDA], seen)
+    status, out, why = run([sys.executable or "python3", "-I", "-S", "-B", "-c", _CUDA], notes)
     if status == 0 and out.strip().isdigit():
         version = int(out)
         result["cuda"] = f"{version // 1000}.{version % 1000 // 10}"
     elif why:
-        seen.error("cuda", why)
+        notes.error("cuda", why)
     if request.get("gpu"):
         query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
-        status, out, why = run(query, seen)
+        status, out, why = run(query, notes)
         if status == 0:
             lines = [line.split(", ") for line in out.strip().split("\n")]
             result["models"] = [line[0][:80] for line in lines]
             if len(lines[0]) > 1:
                 result.setdefault("driver", lines[0][1][:40])
         elif why:
-            seen.error("nvidia-smi", why)
+            notes.error("nvidia-smi", why)
     if os.path.exists(SIMULATED):
         result["simulated"] = True
     return result
 
 
-def see_host(request: Obs, seen: Seen) -> Obs:
+def see_host(request: Obs, notes: Notes) -> Obs:
     """What the machine offers; named like conda's virtual packages where it has them."""
     name = os.uname()
     glibc = None
@@ -105,7 +106,7 @@ def see_host(request: Obs, seen: Seen) -> Obs:
         "glibc": glibc,
         "archspec": microarch(name.machine, read_text("/proc/cpuinfo", LARGE) or ""),
         "python": "{}.{}.{}".format(*sys.version_info[:3]),
-        "gpu": see_gpu(request, seen),
+        "gpu": see_gpu(request, notes),
     }
 
 

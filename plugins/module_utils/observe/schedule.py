@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 
+from ..host.reading import LARGE, read
+from ..host.redaction import redact
 from .commands import run
 from .host_files import see_files
-from .reading import LARGE, Obs, Odd, Seen, read, redact
+from .notes import Notes, Obs
 
 
-def see_clean(root: str, home: str, user: str, request: Obs, seen: Seen) -> Obs:
+def see_clean(root: str, home: str, user: str, request: Obs, notes: Notes) -> Obs:
     """The schedule of the clean (user timer, or crontab), and its last run."""
     result: Obs = {}
     timer = request.get("timer")
@@ -25,12 +27,12 @@ def see_clean(root: str, home: str, user: str, request: Obs, seen: Seen) -> Obs:
                 names = sorted(os.listdir(os.path.join(units, unit + ".d")))
                 result.setdefault("changed_by", []).extend(f"{unit}.d/{name}"[:200] for name in names[:5])
         if not (result["enabled"] and result["linger"]):
-            status, text, why = run(["crontab", "-l"], seen)
+            status, text, why = run(["crontab", "-l"], notes)
             if status == 0:
                 result["cron"] = [redact(line)[:300] for line in text.split("\n")
                                   if "lockstep" in line and not line.startswith("#")][:5]  # fmt: skip
             elif why:
-                seen.error("crontab", why)
+                notes.error("crontab", why)
             else:
                 result["cron"] = []
     try:
@@ -41,6 +43,6 @@ def see_clean(root: str, home: str, user: str, request: Obs, seen: Seen) -> Obs:
             result["last"]["message"] = redact(str(last.get("message", "")))[:300]
     except FileNotFoundError:
         pass
-    except (OSError, Odd, ValueError, IndexError, AttributeError, TypeError, RecursionError) as error:
-        seen.error("state/clean.json", error)
+    except (OSError, ValueError, IndexError, AttributeError, TypeError, RecursionError) as error:
+        notes.error("state/clean.json", error)
     return result

@@ -16,13 +16,14 @@ import time
 from collections.abc import Iterator
 from typing import Any, Optional
 
-from ..host import flock
+from ..host import flock, fs
 from ..host import install_plan as plans
 from ..host.disk_space import refuse_network, refuse_other_filesystem
 from ..host.errors import Problem
-from ..host.flock import reported
+from ..host.flock import error_context
 from ..host.root import need_root_folder
-from ..prefix import tree
+from ..prefix.inspection import Place, kept_plan
+from ..prefix.marker import is_complete
 
 HISTORY = 50  # publishes remembered for each environment
 IN_USE_SECONDS = 2.0  # as long as activation waits for an in-use lock
@@ -57,17 +58,19 @@ class Store:
 
     def path(self, env: str, name: str = "") -> str:
         """Return the path of an environment's generations, or of one of them."""
-        return os.path.join(self.generations, env, name) if name else os.path.join(self.generations, env)
+        return self.place(env, name).tree if name else os.path.join(self.generations, env)
+
+    def place(self, env: str, name: str) -> Place:
+        """Return where a generation and what belongs to it are."""
+        return Place(self.root, env, name)
 
     def in_use_lock(self, env: str, name: str) -> str:
-        """Return the path of a generation's in-use lock: beside the generation, so that a repair does not swap it
-        away.
-        """
-        return self.path(env, f".{name}.inuse")
+        """Return the path of a generation's in-use lock."""
+        return self.place(env, name).in_use_lock
 
     def plan_file(self, env: str, name: str) -> str:
         """Return where the plan is kept that a generation was made from."""
-        return os.path.join(self.state, "locks", env, name + ".json")
+        return self.place(env, name).plan_file
 
     def prepare(self) -> None:
         """Make the root's folders, and refuse places that cannot work.
@@ -77,10 +80,10 @@ class Store:
         need_root_folder(self.root)
         refuse_network(self.root)
         folders = [self.pkgs, self.generations, self.envs, self.state]
-        with reported(f"{self.root} cannot be prepared"):
+        with error_context(f"{self.root} cannot be prepared"):
             for folder in folders:
                 os.makedirs(folder, 0o755, exist_ok=True)
-            for folder in ("seals", "locks"):
+            for folder in ("checksums", "locks"):
                 os.makedirs(os.path.join(self.state, folder), 0o755, exist_ok=True)
         refuse_other_filesystem(folders)
 
@@ -105,13 +108,13 @@ class Store:
 
         :raises Problem: where another run keeps the lock for longer than `lock_timeout`
         """
-        with reported(f"environment {env} cannot be locked"):
+        with error_context(f"environment {env} cannot be locked"):
             os.makedirs(self.path(env), 0o755, exist_ok=True)
         with self.alone(f"{env}.lock", f"environment {env}", what) as own:
-            with reported(f"what a killed run left of environment {env} cannot be removed"):
+            with error_context(f"what a killed run left of environment {env} cannot be removed"):
                 for item in os.listdir(self.path(env)):
                     if item.startswith(".") and item.endswith((".new", ".trash")):
-                        tree.remove(self.path(env, item))
+                        fs.remove(self.path(env, item))
             yield own
 
     @contextlib.contextmanager
@@ -126,9 +129,9 @@ class Store:
     @contextlib.contextmanager
     def _lock_pkgs_shared(self, what: str) -> Iterator[int]:
         """Hold the package cache's lock shared; sweep the cache first if nobody else is at work."""
-        with flock.opened(os.path.join(self.state, "pkgs.lock")) as handle:
-            if flock.taken(handle):
-                with reported("what a killed run left in the package cache cannot be removed"):
+        with flock.open_lock(os.path.join(self.state, "pkgs.lock")) as handle:
+            if flock.try_lock(handle):
+                with error_context("what a killed run left in the package cache cannot be removed"):
                     self.sweep_pkgs()
             flock.wait(handle, True, "the package cache", self.lock_timeout)
             flock.sign(handle, what)
@@ -144,14 +147,14 @@ class Store:
         :raises Problem: where another run keeps it for longer
         """
         patience = self.lock_timeout if timeout is None else timeout
-        return flock.alone(os.path.join(self.state, name), label, what, patience)
+        return flock.exclusive_lock(os.path.join(self.state, name), label, what, patience)
 
     def sweep_pkgs(self) -> None:
         """Remove what killed extractions left in the package cache. The caller holds the cache's lock alone."""
         with os.scandir(self.pkgs) as found:
             for item in list(found):
                 if item.name.startswith(".") and item.is_dir(follow_symlinks=False):
-                    tree.remove(item.path)
+                    fs.remove(item.path)
 
     # -- what is there -------------------------------------------------------------------------------------------
 
@@ -163,6 +166,20 @@ class Store:
             return None
         folder, name = os.path.split(target)
         return name if folder == f"../generations/{env}" and name and not name.startswith(".") else None
+
+    def link(self, env: str) -> str:
+        """Return the path of the link that publishes an environment.
+
+        :raises Problem: where a file or folder is in its place
+        """
+        path = os.path.join(self.envs, env)
+        if os.path.lexists(path) and not os.path.islink(path):
+            raise Problem(
+                f"{path} is not a link of ours",
+                "a folder or file has its place",
+                "move it away; Lockstep overwrites nothing that it did not make",
+            )
+        return path
 
     def history(self, env: str) -> list[list[Any]]:
         """Return the publishes [[name, unix time], ...], oldest first; empty where nothing readable is there."""
@@ -189,11 +206,9 @@ class Store:
             return []
 
     def kept_plan(self, env: str, name: Optional[str]) -> Optional[dict[str, Any]]:
-        """Return the plan that a generation was made from, or None."""
+        """Return the plan that a generation was made from; None where none can be relied on."""
         try:
-            with open(self.plan_file(env, name or ""), encoding="utf-8") as file:
-                found = json.load(file)
-            return found if isinstance(found, dict) else None
+            return kept_plan(self.place(env, name or ""))
         except (OSError, ValueError):
             return None
 
@@ -210,7 +225,7 @@ class Store:
         Return whether it is there, complete and noted; where not, whoever holds the environment's lock may look again.
         """
         with self._holding_in_use_lock(env, name) as in_use, contextlib.suppress(OSError):
-            if not in_use or tree.read_mark(self.path(env, name)) is None:
+            if not in_use or not is_complete(self.path(env, name)):
                 return False
             os.utime(self.in_use_lock(env, name))
             return True
@@ -240,31 +255,22 @@ class Store:
             os.close(handle)
 
     def make_in_use_lock(self, env: str, name: str) -> None:
-        """Make a generation's in-use lock: readable by all, which is enough for flock; never removed, since its
-        inode is
-        the lock.
+        """Make a generation's in-use lock: readable by all, which is enough for flock. A regular file there is never
+        removed, since its inode is the lock.
 
         :raises OSError: where it cannot be made
         """
         path = self.in_use_lock(env, name)
+        if os.path.islink(path) or not os.path.isfile(path):
+            fs.remove(path)
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
         os.chmod(path, 0o444)
         os.utime(path)
 
-    def in_use_lock_usable(self, env: str, name: str) -> bool:
-        """Return whether every user can lock a generation and only the owner can replace the file that they
-        in-use lock.
-        """
-        try:
-            status = os.lstat(self.in_use_lock(env, name))
-        except OSError:
-            return False
-        return status.st_mode & 0o170444 == 0o100444 and not status.st_mode & 0o022
-
     def keep(self, plan: dict[str, Any], name: str) -> None:
-        """Write down a generation's plan and make its in-use lock: before its mark, so that a complete one always
-        has both.
+        """Write a generation's plan and make its in-use lock: before its completion marker, so that a complete
+        generation always has both.
 
         :raises OSError: where that cannot be done
         """
@@ -279,26 +285,20 @@ class Store:
 
         :raises Problem: where the generation is not complete, or something that is no link has its place
         """
-        link = os.path.join(self.envs, env)
         text = f"../generations/{env}/{name}"
         with self._locked_alone(env, "activate"):
-            if tree.read_mark(self.path(env, name)) is None:
+            link = self.link(env)
+            if not is_complete(self.path(env, name)):
                 raise Problem(
                     f"generation {name} of environment {env} is not there, or not complete",
-                    f"{self.path(env, name)} has no valid mark",
+                    f"{self.path(env, name)} has no valid completion marker",
                     "stage it first",
-                )
-            if os.path.lexists(link) and not os.path.islink(link):
-                raise Problem(
-                    f"{link} is not a link of ours",
-                    "a folder or file has its place",
-                    "move it away; Lockstep overwrites nothing that it did not make",
                 )
             current = self.published(env)
             before = current if current != name else self.previous(env)
             changed = not os.path.islink(link) or os.readlink(link) != text
             history = self.history(env)
-            with reported(f"environment {env} cannot be published"):
+            with error_context(f"environment {env} cannot be published"):
                 if not history or history[-1][0] != name:
                     self.write_state(env + ".json", [*history, [name, time.time()]][-HISTORY:])
                 if changed:
@@ -307,7 +307,7 @@ class Store:
                         os.unlink(temporary)
                     os.symlink(text, temporary)
                     os.replace(temporary, link)
-                    tree.sync(self.envs)
+                    fs.sync(self.envs)
         return {"changed": changed, "previous": before}
 
     def write_state(self, name: str, data: Any) -> None:
@@ -318,9 +318,11 @@ class Store:
         path = os.path.join(self.state, name)
         os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
         temporary = f"{path}.tmp"
-        tree.write_file(temporary, json.dumps(data, sort_keys=True) + "\n", durable=True)
+        if os.path.isdir(path):
+            fs.remove(path)
+        fs.write_file(temporary, json.dumps(data, sort_keys=True) + "\n", durable=True)
         os.replace(temporary, path)
-        tree.sync(os.path.dirname(path))
+        fs.sync(os.path.dirname(path))
 
     # -- collecting ----------------------------------------------------------------------------------------------
 
@@ -345,7 +347,7 @@ class Store:
             for item in (self.in_use_lock(env, name), path):
                 with contextlib.suppress(OSError):
                     times.append(os.lstat(item).st_mtime)
-            if tree.read_mark(path) is None or now - max(times) >= min_age:
+            if not is_complete(path) or now - max(times) >= min_age:
                 found.append(name)
         return found
 
@@ -357,7 +359,7 @@ class Store:
         :raises Problem: where the lock cannot be had, or something cannot be removed
         """
         removed, in_use = [], []
-        with self.locked(env, "clean"), reported(f"generations of environment {env} cannot be collected"):
+        with self.locked(env, "clean"), error_context(f"generations of environment {env} cannot be collected"):
             for name in self.candidates(env, keep_previous, min_age):
                 self.make_missing_in_use_lock(env, name)
                 handle = os.open(self.in_use_lock(env, name), os.O_RDONLY | os.O_CLOEXEC)
@@ -373,7 +375,7 @@ class Store:
                     continue
                 finally:
                     os.close(handle)
-                tree.remove(trash)
+                fs.remove(trash)
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.plan_file(env, name))
                 removed.append(name)
@@ -392,17 +394,15 @@ class Store:
 
         :raises Problem: where something that is no link has its place
         """
-        link = os.path.join(self.envs, env)
+        link = self.link(env)
         if not os.path.lexists(link):
             return False
-        if not os.path.islink(link):
-            raise Problem(f"{link} is not a link of ours", "a folder or file has its place", "remove it by hand")
-        with self._locked_alone(env, "withdraw"), reported(f"{link} cannot be removed"):
+        with self._locked_alone(env, "withdraw"), error_context(f"{link} cannot be removed"):
             name = self.published(env)
             with contextlib.suppress(FileNotFoundError):  # its age counts from now
                 os.utime(self.in_use_lock(env, name or ""))
             for path in (link, os.path.join(self.state, env + ".json")):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
-            tree.sync(self.envs)
+            fs.sync(self.envs)
         return True

@@ -11,8 +11,11 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "module_utils"
 
-OBSERVER = ("miniconda/integrity", "observe", "host/install_plan", "host/redaction")
-"""The observer, and what it shares with the rest of `module_utils`."""
+OBSERVER = (
+    "prefix", "observe", "miniconda/inspection",
+    "host/errors", "host/install_plan", "host/reading", "host/redaction",
+)  # fmt: skip
+"""The observer, and what it shares with the installer."""
 
 IMPORTER = """\
 import sys

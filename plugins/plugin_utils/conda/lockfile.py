@@ -7,7 +7,6 @@ each other, and packages that do not match the content hash.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -20,6 +19,7 @@ import yaml
 from ...module_utils.host import install_plan as plans
 from ...module_utils.host.redaction import redact
 from ..core import safe_yaml
+from ..core.digest import sha256
 from . import channels as chan
 from .locked_package import LockError, Package
 
@@ -53,7 +53,7 @@ class Lock:
     def content_hash(self, platform: str) -> str:
         """Return the sha256, as hex, of a platform's packages as canonical JSON (CEP 37 leaves the form open)."""
         entries = [package.entry() for package in self.of(platform)]
-        return hashlib.sha256(json.dumps(entries, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return sha256(json.dumps(entries, sort_keys=True, separators=(",", ":")).encode())
 
     def value(self, key: str, default: Any = None) -> Any:
         """Return the data that `custom` holds as JSON under `key`; raises LockError if it is not JSON."""

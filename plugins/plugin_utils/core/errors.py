@@ -15,7 +15,10 @@ class ControllerError(ValueError):
         super().__init__(what, cause, remedy)
         self.what, self.cause, self.remedy = what, cause, remedy
 
+    @property
+    def problem(self) -> str:
+        """The text without the remedy: `what: cause`."""
+        return f"{self.what}: {self.cause}" if self.cause else self.what
+
     def __str__(self) -> str:
-        return "; ".join(
-            part for part in (f"{self.what}: {self.cause}" if self.cause else self.what, self.remedy) if part
-        )
+        return f"{self.problem}; {self.remedy}" if self.remedy else self.problem

@@ -46,7 +46,6 @@ class Declared:
     envs: Mapping[str, DeclaredEnv]
     base_prefix: str = ""
     base_version: str | None = None
-    frozen: Mapping[str, str] = field(default_factory=dict)
     shell_line: str = ""
     condarc: str | None = None
     condarc_sha256: str | None = None

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from ...module_utils.host import install_plan
-from ...module_utils.miniconda import install
 from ..conda import lockfile
 from ..conda.system_requirements import SystemRequirements, SystemRequirementsError
 from . import clean_schedule, condarc
@@ -90,7 +89,6 @@ def declare(
         envs={name: read_env(Path(locks, tier, name + lockfile.SUFFIX), name, channels, cache) for name in names},
         base_prefix=prefix,
         base_version=str(settings["miniconda_version"]) if settings.get("miniconda_version") else None,
-        frozen={"frozen": digest_of(install.FROZEN), "EXTERNALLY-MANAGED": digest_of(install.MANAGED)},
         shell_line=_shell_line(settings, prefix),
         condarc=text,
         condarc_sha256=None if text is None else digest_of(text),

@@ -1,1 +1,1 @@
-"""Locks rendered for other tools."""
+"""Render locks as files that other tools install from."""

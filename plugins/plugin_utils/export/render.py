@@ -1,8 +1,8 @@
 """Render locks as files that tools other than Lockstep install from: `@EXPLICIT` lists (CEP 23) and, for wheels, pip's
 requirements with hashes.
 
-A lock stays the one source: an export is a rendering of it, made when somebody asks, the same bytes for the same lock
-in every tier and on every day. So nothing here keeps a second notion of what an environment is.
+The lock remains the only source. An export is rendered from it on demand, with the same bytes for the same lock in
+every tier and at any time.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ from ..conda.locked_package import Package
 from ..conda.lockfile import SUFFIX, Lock, LockError, plan
 from ..conda.system_requirements import SystemRequirements, SystemRequirementsError
 from ..core import atomic_write
+from ..core.errors import ControllerError
 
 EXPLICIT = ".explicit.txt"
 REQUIREMENTS = ".requirements.txt"
 
-_MARK = "# Rendered by Lockstep"  # what an export says of itself; a file without it is somebody else's
+_HEADER = "# Rendered by Lockstep"  # a file without it was not made by an export, and is not replaced
 _ADDRESS = re.compile(r"(https?|file)://[^\s@#?%\\\"'`$]+\Z")
 
 
-class ExportError(ValueError):
-    """An export that cannot be made; the text says why and what to do."""
+class ExportError(ControllerError):
+    """An export that cannot be made."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to export, to where; None stands for everything there is."""
+    """What to export and where; None stands for all environments, all platforms, or the channels of each lock."""
 
     locks_dir: Path
     dest: Path
@@ -47,7 +48,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class File:
-    """One file of an export: its text, None if there should be none, and what is there now."""
+    """One file of an export: its text and the text that is in place; None: no file."""
 
     path: Path
     text: str | None
@@ -55,13 +56,13 @@ class File:
 
     @property
     def changed(self) -> bool:
-        """Whether the file on disk is another."""
+        """Whether the file on disk differs."""
         return self.text != self.old
 
 
 @dataclass
 class Outcome:
-    """All files, the changed ones among them, one line for each environment, and what somebody should look at."""
+    """All files, one summary line for each environment and platform, and warnings."""
 
     files: list[File] = field(default_factory=list)
     summary: list[str] = field(default_factory=list)
@@ -69,12 +70,17 @@ class Outcome:
 
     @property
     def changed(self) -> bool:
-        """Whether anything on disk is not as rendered."""
+        """Whether any file on disk differs."""
         return any(file.changed for file in self.files)
 
 
 def run(settings: Settings, write: bool) -> Outcome:
-    """Render what is asked for, and `write` what differs; raises ExportError before anything is written, or OSError."""
+    """Render locks as files.
+
+    :param write: whether to write the files that differ
+    :raises ExportError: if an export cannot be made; nothing is written then
+    :raises OSError: if a file cannot be written
+    """
     alias = _address("the channel alias", settings.channel_alias)
     index = _address("the pip index", settings.pip_index) if settings.pip_index else ""
     outcome = Outcome()
@@ -95,7 +101,7 @@ def run(settings: Settings, write: bool) -> Outcome:
         if settings.platforms is None:
             outcome.warnings += _left_over(settings.dest / tier, name, rendered)
     if missing := sorted(set(settings.platforms or ()) - seen_platforms):
-        raise ExportError(f"no lock has packages for {', '.join(missing)}; see lockstep_platforms")
+        raise ExportError(f"no lock has packages for {', '.join(missing)}", "", "see lockstep_platforms")
     if write:
         for file in outcome.files:
             if file.changed and file.text is not None:
@@ -113,9 +119,11 @@ def render(
     index: str = "",
     channels: Sequence[str] | None = None,
 ) -> dict[str, str | None]:
-    """Return file names and texts for one environment on one platform; None: there should be no such file.
+    """Return the texts of one environment on one platform, by file name; None: there should be no such file.
 
-    Raises ExportError for a lock that no host would be given either (see `lockfile.plan`).
+    :param alias: url that replaces the published channel alias
+    :param index: url of the package index for wheels; "": pip's own
+    :raises ExportError: if the lock cannot be installed (see `lockfile.plan`)
     """
     stem = f"{name}.{platform}"
     try:
@@ -134,7 +142,7 @@ def _explicit(lock: Lock, name: str, platform: str, alias: str, digest: str) -> 
     wheels = len(lock.of(platform)) - len(packages)
     file = f"{name}.{platform}{EXPLICIT}"
     lines = [
-        f"{_MARK} from the lock of {name}: {platform}, digest {digest}, {len(packages)} packages.",
+        f"{_HEADER} from the lock of {name}: {platform}, digest {digest}, {len(packages)} packages.",
         "# Do not edit: change the environment's spec, lock, and export again.",
         "#",
         f"#   conda create --name {name} --file {file}          (conda 24.9 or newer, mamba)",
@@ -146,7 +154,7 @@ def _explicit(lock: Lock, name: str, platform: str, alias: str, digest: str) -> 
     if lock.variables:
         assignments = " ".join(shlex.quote(f"{key}={value}") for key, value in sorted(lock.variables.items()))
         lines += [
-            "# Such a list cannot hold the environment's variables. Set them once it is there:",
+            "# Such a list cannot hold the environment's variables. Set them after its creation:",
             f"#   conda env config vars set --name {name} {assignments}",
         ]
     if wheels:
@@ -165,12 +173,12 @@ def _requirements(lock: Lock, name: str, platform: str, index: str, digest: str)
     file = f"{name}.{platform}{REQUIREMENTS}"
     pip = f"conda run --name {name} python -m pip" if has_pip else f"pip --python <prefix of {name}>/bin/python"
     lines = [
-        f"{_MARK} from the lock of {name}: {platform}, digest {digest}, the wheels over its conda packages.",
+        f"{_HEADER} from the lock of {name}: {platform}, digest {digest}, the wheels over its conda packages.",
         f"# Create the environment from {name}.{platform}{EXPLICIT}, then:",
         "#",
         f"#   {pip} install --no-deps --requirement {file}",
         "#",
-        "# Without --no-deps, pip would look for what conda has under another name, and put its own over it.",
+        "# Without --no-deps, pip would install dependencies that conda has under another name a second time.",
         "--require-hashes",
         "--only-binary :all:",
     ]
@@ -180,10 +188,10 @@ def _requirements(lock: Lock, name: str, platform: str, index: str, digest: str)
 
 
 def in_order(packages: Iterable[Package]) -> list[Package]:
-    """Return packages so that each comes after what it depends on, else by name.
+    """Return packages in an order in which each comes after its dependencies, else by name.
 
-    Tools link in the order of the list, and some need python to be there before what is compiled for it. Where packages
-    depend on each other in a circle, the first by name begins.
+    Tools link in the order of the list, and some need python before packages that are compiled for it. In a cycle of
+    dependencies the first by name comes first.
     """
     waiting = {package.name: package for package in sorted(packages)}
     needs = {name: {d for d, _unused in p.dependencies if d in waiting and d != name} for name, p in waiting.items()}
@@ -195,14 +203,13 @@ def in_order(packages: Iterable[Package]) -> list[Package]:
 
 
 def _assumed(lock: Lock, platform: str) -> str:
-    """Return what the lock says that a machine must have, as conda's virtual packages."""
+    """Return the system requirements that the lock records, as conda's virtual packages."""
     recorded = lock.value("system_requirements", {})
     if not isinstance(recorded, dict) or not recorded:
         return "machines that the lock does not describe"
-    system_requirements = SystemRequirements.parse(recorded)
     return ", ".join(
         f"{name} {build if name == '__archspec' else version}"
-        for name, version, build in system_requirements.virtual_packages(platform)
+        for name, version, build in SystemRequirements.parse(recorded).virtual_packages(platform)
         if name != "__unix"
     )
 
@@ -212,9 +219,9 @@ def _digest(lock: Lock, name: str, platform: str, channels: Sequence[str] | None
 
 
 def _locks(settings: Settings) -> list[tuple[str, str, Lock]]:
-    """Return (tier, environment, lock), sorted; raises ExportError where one is missing or no lock."""
-    found = []
-    wanted = set(settings.envs or ())
+    """Return (tier, environment, lock), sorted; raises ExportError if a lock is missing or not valid."""
+    locks = []
+    missing = set(settings.envs or ())
     for tier in settings.tiers:
         folder = settings.locks_dir / tier
         present = {path.name.removesuffix(SUFFIX): path for path in folder.glob(f"*{SUFFIX}") if path.is_file()}
@@ -222,44 +229,49 @@ def _locks(settings: Settings) -> list[tuple[str, str, Lock]]:
             present = {name: path for name, path in present.items() if name in settings.envs}
         for name, path in sorted(present.items()):
             if not plans.NAME.match(name):
-                raise ExportError(f"{path}: an environment cannot be called {name[:80]!r}; rename the lock")
+                raise ExportError(str(path), f"{name[:80]!r} is not a valid environment name", "rename the lock")
             try:
-                found.append((tier, name, Lock.loads(path.read_text(encoding="utf-8"), str(path), settings.channels)))
-            except (OSError, UnicodeDecodeError) as error:
-                raise ExportError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+                locks.append((tier, name, Lock.loads(path.read_text(encoding="utf-8"), str(path), settings.channels)))
             except LockError as error:
-                raise ExportError(str(error)) from None
-        wanted -= present.keys()
+                raise ExportError(error.what, error.cause, error.remedy) from None
+            except (OSError, UnicodeDecodeError) as error:
+                raise ExportError(str(path), _reason(error), "make it a readable UTF-8 file") from None
+        missing -= present.keys()
     tiers = ", ".join(settings.tiers)
-    if wanted:
-        raise ExportError(f"no lock of {', '.join(sorted(wanted))} in {settings.locks_dir} for {tiers}")
-    if not found:
+    if missing or not locks:
         raise ExportError(
-            f"no locks in {settings.locks_dir} for {tiers}; playbooks/lock.yml makes those of the first tier, "
-            "playbooks/promote.yml the others"
+            f"no lock{' of ' + ', '.join(sorted(missing)) if missing else 's'} in {settings.locks_dir} for {tiers}",
+            "",
+            "make those of the first tier with playbooks/lock.yml, the others with playbooks/promote.yml",
         )
-    return found
+    return locks
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _file(path: Path, text: str | None) -> File:
-    """Compare with what is there; raises ExportError where that is somebody else's."""
+    """Compare a text with the file on disk; raises ExportError if that was not made by an export."""
     try:
         old = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         old = None
     except (OSError, UnicodeDecodeError) as error:
-        raise ExportError(f"{path}: {getattr(error, 'strerror', None) or error}; export to another folder") from None
-    if old is not None and not old.startswith(_MARK):
+        raise ExportError(str(path), _reason(error), "export to another folder") from None
+    if old is not None and not old.startswith(_HEADER):
         if text is None:
             return File(path, None, None)
-        raise ExportError(f"{path} is there and was not made by an export; move it away, or export to another folder")
+        raise ExportError(
+            f"{path} exists and was not made by an export", "", "move it away, or export to another folder"
+        )
     return File(path, text, old)
 
 
 def _left_over(folder: Path, name: str, rendered: set[str]) -> list[str]:
     """Return warnings about exports for platforms that the lock no longer has."""
     return [
-        f"{path} is of an older lock, which had that platform: remove it"
+        f"{path} was exported from an older lock, which had that platform: remove it"
         for path in sorted(folder.glob(f"{name}.*.txt"))
         if path.name.endswith((EXPLICIT, REQUIREMENTS))
         and path.name.rsplit(".", 3)[0] == name
@@ -268,9 +280,13 @@ def _left_over(folder: Path, name: str, rendered: set[str]) -> list[str]:
 
 
 def _address(what: str, url: str) -> str:
-    """Return an address without a slash at its end; raises ExportError for what must not or cannot be in a file."""
+    """Return a url, that of a channel without a trailing slash; raises ExportError if it is not one, or holds
+    credentials.
+    """
     if "@" in url or "/t/" in url:
-        raise ExportError(f"{what} holds credentials or a token, which must not get into a file; see ~/.netrc")
+        raise ExportError(
+            what, "it holds credentials or a token, which must not get into a file", "put them into ~/.netrc"
+        )
     if not _ADDRESS.match(url):
-        raise ExportError(f"{what} {url[:80]!r} is not an address (https://..., http://... or file://...)")
+        raise ExportError(f"{what} {url[:80]!r}", "not a url", "write https://..., http://... or file://...")
     return url if what == "the pip index" else url.rstrip("/")

@@ -1,4 +1,4 @@
-"""The channels that a site allows, asked under its system requirements and cut-off date."""
+"""Query the channels that a site allows, with its system requirements and its cut-off date."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ..conda.locked_package import LockError, Package
 from ..lock.settings import Settings as Site
 from ..lock.settings import check
 from ..solve.conda_solver import Question, Solver, Unsolvable
-from .discovered import Wish
+from .discovered import Requested
 
 
 class Channel:
-    """Channels as one, in their order; all questions raise ChannelUnreadable where there is no answer.
+    """The site's channels, by priority. All queries raise ChannelUnreadable if metadata cannot be read.
 
-    All of them are asked in one event loop, since a solver serves no other than its first. Close it in the end.
+    All queries run in one event loop, since a solver works only in its first one; `close` ends it.
     """
 
     def __init__(self, names: Sequence[str], site: Site) -> None:
-        """Read what the site declares; raises SettingsError."""
+        """Check the site's settings; raises SettingsError."""
         self.all = tuple(names)
-        self._system_requirements, self._cutoff = check(site)
+        self._requirements, self._cutoff = check(site)
         self._solver = Solver(site.repodata_alias, site.cache)
         self._loop = asyncio.Runner()
 
@@ -36,15 +36,13 @@ class Channel:
         self._loop.close()
 
     def holds(self, url: str) -> bool:
-        """Say whether a package's url is one of these channels'."""
+        """Return whether a package's url belongs to one of these channels."""
         aliases = (chan.PUBLISHED_ALIAS, self._solver.alias)
         return url.rsplit("/", 2)[0] in {chan.base_url(name, alias) for name in self.all for alias in aliases}
 
     def _question(self, platform: str) -> Question:
-        virtual, constraints = (
-            self._system_requirements.virtual_packages(platform),
-            self._system_requirements.constraints(platform),
-        )
+        virtual = self._requirements.virtual_packages(platform)
+        constraints = self._requirements.constraints(platform)
         return Question(platform, (), self.all, tuple(virtual), tuple(constraints), self._cutoff)
 
     def names(self, platform: str) -> set[str]:
@@ -56,7 +54,7 @@ class Channel:
         return self._loop.run(self._solver.records(self._question(platform), specs))
 
     def packages(self, platform: str, records: Iterable[Any]) -> list[Package]:
-        """Return records as a lock has them, without those that cannot be in one."""
+        """Return records as packages of a lock, without those that no lock may hold."""
         packages: list[Package] = []
         question = self._question(platform)
         for record in records:
@@ -66,9 +64,9 @@ class Channel:
                 continue
         return packages
 
-    def lacking(self, wishes: Iterable[Wish], platforms: Sequence[str]) -> set[str]:
-        """Return those of some platforms on which wishes have no solution."""
-        specs = tuple(one.spec() for one in wishes)
+    def unsolvable(self, requested: Iterable[Requested], platforms: Sequence[str]) -> set[str]:
+        """Return the platforms on which the requested packages have no solution."""
+        specs = tuple(one.spec() for one in requested)
 
         async def solvable(platform: str) -> bool:
             try:

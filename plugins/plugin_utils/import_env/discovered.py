@@ -1,4 +1,4 @@
-"""What an existing environment, or a description of one, was found to be: the form that an import starts from."""
+"""The discovered environment: what an import knows of an existing environment, or of a description of one."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ from ..conda import match_spec, pypi_mapping
 from .read_prefix import Prefix
 
 KEPT, CHANGED, LEFT_OUT, DECIDE = "kept", "changed", "left out", "decide"
-"""What became of something: as it was; as something else; dropped; dropped, and a person must see to it."""
+"""What became of a line or package: taken over; changed; dropped; dropped, and a person must decide."""
 
-SAME = "the same, said plainly"
+SAME = "the same in Lockstep's notation"
 
 PART_OF_A_PLATFORM = re.compile(
     r"(_libgcc_mutex|_openmp_mutex|_sysroot_.*|libgcc(-ng)?|libgomp|libstdcxx(-ng)?|ld_impl_.*|kernel-headers_.*|sysroot_.*"
     r"|libcxx|vc|vc14_runtime|vs20\d\d_runtime|ucrt|pywin32|pywinpty|winpty|m2w64-.*|msys2-.*|wincertstore|appnope"
     r"|python_abi|_x86_64-microarch-level|_python_abi3_support)\Z"
 )
-"""Packages that a compiler or a platform brings; nobody asks for them, and each platform has its own."""
+"""Packages that a compiler or a platform brings: no spec requests them, and each platform has its own."""
 
 _EVERYDAY = frozenset({
     "_libgcc_mutex", "_openmp_mutex", "bzip2", "ca-certificates", "ld_impl_linux-64", "ld_impl_linux-aarch64", "libffi",
     "libgcc", "libgcc-ng", "libsqlite", "libstdcxx", "libstdcxx-ng", "libuuid", "libzlib", "ncurses", "openssl",
     "readline", "sqlite", "tk", "xz", "zlib", "zstd",
 })  # fmt: skip
-"""What every environment with python holds and hardly anybody writes down."""
+"""Packages that every environment with python holds and that people rarely write into a spec."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """What became of one line or package; `place` is `file:line`, or empty for the whole."""
+    """What became of one line or package. `place` is `file:line`, or "" for the environment as a whole."""
 
     place: str
     what: str
     text: str
 
     def order(self) -> tuple[str, int, str]:
-        """Return what notes are sorted by: file, line, text."""
+        """Return the sort key of a note: file, line, text."""
         file, _unused, line = self.place.partition(":")
         return file or "~", int(line) if line.isdigit() else 0, self.text
 
     def line(self) -> str:
-        """Return it as one line of a report."""
+        """Return the note as one line of a report."""
         return f"{self.place + ': ' if self.place else ''}{self.what}: {self.text}"
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A conda package that is asked for: `version` and `build` as a match spec has them, `text` as written, and `why`
-    it is no longer that.
+class Requested:
+    """A requested conda package: `version` and `build` as in a match spec, `text` as written, and the reasons (`why`)
+    for each change.
     """
 
     name: str
@@ -61,12 +61,12 @@ class Wish:
     text: str = ""
     why: tuple[str, ...] = ()
 
-    def but(self, why: str, **changes: str) -> Wish:
-        """Return the wish with something changed, for a reason."""
+    def change(self, why: str, **changes: str) -> Requested:
+        """Return a changed copy that records the reason."""
         return replace(self, why=(*self.why, why), **changes)
 
     def spec(self) -> str:
-        """Return the line for a spec, which means the same to everybody."""
+        """Return the unambiguous match spec for a line of the spec."""
         if self.build and re.fullmatch(r"(==)?[^=<>!~|,*]*", self.version):
             return f"{self.name}={self.version.lstrip('=') or '*'}={self.build}"
         if self.build:
@@ -76,7 +76,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Known:
-    """A package that the environment holds: its version, and as much else as is known."""
+    """A package of the environment; values other than the version are "" if unknown."""
 
     name: str
     version: str
@@ -89,7 +89,7 @@ class Known:
 
 @dataclass(frozen=True)
 class PipLine:
-    """A requirement for pip, as written; `requested` is false for what pip brought by itself."""
+    """A pip requirement as written; `requested` is false for what pip installed as a dependency."""
 
     text: str
     place: str = ""
@@ -97,16 +97,16 @@ class PipLine:
 
 
 @dataclass
-class Found:
-    """An environment: what is asked for, what it holds, and what was already left out.
+class Discovered:
+    """An environment: what people requested, what it holds, and notes on what was left out so far.
 
-    `everything` says that nobody knows what was asked for: `packages` is then all that is known of it.
+    `everything` is true if it is unknown what people requested; then `packages` is all that is known.
     """
 
     source: str
     name: str = ""
     platform: str = ""
-    wishes: list[Wish] = field(default_factory=list)
+    requested: list[Requested] = field(default_factory=list)
     packages: dict[str, Known] = field(default_factory=dict)
     pip: list[PipLine] = field(default_factory=list)
     brought: dict[str, str] = field(default_factory=dict)  # what pip's packages brought: normalised name to version
@@ -117,22 +117,22 @@ class Found:
     everything: bool = False
 
     def note(self, what: str, text: str, place: str = "") -> None:
-        """Remember what became of something."""
+        """Record what became of a line or package."""
         self.notes.append(Note(place, what, redact(text)))
 
 
-def wish(text: str, place: str) -> Wish:
-    """Read a match spec as a wish; raises matchspec.SpecError. An exact build is dropped, a pattern is kept."""
+def parse_requested(text: str, place: str) -> Requested:
+    """Parse a match spec; an exact build is dropped, a build pattern is kept. Raises match_spec.SpecError."""
     match = match_spec.parse(text)
     if match.is_url:
         raise match_spec.SpecError("a file, not a package of a channel")
     build = match.build or ""
     version = "" if match.version in (None, "*") else str(match.version)
-    return Wish(match.name, version, build if re.search(r"[*^$]", build) else "", place, text)
+    return Requested(match.name, version, build if re.search(r"[*^$]", build) else "", place, text)
 
 
-def note_of(one: Wish) -> Note | None:
-    """Return what became of a wish, if somebody wrote it."""
+def describe(one: Requested) -> Note | None:
+    """Return the note on a requested package; None if no person wrote it and it is unchanged."""
     if not one.text and not one.why:
         return None
     if not one.why:
@@ -142,21 +142,21 @@ def note_of(one: Wish) -> Note | None:
     return Note(one.place, CHANGED, f"{was}`{one.spec()}`: {why}")
 
 
-def looks_like_everything(wishes: list[Wish], pinned: int, built: int) -> bool:
-    """Say whether a list of packages is all that an environment holds, rather than what a person asked for.
+def looks_like_everything(requested: list[Requested], pinned: int, built: int) -> bool:
+    """Return whether a list of packages is all that an environment holds, rather than what a person requested.
 
     :param pinned: how many of them name one version
-    :param built: how many of them name one build, which people hardly ever do
+    :param built: how many of them name one build, which people rarely do
     """
-    common = {item.name for item in wishes} & _EVERYDAY
-    everyday = len(common) >= 4 and pinned >= 0.9 * len(wishes)
-    return everyday or (bool(common) and len(wishes) >= 5 and built >= 0.9 * len(wishes))
+    common = {item.name for item in requested} & _EVERYDAY
+    everyday = len(common) >= 4 and pinned >= 0.9 * len(requested)
+    return everyday or (bool(common) and len(requested) >= 5 and built >= 0.9 * len(requested))
 
 
-def of_prefix(prefix: Prefix) -> Found:
-    """Return what an environment on this machine is, by its own records."""
+def from_prefix(prefix: Prefix) -> Discovered:
+    """Return the discovered environment for a prefix on this machine."""
     name = prefix.path.name.lower()
-    found = Found(
+    discovered = Discovered(
         f"the environment {prefix.path}",
         name if plans.NAME.match(name) else "",
         prefix.platform,
@@ -167,22 +167,24 @@ def of_prefix(prefix: Prefix) -> Found:
         variables={key: (value, "conda-meta/state") for key, value in prefix.variables.items()},
     )
     for problem in prefix.problems:
-        found.note(DECIDE, problem)
-    exact = [text for text in prefix.asked.values() if re.search(r"==?[^=]+==?[^=*\]]+\]?\Z", text)]
-    if not prefix.asked or len(exact) > 0.5 * len(prefix.packages):
-        found.everything = True
+        discovered.note(DECIDE, problem)
+    exact = [text for text in prefix.requested.values() if re.search(r"==?[^=]+==?[^=*\]]+\]?\Z", text)]
+    if not prefix.requested or len(exact) > 0.5 * len(prefix.packages):
+        discovered.everything = True
     else:
-        for text in prefix.asked.values():
+        for text in prefix.requested.values():
             try:
-                found.wishes.append(wish(text, "conda-meta/history"))
+                discovered.requested.append(parse_requested(text, "conda-meta/history"))
             except match_spec.SpecError as error:
-                found.note(LEFT_OUT, f"`{text[:80]}`: {error}", "conda-meta/history")
+                discovered.note(LEFT_OUT, f"`{text[:80]}`: {error}", "conda-meta/history")
     marked = any(one.requested for one in prefix.pip)
     needed = {name for one in prefix.pip for name in one.requires}
     for one in prefix.pip:
         if one.origin:
-            found.note(DECIDE, f"{one.name} {one.version} came from {one.origin}: publish a wheel, and add it", "pip")
+            discovered.note(
+                DECIDE, f"{one.name} {one.version} came from {one.origin}: publish a wheel and add it", "pip"
+            )
         else:
             brought = marked and not one.requested and pypi_mapping.normal(one.name) in needed
-            found.pip.append(PipLine(f"{one.name}=={one.version}", "pip", not brought))
-    return found
+            discovered.pip.append(PipLine(f"{one.name}=={one.version}", "pip", not brought))
+    return discovered

@@ -1,22 +1,23 @@
-"""What an import is asked, and what comes of it."""
+"""Settings and outcome of an import."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..core.errors import ControllerError
 from ..core.findings import Finding
 from ..lock.settings import Settings as Site
 from .discovered import Note
 
 
-class ImportFailed(ValueError):
-    """Nothing was taken over; the text says why and what to do."""
+class ImportFailed(ControllerError):
+    """An import that is refused; nothing was written."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to take over, and what a site declares about its locks; `python` is a series to go to (3.12), if told."""
+    """What to import, and the site's settings for locks; `python` is the series to change to (3.12), or ""."""
 
     source: Path
     name: str
@@ -27,7 +28,10 @@ class Settings:
 
 @dataclass
 class Outcome:
-    """A spec and a lock, what was there before, and what became of everything."""
+    """The new spec and lock, the previous ones, and notes on every line and package.
+
+    `exact` is true if the lock holds exactly the files of the environment.
+    """
 
     name: str
     spec_path: Path
@@ -44,5 +48,5 @@ class Outcome:
 
     @property
     def changed(self) -> bool:
-        """Whether one of the two files is another than before."""
+        """Whether the spec or the lock differs from the previous one."""
         return self.spec != self.old_spec or self.lock != self.old_lock

@@ -1,4 +1,4 @@
-"""What the lock should hold if it can: the channel's packages that are what the environment has."""
+"""Choose the channel's packages that the lock should keep: those that equal the environment's or come closest."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\Z")
 
 
 def preferences(draft: Draft, platform: str) -> list[Package]:
-    """Return the channel's packages that are what the environment has, or come closest: the same version."""
-    packages, names = draft.found.packages, draft.names[platform]
+    """Return the channel's packages in the environment's versions: the same file, else the build that comes closest."""
+    packages, names = draft.discovered.packages, draft.names[platform]
     known = {k.name: k for k in packages.values() if _VERSION.match(k.version) and k.name in names}
     python = packages.get("python")
     tag = "py" + "".join(python.version.split(".")[:2]) if python else "py"
@@ -31,9 +31,9 @@ def preferences(draft: Draft, platform: str) -> list[Package]:
 
 
 def _closeness(record: Any, was: Known, tag: str) -> tuple[Any, ...]:
-    """Return how close a record is to a package of the same version: the greater the closer.
+    """Return a sort key for how close a record is to a package of the same version; the closest is the greatest.
 
-    :param tag: what builds for the environment's python have in their names
+    :param tag: the part of a build string that names the environment's python (py312)
     """
     build = str(record.build)
     return (
@@ -52,15 +52,15 @@ def _kind(build: str) -> str:
 
 
 def lock_of_preferred(draft: Draft) -> str | None:
-    """Return a lock of what is preferred, for the locking to find in place; None where nothing is."""
+    """Return the text of a lock with the preferred packages, for use as the previous lock; None if there are none."""
     packages = [package for platform in draft.platforms for package in draft.preferred.get(platform, [])]
     if not packages:
         return None
-    # Of wheels only the version is known, and only that is preferred: which file it is the index says.
+    # Only the version of a wheel is known and preferred; the index decides on the file.
     packages += [
         Package("pip", name, platform, version, "", _unknown_file(name, version), "", "0" * 64)
         for platform in draft.platforms
-        for name, version in draft.found.brought.items()
+        for name, version in draft.discovered.brought.items()
         if _VERSION.match(version)
     ]
     platforms = tuple(sorted({package.platform for package in packages}))

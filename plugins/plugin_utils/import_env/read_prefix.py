@@ -1,7 +1,7 @@
-"""Read what a conda environment on this machine holds, from its files alone: no conda command runs, nothing is written.
+"""Read a conda environment on this machine from its files; no conda command runs, nothing is written.
 
-`conda-meta/*.json` says which packages are there, `conda-meta/history` what people asked for, `conda-meta/state` which
-variables are set, and site-packages what pip has put over it.
+`conda-meta/*.json` holds the packages, `conda-meta/history` what people requested, `conda-meta/state` the variables,
+and site-packages what pip installed.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from ..conda import pypi_mapping
+from ..core.errors import ControllerError
 
 _MAX_BYTES = 64 << 20  # of one file; records of the largest packages have some tens of megabytes
 
 
-class PrefixError(ValueError):
-    """A folder that is no environment, or cannot be read; the text says why and what to do."""
+class PrefixError(ControllerError):
+    """A folder that is not a conda environment, or cannot be read."""
 
 
 @dataclass(frozen=True)
 class Installed:
-    """One conda package of an environment, as its record says."""
+    """One conda package of an environment, from its record."""
 
     name: str
     version: str
@@ -39,8 +40,10 @@ class Installed:
 
 @dataclass(frozen=True)
 class Distribution:
-    """One Python distribution that conda did not bring; `origin` says where from if that was no index, `requested`
-    whether somebody asked for it by name (pip marks that since 20.2), `requires` what it needs, by normalised names.
+    """One Python distribution that conda did not install.
+
+    `origin` describes its source, "" for a package index; `requested` is true if a person requested it by name (pip
+    records that since 20.2); `requires` are the normalised names of its dependencies.
     """
 
     name: str
@@ -52,56 +55,56 @@ class Distribution:
 
 @dataclass
 class Prefix:
-    """What an environment holds; `asked` has the match specs of people, by package."""
+    """The contents of an environment; `requested` has the match specs that people requested, by package."""
 
     path: Path
     platform: str
     packages: dict[str, Installed] = field(default_factory=dict)
-    asked: dict[str, str] = field(default_factory=dict)
+    requested: dict[str, str] = field(default_factory=dict)
     pip: list[Distribution] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)  # what could not be read
 
 
 def is_prefix(path: Path) -> bool:
-    """Say whether a folder is a conda environment."""
+    """Return whether a folder is a conda environment."""
     return (path / "conda-meta").is_dir()
 
 
 def read(path: Path) -> Prefix:
     """Read the environment at `path`; raises PrefixError."""
     meta = path / "conda-meta"
-    packages, asked, problems, files = {}, {}, [], set()
+    packages, requested, problems, files = {}, {}, [], set()
     try:
         records = sorted(meta.glob("*.json"))
         if not records:
-            raise PrefixError(f"{path}: conda-meta has no records: the environment is empty, or not readable for you")
+            raise PrefixError(str(path), "conda-meta has no records", "name an environment that is not empty")
         for file in records:
             try:
                 record = _json(file)
                 package = _installed(record)
             except (ValueError, KeyError, TypeError) as error:
-                raise PrefixError(
-                    f"{file}: not a conda record ({str(error)[:80]}); the environment is damaged, and what it holds "
-                    "cannot be told"
-                ) from None
+                cause = f"not a conda record ({str(error)[:80]}), so the environment is damaged"
+                raise PrefixError(str(file), cause, "repair the environment, or import an export of it") from None
             if package.name in packages:
                 problems.append(f"two records of {package.name}: conda and another tool both changed the environment")
             packages[package.name] = package
             files |= {item for item in record.get("files") or [] if ".dist-info/" in item or ".egg-info" in item}
             specs = record.get("requested_specs") or [record.get("requested_spec")]
             if isinstance(specs, list) and specs and isinstance(specs[0], str) and specs[0] not in ("", "None"):
-                asked[package.name] = specs[0]
-        asked = {**asked, **_history(meta / "history")}
+                requested[package.name] = specs[0]
+        requested |= _history(meta / "history")
         variables = _variables(meta / "state", problems)
     except OSError as error:
-        raise PrefixError(f"{error.filename}: {error.strerror}") from None
+        remedy = "run the import as a user who can read the environment"
+        raise PrefixError(str(error.filename), error.strerror or str(error), remedy) from None
     subdirs = Counter(p.subdir for p in packages.values() if p.subdir != "noarch")
     if len(subdirs) > 1:
-        raise PrefixError(f"{path} has packages of several platforms: {', '.join(sorted(subdirs))}")
+        cause = f"packages of several platforms: {', '.join(sorted(subdirs))}"
+        raise PrefixError(str(path), cause, "import an export of the environment for one platform")
     platform = next(iter(subdirs), "")
     pip = _distributions(path, packages.get("python"), files, problems)
-    kept = {name: text for name, text in asked.items() if name in packages}
+    kept = {name: text for name, text in requested.items() if name in packages}
     return Prefix(path, platform, packages, kept, pip, variables, problems)
 
 
@@ -110,7 +113,7 @@ def _installed(record: Any) -> Installed:
         raise TypeError("not a mapping")
     url = record.get("url") or ""
     subdir = record.get("subdir") or (url.rsplit("/", 2)[1] if url.count("/") > 2 else "")
-    found = Installed(
+    package = Installed(
         record["name"],
         record["version"],
         record.get("build") or record["build_string"],
@@ -120,59 +123,58 @@ def _installed(record: Any) -> Installed:
         record.get("sha256") or "",
         tuple(record.get("depends") or ()),
     )
-    texts = (found.name, found.version, found.build, found.subdir, found.url, found.md5, found.sha256, *found.depends)
-    if not all(isinstance(text, str) for text in texts):
+    if not all(isinstance(text, str) for text in (*list(vars(package).values())[:-1], *package.depends)):
         raise TypeError("a value is not a string")
-    return found
+    return package
 
 
 def _history(path: Path) -> dict[str, str]:
-    """Return what was asked for and not removed again, by package: the latest wish wins, as conda itself counts."""
-    asked: dict[str, str] = {}
+    """Return by package the latest match spec that people requested and did not remove again, as conda evaluates it."""
+    requested: dict[str, str] = {}
     try:
         text = path.read_bytes()[:_MAX_BYTES].decode("utf-8", "replace")
     except FileNotFoundError:
-        return asked
+        return requested
     for line in text.splitlines():
-        found = re.match(r"#\s*(update|install|create|remove|neutered) specs:\s*(.+)", line)
-        for spec in _specs(found[2]) if found else ():
+        match = re.match(r"#\s*(update|install|create|remove|neutered) specs:\s*(.+)", line)
+        for spec in _specs(match[2]) if match else ():
             name = re.split(r"[\s=<>!~\[]", re.sub(r"^\S*::", "", spec.strip()), maxsplit=1)[0].lower()
-            if found and found[1] == "remove":
-                asked.pop(name, None)
+            if match and match[1] == "remove":
+                requested.pop(name, None)
             elif name:
-                asked[name] = spec.strip()
-    return asked
+                requested[name] = spec.strip()
+    return requested
 
 
 def _specs(text: str) -> list[str]:
-    """Return the match specs of a line of history: a list in Python's or JSON's manner, or, long ago, with commas."""
+    """Return the match specs of a history line: a list in Python's or JSON's syntax, or (old conda) with commas."""
     text = text.strip()
     if not text.startswith("["):
         return [item for item in text.split(",") if re.match(r"[A-Za-z0-9_]", item.strip())]
     try:
-        found = ast.literal_eval(text)
+        specs = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return []
-    return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
+    return [item for item in specs if isinstance(item, str)] if isinstance(specs, list) else []
 
 
 def _variables(path: Path, problems: list[str]) -> dict[str, str]:
     try:
-        found = _json(path).get("env_vars") or {}
-        return {str(key): str(value) for key, value in found.items()}
+        variables = _json(path).get("env_vars") or {}
+        return {str(key): str(value) for key, value in variables.items()}
     except FileNotFoundError:
         return {}
     except (ValueError, AttributeError):
-        problems.append("conda-meta/state is not JSON, so variables are not known")
+        problems.append("conda-meta/state is not JSON, so the variables are unknown")
         return {}
 
 
 def _distributions(path: Path, python: Installed | None, files: set[str], problems: list[str]) -> list[Distribution]:
-    """Return what is in site-packages and in no record of conda."""
+    """Return the distributions in site-packages that no conda record lists."""
     if python is None:
         return []
     series = ".".join(python.version.split(".")[:2])
-    found: dict[str, Distribution] = {}
+    distributions: dict[str, Distribution] = {}
     for folder in (f"lib/python{series}/site-packages", f"lib/python{series}t/site-packages"):
         site = path / folder
         for info in sorted(site.glob("*.dist-info")) if site.is_dir() else ():
@@ -180,10 +182,12 @@ def _distributions(path: Path, python: Installed | None, files: set[str], proble
                    for file in ("METADATA", "RECORD", "INSTALLER")):  # fmt: skip
                 continue
             if one := _distribution(info, problems):
-                found[pypi_mapping.normal(one.name)] = one
+                distributions[pypi_mapping.normal(one.name)] = one
         for link in sorted(site.glob("*.egg-link")) if site.is_dir() else ():
-            found[pypi_mapping.normal(link.stem)] = Distribution(link.stem, "", "an editable folder of one machine")
-    return [found[name] for name in sorted(found)]
+            distributions[pypi_mapping.normal(link.stem)] = Distribution(
+                link.stem, "", "an editable folder of one machine"
+            )
+    return [distributions[name] for name in sorted(distributions)]
 
 
 def _distribution(info: Path, problems: list[str]) -> Distribution | None:
@@ -199,7 +203,7 @@ def _distribution(info: Path, problems: list[str]) -> Distribution | None:
                 requires.append(pypi_mapping.normal(needed[0]))
         name, version = fields["name"], fields["version"]
     except (OSError, KeyError):
-        problems.append(f"{info.name} has no METADATA that can be read: something is left of a package")
+        problems.append(f"{info.name} has no readable METADATA: a package was removed incompletely")
         return None
     try:
         direct = _json(info / "direct_url.json")
@@ -213,7 +217,7 @@ def _distribution(info: Path, problems: list[str]) -> Distribution | None:
     except FileNotFoundError:
         origin = ""
     except (ValueError, AttributeError, OSError):
-        origin = "a place that its direct_url.json does not tell"
+        origin = "a source that its direct_url.json does not name"
     return Distribution(name, version, origin, (info / "REQUESTED").exists(), tuple(requires))
 
 

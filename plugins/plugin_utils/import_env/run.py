@@ -1,4 +1,4 @@
-"""An import from beginning to end: read, ask the channel, solve, compare, write."""
+"""Run an import: read, query the channel, solve, compare, write."""
 
 from __future__ import annotations
 
@@ -10,26 +10,30 @@ from ..conda import lock_diff
 from ..conda.lockfile import SUFFIX, Lock, LockError, plan
 from ..core import atomic_write
 from ..core.findings import warnings
-from ..lock.outcome import Outcome as Locked
+from ..lock.outcome import Outcome as LockOutcome
 from ..lock.settings import SettingsError
 from ..lock.summary import lines
 from ..solve.conda_solver import ChannelUnreadable
 from . import read_export, read_prefix
 from .difference import note_difference
-from .discovered import Found, Wish, of_prefix
+from .discovered import Discovered, Requested, from_prefix
 from .draft import Draft, begin
 from .explicit_roots import add_the_rest, solve_roots
 from .outcome import ImportFailed, Outcome, Settings
 from .pins import preferences
-from .requested import note_foreign, possible_wishes
+from .requested import note_foreign, requested_packages
 from .solving import solve
 
 
 def run(settings: Settings, write: bool) -> Outcome:
-    """Make spec and lock, and `write` both unless they are there; raises ImportFailed, before anything is written."""
-    found = read(settings.source)
+    """Make a spec and a lock from an existing environment.
+
+    :param write: whether to write both files
+    :raises ImportFailed: if they cannot be made, or would replace files without `force`; nothing is written then
+    """
+    discovered = read(settings.source)
     try:
-        draft = begin(settings, found)
+        draft = begin(settings, discovered)
         with closing(draft.channel):
             made = _make(draft)
     except (ChannelUnreadable, SettingsError) as error:
@@ -38,8 +42,9 @@ def run(settings: Settings, write: bool) -> Outcome:
     taken = [str(path) for path, old, new in files if old is not None and old != new]
     if taken and not settings.force:
         raise ImportFailed(
-            f"{' and '.join(taken)}: there is such an environment already; give another name (-e env=...), or replace "
-            "it with -e force=true (look at it first: --check --diff -e force=true)"
+            " and ".join(taken),
+            "an environment of that name already exists",
+            "give another name (-e env=...), or replace it with -e force=true (preview: --check --diff -e force=true)",
         )
     if write:
         for path, old, new in files:
@@ -48,47 +53,56 @@ def run(settings: Settings, write: bool) -> Outcome:
     return made
 
 
-def read(source: Path) -> Found:
-    """Read an environment, or what describes one; raises ImportFailed."""
+def read(source: Path) -> Discovered:
+    """Read a prefix, or a file that describes an environment; raises ImportFailed."""
     try:
         if source.is_dir():
             if read_prefix.is_prefix(source):
-                return of_prefix(read_prefix.read(source))
-            raise ImportFailed(f"{source}: a folder without conda-meta is no conda environment")
+                return from_prefix(read_prefix.read(source))
+            raise ImportFailed(
+                str(source),
+                "a folder without conda-meta is not a conda environment",
+                "name an environment's folder, or a file that describes one",
+            )
         return read_export.read(source)
     except (read_prefix.PrefixError, read_export.ExportError) as error:
         raise ImportFailed(str(error)) from None
     except OSError as error:
-        raise ImportFailed(f"{source}: {error.strerror}") from None
+        raise ImportFailed(str(source), error.strerror or str(error), "name a readable file or folder") from None
 
 
 def _make(draft: Draft) -> Outcome:
-    """Return spec and lock; raises ImportFailed."""
-    note_foreign(draft.found, draft.channel)
-    asked = possible_wishes(draft)
+    """Solve the environment; return its spec and lock. Raises ImportFailed."""
+    note_foreign(draft.discovered, draft.channel)
+    requested = requested_packages(draft)
     for platform in draft.platforms:
         draft.preferred[platform] = preferences(draft, platform)
     draft.offered = {package.name for package in draft.preferred[draft.home]}
-    if not asked:
-        raise ImportFailed(f"{draft.found.source}: nothing of it is in {draft.channel}")
-    if draft.found.everything:
-        asked, outcome = solve_roots(draft, asked)
+    if not requested:
+        raise ImportFailed(
+            draft.discovered.source,
+            f"{draft.channel} has none of its packages",
+            "allow a channel that has them (lockstep_channels)",
+        )
+    if draft.discovered.everything:
+        requested, outcome = solve_roots(draft, requested)
     else:
-        asked, outcome = add_the_rest(draft, *solve(draft, asked))
+        requested, outcome = add_the_rest(draft, *solve(draft, requested))
     lock = Lock.loads(str(outcome.new_text), "the new lock")
-    exact = note_difference(draft.found, lock, draft.home, draft.offered)
-    return _outcome(draft, asked, lock, outcome, exact)
+    exact = note_difference(draft.discovered, lock, draft.home, draft.offered)
+    return _outcome(draft, requested, lock, outcome, exact)
 
 
-def _outcome(draft: Draft, asked: list[Wish], lock: Lock, outcome: Locked, exact: bool) -> Outcome:
-    """Return the result, beside what is in place."""
+def _outcome(draft: Draft, requested: list[Requested], lock: Lock, outcome: LockOutcome, exact: bool) -> Outcome:
+    """Return the new spec and lock together with the files that are in place."""
     site, name = draft.settings.site, draft.name
     spec_path = site.envs_dir / f"{name}.yml"
     lock_path = site.locks_dir / site.tier / f"{name}{SUFFIX}"
     try:
         old_spec, old_lock = _text(spec_path), _text(lock_path)
     except (OSError, UnicodeDecodeError) as error:
-        raise ImportFailed(f"{spec_path}, {lock_path}: {getattr(error, 'strerror', None) or error}") from None
+        cause = str(getattr(error, "strerror", None) or error)
+        raise ImportFailed(f"{spec_path}, {lock_path}", cause, "make both readable UTF-8 files") from None
     outcome.name, outcome.old_text = name, old_lock
     summary = lines(outcome)
     if exact:
@@ -99,8 +113,8 @@ def _outcome(draft: Draft, asked: list[Wish], lock: Lock, outcome: Locked, exact
             f"{digest}"
         )
     return Outcome(
-        name, spec_path, lock_path, draft.spec(asked), str(outcome.new_text), old_spec, old_lock, draft.notes(asked),
-        summary, warnings(outcome.findings), exact, lock_diff.diff(_lock(old_lock), lock),
+        name, spec_path, lock_path, draft.spec(requested), str(outcome.new_text), old_spec, old_lock,
+        draft.notes(requested), summary, warnings(outcome.findings), exact, lock_diff.diff(_lock(old_lock), lock),
     )  # fmt: skip
 
 

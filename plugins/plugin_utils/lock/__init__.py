@@ -1,6 +1,6 @@
-"""Make the locks of a site's first tier from its specs: read, solve, judge, write; no Ansible here.
+"""Make the locks of a site's first tier from its specs: read, solve, check, write. Nothing here needs Ansible.
 
-Nothing is written but whole files, by rename, and only if every environment's outcome is free of errors: a person who
-changed two specs gets both locks or none. All locks of a run change as one (`handover`): a kill leaves what was, or
-what the next run completes.
+Files are replaced as a whole, by rename, and only if no environment has an error: a person who changed two specs gets
+both locks or none. All locks of a run change in one transaction (`lock_store.transaction`): after a kill, either
+nothing has changed or the next run completes it.
 """

@@ -1,4 +1,4 @@
-"""One lock as it comes about: under which settings, and what is known so far."""
+"""The state of one lock while it is made: settings, solver, and what is known so far."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ from .settings import Settings
 
 @dataclass
 class Draft:
-    """The making of one lock. `sizes` are bytes to download by platform; `known` the package names that `update` may
-    mean.
-    """
+    """The state of one lock. `sizes` are bytes to download by platform; `known` are the names that `update` accepts."""
 
     settings: Settings
     solver: Solver
-    system_requirements: SystemRequirements
+    requirements: SystemRequirements
     cutoff: dt.datetime | None
     outcome: Outcome
     sizes: dict[str, int] = field(default_factory=dict)
@@ -32,22 +30,24 @@ class Draft:
 
     @property
     def file(self) -> Path:
-        """The spec."""
+        """The path of the spec."""
         return self.settings.envs_dir / f"{self.outcome.name}.yml"
 
     @property
     def source(self) -> str:
-        """The spec's path as people are shown it."""
+        """The spec's path in messages: relative to the working directory where that is shorter."""
         path = os.path.relpath(self.file)
         return path if not path.startswith("..") else str(self.file)
 
     @property
     def failed(self) -> bool:
-        """Whether there are errors."""
+        """Whether there are findings that are errors."""
         return bool(errors(self.outcome.findings))
 
-    def find(self, code: str, message: str, remedy: str, severity: str = ERROR, place: Place | None = None) -> None:
-        """Note something about the spec, at its place there; platforms may have the same to say, which counts once."""
+    def add_finding(
+        self, code: str, message: str, remedy: str, severity: str = ERROR, place: Place | None = None
+    ) -> None:
+        """Add a finding about the spec; the same finding from several platforms is added once."""
         place = place or Place()
         finding = Finding(self.source, place.line, place.column, code, severity, message, remedy)
         if finding not in self.outcome.findings:

@@ -1,4 +1,4 @@
-"""One environment: from its spec and the lock that is there to the new lock's text."""
+"""Make the lock of one environment from its spec and its previous lock."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..conda.lockfile import SMOKE_TEST, Lock
 from ..spec.environment_spec import Spec
 from . import pip, solving, summary
 from .draft import Draft
-from .questions import name_unknown, platforms_of
+from .questions import platforms_of, report_unknown
 from .reading import read_old_lock, read_smoke_test, read_spec
 
 
 async def lock(draft: Draft) -> None:
-    """Make one lock; what comes of it is the draft's outcome, without a new text where there are errors."""
+    """Make one lock. The result is the draft's outcome; it has no new text if there are errors."""
     wanted = read_spec(draft)
     if wanted is None:
         return
@@ -29,7 +29,7 @@ async def lock(draft: Draft) -> None:
     draft.known |= {p.name for p in (old.packages if old else ())}
     platforms = platforms_of(draft, wanted)
     if not draft.failed:
-        await name_unknown(draft, wanted, platforms)
+        await report_unknown(draft, wanted, platforms)
     if draft.failed:
         return
     packages = await solving.solve(draft, wanted, platforms, old)
@@ -47,14 +47,14 @@ def _new_lock(draft: Draft, wanted: Spec, platforms: Sequence[str], packages: Se
         tuple(packages),
         tuple(platforms),
         tuple(wanted.channels),
-        (_spec_seen_from_lock(draft),),
+        (_spec_path(draft),),
         _custom(draft, wanted, platforms),
     )
 
 
-def _spec_seen_from_lock(draft: Draft) -> str:
-    """Return the spec's path as seen from the lock, the same in every checkout and tier; its name alone if they lie
-    apart.
+def _spec_path(draft: Draft) -> str:
+    """Return the spec's path relative to the lock, which is the same in every checkout and tier; only its name if the
+    locks are not below the specs.
     """
     if draft.settings.locks_dir.resolve().is_relative_to(draft.settings.envs_dir.resolve()):
         return Path(os.path.relpath(draft.file, draft.outcome.path.parent)).as_posix()
@@ -62,29 +62,29 @@ def _spec_seen_from_lock(draft: Draft) -> str:
 
 
 def _custom(draft: Draft, wanted: Spec, platforms: Sequence[str]) -> dict[str, str]:
-    """Return the lock's own metadata: what it was made for, each value as JSON, and its smoke test."""
-    found: dict[str, Any] = {
-        "system_requirements": draft.system_requirements.recorded(list(platforms)),
+    """Return Lockstep's metadata: what the lock was solved for, each value as JSON, and the text of the smoke test."""
+    values: dict[str, Any] = {
+        "system_requirements": draft.requirements.recorded(list(platforms)),
         "download_bytes": {platform: draft.sizes[platform] for platform in platforms},
     }
     if wanted.variables:
-        found["variables"] = wanted.variables
+        values["variables"] = wanted.variables
     if draft.cutoff:
-        found["exclude_newer"] = f"{draft.cutoff:%Y-%m-%dT%H:%M:%SZ}"
-    made = {key: json.dumps(value, sort_keys=True, separators=(",", ":")) for key, value in found.items()}
-    return made if draft.smoke_test is None else made | {SMOKE_TEST: draft.smoke_test}
+        values["exclude_newer"] = f"{draft.cutoff:%Y-%m-%dT%H:%M:%SZ}"
+    custom = {key: json.dumps(value, sort_keys=True, separators=(",", ":")) for key, value in values.items()}
+    return custom if draft.smoke_test is None else custom | {SMOKE_TEST: draft.smoke_test}
 
 
 def _finish(draft: Draft, new: Lock, old: Lock | None) -> None:
-    """Put the lock's text into the outcome if it can be read again, and how it differs from the one that is there."""
+    """Write the lock's text, and its difference from the previous lock, into the outcome; check that it can be read."""
     outcome = draft.outcome
     try:
         outcome.new_text = new.dumps()
-        if outcome.changed:  # what is written can be read
+        if outcome.changed:  # what is written must be readable
             Lock.loads(outcome.new_text, str(outcome.path), draft.settings.channels)
     except LockError as error:
         outcome.new_text = None
-        draft.find("unusable-lock", str(error), "this is the channel's fault, or Lockstep's: please report it")
+        draft.add_finding("unusable-lock", str(error), "report it to the channel, or to Lockstep")
         return
     outcome.difference = lock_diff.diff(old, new) if outcome.changed else []
     outcome.platforms = [summary.of_platform(new, platform, draft.sizes[platform]) for platform in new.platforms]

@@ -1,4 +1,4 @@
-"""What came of one environment."""
+"""The outcome of locking one environment."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..core.findings import Finding
 
 @dataclass
 class Outcome:
-    """What came of one environment."""
+    """The outcome of locking one environment: findings, the previous and the new text, the difference."""
 
     name: str
     path: Path
     findings: list[Finding] = field(default_factory=list)
-    old: bytes | None = None  # what is there, and as text if it is one
+    old: bytes | None = None  # the previous lock, and its text if it can be decoded
     old_text: str | None = None
     new_text: str | None = None
     difference: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a spec's pip section adds to the conda packages: wheels, found by uv."""
+"""Solve a spec's pip section: the wheels that uv adds to the conda packages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Failures = dict[tuple[str, str], list[str]]
 async def solve(
     draft: Draft, wanted: Spec, platforms: Sequence[str], conda: Sequence[Package], old: Lock | None
 ) -> list[Package]:
-    """Return what the pip section adds on all platforms; whatever goes wrong is a finding."""
+    """Return the wheels that the pip section adds on all platforms; failures become findings."""
     _advise(draft, wanted, conda)
     failures: Failures = {}
     made = await asyncio.gather(*(_platform(draft, wanted, platform, conda, old, failures) for platform in platforms))
@@ -32,10 +32,10 @@ async def solve(
 async def _platform(
     draft: Draft, wanted: Spec, platform: str, packages: Sequence[Package], old: Lock | None, failures: Failures
 ) -> tuple[Package, ...]:
-    """Return what the pip section adds on one platform; the platform goes to `failures` where there is no solution."""
+    """Return the wheels that the pip section adds on one platform; without a solution, add it to `failures`."""
     settings = draft.settings
     conda = tuple(package for package in packages if package.platform == platform)
-    moving = {pypi_mapping.normal(name) for name in settings.update}
+    update = {pypi_mapping.normal(name) for name in settings.update}
     kept = () if old is None or settings.upgrade else old.of(platform)
     try:
         answer = await pip_solver.solve(
@@ -43,9 +43,9 @@ async def _platform(
                 platform,
                 tuple(requirement.text for requirement in wanted.pip),
                 conda,
-                tuple(p for p in kept if p.manager == "pip" and p.name not in moving),
-                draft.system_requirements.glibc,
-                draft.system_requirements.osx,
+                tuple(p for p in kept if p.manager == "pip" and p.name not in update),
+                draft.requirements.glibc,
+                draft.requirements.osx,
                 draft.cutoff,
                 settings.pip_index,
             )
@@ -58,18 +58,18 @@ async def _platform(
 
 
 def _report(draft: Draft, wanted: Spec, failures: Mapping[tuple[str, str], list[str]]) -> None:
-    """Tell of what uv found, at the line that it names; once for platforms with the same reason."""
+    """Add a finding for each cause, for all its platforms, at the pip line that the cause names."""
     for (cause, remedy), platforms in failures.items():
         place = min(wanted.pip_places.values(), key=lambda place: place.line)
         for name, where in wanted.pip_places.items():
             if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", cause):
                 place = where
                 break
-        draft.find("pip-unsolvable", f"for {', '.join(sorted(platforms))}: {cause}", remedy, place=place)
+        draft.add_finding("pip-unsolvable", f"for {', '.join(sorted(platforms))}: {cause}", remedy, place=place)
 
 
 def _advise(draft: Draft, wanted: Spec, conda: Sequence[Package]) -> None:
-    """Name the pip lines that conda's packages make needless."""
+    """Add a warning for each pip line that the conda packages make unnecessary."""
     brought = {
         name: package
         for package in conda
@@ -78,7 +78,7 @@ def _advise(draft: Draft, wanted: Spec, conda: Sequence[Package]) -> None:
     }
     for requirement in wanted.pip:
         if package := brought.get(requirement.name):
-            draft.find(
+            draft.add_finding(
                 "pip-from-channel",
                 f"{requirement.name} comes with the channel's packages ({package.name} {package.version} for "
                 f"{package.platform}), so pip adds nothing",

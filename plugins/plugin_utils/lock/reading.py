@@ -1,4 +1,4 @@
-"""What is there before a lock is made: the spec, its smoke test, the old lock. Whatever is wrong is a finding."""
+"""Read what a lock is made from: the spec, its smoke test, the previous lock. Failures become findings."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from .draft import Draft
 
 
 def read_spec(draft: Draft) -> environment_spec.Spec | None:
-    """Return the spec, None where it is no text."""
+    """Return the spec; None if the file cannot be read or decoded."""
     try:
         text = draft.file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         utf16 = error.object[:2] in (b"\xff\xfe", b"\xfe\xff")
         message = "it is UTF-16, as PowerShell's `>` writes" if utf16 else f"it is not UTF-8 (byte {error.start + 1})"
-        draft.find("unreadable", message, "save it as UTF-8")
+        draft.add_finding("unreadable", message, "save it as UTF-8")
         return None
     except OSError as error:
-        draft.find("unreadable", str(error.strerror), "make it a readable file")
+        draft.add_finding("unreadable", str(error.strerror), "make it a readable file")
         return None
     wanted, draft.outcome.findings = environment_spec.read(
         text, draft.source, draft.outcome.name, draft.settings.channels
@@ -28,7 +28,7 @@ def read_spec(draft: Draft) -> environment_spec.Spec | None:
 
 
 def read_old_lock(draft: Draft) -> Lock | None:
-    """Return the lock that is there, if it is sound."""
+    """Return the previous lock; None if there is none or it is not valid."""
     outcome = draft.outcome
     try:
         outcome.old = outcome.path.read_bytes()
@@ -37,17 +37,18 @@ def read_old_lock(draft: Draft) -> Lock | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError, LockError) as error:
-        draft.find(
+        cause = error.problem if isinstance(error, LockError) else str(error)
+        draft.add_finding(
             "old-lock",
-            f"the lock that is there cannot be used: {str(error).splitlines()[0].split('; make it again')[0]}",
-            "it is made anew, and nothing is kept of it",
+            f"the previous lock cannot be used: {cause.splitlines()[0]}",
+            "it is made again, and no package of it is kept",
             WARNING,
         )
         return None
 
 
 def read_smoke_test(draft: Draft) -> None:
-    """Read the smoke test that lies beside the spec, if there is one."""
+    """Read the smoke test beside the spec, if there is one."""
     file = draft.file.with_name(f"{draft.outcome.name}.smoke.py")
     message = f"its smoke test {file.name}"
     try:
@@ -55,11 +56,11 @@ def read_smoke_test(draft: Draft) -> None:
     except FileNotFoundError:
         return
     except UnicodeDecodeError as error:
-        draft.find("unreadable", f"{message} is not UTF-8 (byte {error.start + 1})", "save it as UTF-8")
+        draft.add_finding("unreadable", f"{message} is not UTF-8 (byte {error.start + 1})", "save it as UTF-8")
         return
     except OSError as error:
-        draft.find("unreadable", f"{message}: {error.strerror}", "make it a readable file")
+        draft.add_finding("unreadable", f"{message}: {error.strerror}", "make it a readable file")
         return
     for problem in smoke_test_problems(draft.smoke_test):
-        remedy = "keep to what decides whether the environment works, as plain Python text"
-        draft.find("unreadable", f"{message} {problem}", remedy)
+        remedy = "limit it to what shows that the environment works, as plain Python text"
+        draft.add_finding("unreadable", f"{message} {problem}", remedy)

@@ -1,4 +1,4 @@
-"""A spec to conda packages, for all platforms at once; or why there is no solution, and what would help."""
+"""Solve a spec for all platforms at once; if there is no solution, report why and what would help."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .keeping import kept_records, newest_records
 from .questions import question_of
 
 Unsolved = dict[tuple[tuple[str, ...], int | None], list[Question]]
-"""Questions without a solution, by hints and the number of the dependency that the hints are about."""
+"""Questions without a solution, by hints and the index of the dependency that the first hint is about."""
 
 
 async def solve(draft: Draft, wanted: Spec, platforms: Sequence[str], old: Lock | None) -> list[Package]:
-    """Return the packages for all platforms; whatever goes wrong is a finding."""
+    """Return the packages for all platforms; failures become findings."""
     unsolved: Unsolved = {}
     made = await asyncio.gather(*(_platform(draft, wanted, platform, old, unsolved) for platform in platforms))
     solved = [platform for platform, found in zip(platforms, made, strict=True) if found]
@@ -30,12 +30,12 @@ async def solve(draft: Draft, wanted: Spec, platforms: Sequence[str], old: Lock 
 
 
 async def _platform(draft: Draft, wanted: Spec, platform: str, old: Lock | None, unsolved: Unsolved) -> list[Package]:
-    """Return the packages for one platform; its question goes to `unsolved` where there are none."""
+    """Return the packages for one platform; without a solution, add its question to `unsolved`."""
     question, solver = question_of(draft, wanted, platform), draft.solver
     try:
         kept = await kept_records(draft, wanted, question, old)
         records = await newest_records(draft, question, await solver.solve(question, kept), kept)
-        if draft.system_requirements.cuda_on(platform):
+        if draft.requirements.cuda_on(platform):
             await refuse_silent_cpu(draft, wanted, question, records)
         draft.sizes[platform] = sum(record.size or 0 for record in records)
         return solver.packages(question, records)
@@ -43,31 +43,31 @@ async def _platform(draft: Draft, wanted: Spec, platform: str, old: Lock | None,
         hints, about = await _hints(solver, question, str(error))
         unsolved.setdefault((tuple(hints), about), []).append(question)
     except (ChannelUnreadable, LockError) as error:
-        draft.find("channel", str(error), "nothing was changed")
+        draft.add_finding("channel", error.problem, error.remedy or "nothing was changed")
     return []
 
 
 async def _hints(solver: Solver, question: Question, failure: str) -> tuple[list[str], int | None]:
-    """Return what would help, with channels by their names (addresses may hold a password), and which of the
-    dependencies that is about.
+    """Return what would help, with channels by name (urls may hold a password), and the index of the dependency that
+    the first hint is about.
     """
     about = None
     try:
         hints, about = await explain_unsat.explain(solver, question, failure)
     except ChannelUnreadable as error:
-        hints = [f"not known how to repair: {error}"]
+        hints = [f"no hints: {error}"]
     for channel, source in zip(question.channels, solver.sources(question), strict=True):
         hints = [hint.replace(source, channel) for hint in hints]
     return [redact(hint) for hint in hints], about
 
 
 def _report_unsolved(draft: Draft, wanted: Spec, unsolved: Unsolved, solved: Sequence[str]) -> None:
-    """Report what has no solution, once for the platforms that have the same reasons."""
-    elsewhere = f"solvable for {', '.join(solved)}: `platforms: [{', '.join(solved)}]`, if those will do"
+    """Add a finding for each set of hints, for all its platforms."""
+    elsewhere = f"solvable for {', '.join(solved)} only: `platforms: [{', '.join(solved)}]`"
     for (hints, about), found in unsolved.items():
         questions = sorted(found, key=lambda question: question.platform)
         assumed = explain_unsat.assumed(questions)
-        draft.find(
+        draft.add_finding(
             "unsolvable",
             f"no solution for {', '.join(question.platform for question in questions)}"
             + (f", assuming {assumed}" if assumed else ""),

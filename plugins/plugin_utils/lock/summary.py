@@ -1,4 +1,4 @@
-"""Lines for people: what a lock holds for each platform."""
+"""Summarise locks: one line for each platform."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .outcome import Outcome
 
 
 def of_platform(lock: Lock, platform: str, size: int) -> dict[str, Any]:
-    """Return what is worth telling of a lock on one platform.
+    """Return the summary of a lock for one platform: packages, download size, variants.
 
     :param size: bytes to download
     """
@@ -24,16 +24,16 @@ def of_platform(lock: Lock, platform: str, size: int) -> dict[str, Any]:
 
 
 def lines(outcome: Outcome, written: bool = True) -> list[str]:
-    """Return what to print of an outcome, one line for each platform."""
-    state = "as it was" if not outcome.changed else "changed" if written else "would change"
-    found = []
+    """Return the lines to print for an outcome, one for each platform."""
+    state = "unchanged" if not outcome.changed else "changed" if written else "would change"
+    shown = []
     for item in outcome.platforms:
         kinds = ", ".join(f"{name} {value}" for name, value in sorted(item["variants"].items()))
-        found.append(
+        shown.append(
             f"{outcome.name:<12} {item['platform']:<14} {item['packages']:>4} packages "
             f"{_size(item['download_bytes']):>8}  {kinds or '-'}  ({state})"
         )
-    return found
+    return shown
 
 
 def _size(count: int) -> str:

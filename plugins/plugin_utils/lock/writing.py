@@ -1,4 +1,4 @@
-"""Write locks through the journal of their folder, and complete what a killed run left there."""
+"""Write locks in one transaction, and complete the transaction of a killed run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .settings import Settings
 
 
 def write(settings: Settings, outcomes: Sequence[Outcome]) -> None:
-    """Change all these locks as one.
+    """Write the locks of all outcomes in one transaction.
 
-    :raises handover.HandoverError: where another run is at work, or a lock changed meanwhile; nothing was written then
-    :raises OSError: where a file cannot be written
+    :raises transaction.TransactionError: if another run is active, or a lock changed meanwhile; nothing is written then
+    :raises OSError: if a file cannot be written
     """
     if not outcomes:
         return
@@ -23,20 +23,20 @@ def write(settings: Settings, outcomes: Sequence[Outcome]) -> None:
     ]
     about = {"what": "lock", "tier": settings.tier, "envs": [o.name for o in outcomes]}
     settings.locks_dir.mkdir(parents=True, exist_ok=True)
-    with transaction.alone(settings.locks_dir):
+    with transaction.exclusive_lock(settings.locks_dir):
         transaction.finish(settings.locks_dir)  # of a run that was killed while this one solved
         transaction.apply(settings.locks_dir, changes, about)
 
 
 def complete(settings: Settings, write: bool) -> str:
-    """Complete what a killed run left, before locks are read; return what that is about, nothing where there is none.
+    """Complete the transaction of a killed run before locks are read; return its description, "" if there is none.
 
-    :param write: whether to do it, or only to say it
-    :raises handover.HandoverError: where another run is at work, or it cannot be completed
-    :raises OSError: where a file cannot be written
+    :param write: whether to complete it, or only to describe it
+    :raises transaction.TransactionError: if another run is active, or the transaction cannot be completed
+    :raises OSError: if a file cannot be written
     """
     if not (settings.locks_dir / transaction.JOURNAL).is_file():
         return ""
-    with transaction.alone(settings.locks_dir):
+    with transaction.exclusive_lock(settings.locks_dir):
         about = transaction.finish(settings.locks_dir, write)
-    return transaction.say(about) if about else ""
+    return transaction.describe(about) if about else ""

@@ -1,1 +1,1 @@
-"""The folder of the tiers' locks: the transaction that makes a run over several locks atomic, and provenance."""
+"""Change the tiers' locks: transactions that make a run over several locks atomic, and provenance."""

@@ -1,14 +1,14 @@
-"""Change several files of the folder of locks as one: a kill leaves what was, or what the next run finishes.
+"""Lock transactions: change several files in the folder of locks atomically.
 
-Everything that is to be written is first put into one journal, `<locks_dir>/.unfinished.json`. Each file is replaced by
-rename, so that a reader (site.yml, an audit) sees an old lock or a new one and never half of one.
+All new contents are first written to one journal, `<locks_dir>/.unfinished.json`. Then each file is replaced by rename,
+so that a reader (site.yml, an audit) sees an old or a new lock, never a part of one. After a kill, either nothing has
+changed, or the next run completes the journal.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,17 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.digest import sha256
+from ..core.errors import ControllerError
+
 JOURNAL = ".unfinished.json"
 SCHEMA = 1
 
 
-class HandoverError(ValueError):
-    """The files cannot be changed; the text names the file, the cause and the remedy."""
+class TransactionError(ControllerError):
+    """A transaction that cannot be started or completed."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One file below the folder of locks: its bytes as they were found and as they shall be; None: no file."""
+    """One file below the folder of locks: its bytes before and after the transaction; None: no file."""
 
     path: str
     old: bytes | None
@@ -34,36 +37,37 @@ class Change:
 
 
 @contextlib.contextmanager
-def alone(locks: Path) -> Iterator[None]:
-    """Be the only one that locks, promotes or rolls back in a folder of locks.
+def exclusive_lock(locks: Path) -> Iterator[None]:
+    """Hold an exclusive `flock` on a folder of locks, against other runs that lock, promote or roll back.
 
-    :raises HandoverError: where another run is at it, or there is no such folder
+    :raises TransactionError: if another run holds it, or there is no such folder
     """
     try:
         handle = os.open(locks, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise HandoverError(
-            f"{locks}: {error.strerror}; it should be the folder of the tiers' locks (lockstep_locks_dir)"
-        ) from None
+        remedy = "set lockstep_locks_dir to the folder of the tiers' locks"
+        raise TransactionError(str(locks), error.strerror or str(error), remedy) from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise HandoverError(f"another lock, promotion or rollback is at work in {locks}; let it end first") from None
+        raise TransactionError(
+            str(locks), "another run of lock, promote or rollback is active", "wait until it ends, then run this again"
+        ) from None
     finally:
         os.close(handle)
 
 
 def apply(locks: Path, changes: Sequence[Change], about: Mapping[str, Any]) -> None:
-    """Write all files, or leave a journal that `finish` completes; the caller holds `alone`.
+    """Write all files, or leave a journal that `finish` completes; the caller holds `exclusive_lock`.
 
-    :param about: what this is, for whoever finishes it
-    :raises HandoverError: where a file changed since it was read; nothing was written then
-    :raises OSError: where a file cannot be written
+    :param about: description of the run, for the run that completes the journal
+    :raises TransactionError: if a file changed since it was read; nothing is written then
+    :raises OSError: if a file cannot be written
     """
     for change in changes:
         if _read(locks / change.path) != change.old:
-            raise HandoverError(f"{locks / change.path} was changed while this ran; nothing was written, try again")
+            raise changed_meanwhile(locks / change.path)
     files = [{"path": c.path, "old": _sha(c.old), "new": None if c.new is None else c.new.decode()} for c in changes]
     journal = {"schema": SCHEMA, "about": dict(about), "files": files}
     _write(locks / JOURNAL, (json.dumps(journal, indent=1) + "\n").encode())
@@ -72,10 +76,15 @@ def apply(locks: Path, changes: Sequence[Change], about: Mapping[str, Any]) -> N
     (locks / JOURNAL).unlink()
 
 
-def pending(locks: Path) -> dict[str, Any] | None:
-    """What a killed run was about to do, None where nothing is left of one.
+def changed_meanwhile(path: Path) -> TransactionError:
+    """Return the error for a file that changed since this run read it."""
+    return TransactionError(str(path), "it was changed while this ran", "nothing was written; run this again")
 
-    :raises HandoverError: where its journal is malformed, or what it is about was changed since
+
+def pending(locks: Path) -> dict[str, Any] | None:
+    """Return the journal of a killed run (`about`, `files`); None if there is none.
+
+    :raises TransactionError: if the journal is malformed, or one of its files was changed since
     """
     data = _read(locks / JOURNAL)
     if data is None:
@@ -85,29 +94,28 @@ def pending(locks: Path) -> dict[str, Any] | None:
         journal = json.loads(data)
         about, files = journal["about"], journal["files"]
         if journal["schema"] != SCHEMA or not isinstance(about, dict):
-            raise ValueError("another schema")
+            raise ValueError("unknown schema")
         for file in files:
             name, new = Path(file["path"]), file["new"]
             if name.is_absolute() or ".." in name.parts or not (new is None or isinstance(new, str)):
-                raise ValueError("a path that leads elsewhere")
+                raise ValueError("a path outside the folder of locks")
             now = _sha(_read(locks / name))
             if now not in (file["old"], _sha(None if new is None else new.encode())):
-                raise HandoverError(
-                    f"a run that was killed left {locks / JOURNAL}, and {locks / name} was changed since; {remedy}"
-                )
+                cause = f"it is the journal of a killed run, and {locks / name} was changed since"
+                raise TransactionError(str(locks / JOURNAL), cause, remedy)
+    except TransactionError:
+        raise
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        if isinstance(error, HandoverError):
-            raise
-        raise HandoverError(f"{locks / JOURNAL} is malformed ({error}); {remedy}") from None
+        raise TransactionError(str(locks / JOURNAL), f"malformed journal ({error})", remedy) from None
     return {"about": about, "files": files}
 
 
 def finish(locks: Path, write: bool = True) -> dict[str, Any] | None:
-    """Complete what a killed run had begun; returns what it was about, None where there was nothing.
+    """Complete the journal of a killed run; return its `about`, None if there is no journal.
 
-    :param write: whether to do it, or only to say it
-    :raises HandoverError: where that cannot be decided
-    :raises OSError: where a file cannot be written
+    :param write: whether to complete it, or only to read it
+    :raises TransactionError: if it cannot be completed
+    :raises OSError: if a file cannot be written
     """
     journal = pending(locks)
     if journal is None:
@@ -120,8 +128,8 @@ def finish(locks: Path, write: bool = True) -> dict[str, Any] | None:
     return about
 
 
-def say(about: Mapping[str, object]) -> str:
-    """What a journal is about, for people."""
+def describe(about: Mapping[str, object]) -> str:
+    """Return the description of a journal for messages."""
     envs = about.get("envs")
     names = ", ".join(map(str, envs)) if isinstance(envs, list) else "?"
     if about.get("what") == "lock":
@@ -132,7 +140,7 @@ def say(about: Mapping[str, object]) -> str:
 
 
 def _sha(data: bytes | None) -> str | None:
-    return None if data is None else hashlib.sha256(data).hexdigest()
+    return None if data is None else sha256(data)
 
 
 def _read(path: Path) -> bytes | None:
@@ -150,8 +158,8 @@ def _put(path: Path, data: bytes | None) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write by rename and durably, readable by all; the name of the file in between is always the same, so that none
-    are left to gather.
+    """Write a file durably by rename, readable by all. The temporary name is always the same, so a kill leaves at most
+    one such file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name.lstrip('.')}.new")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...module_utils.prefix import tree
+from ...module_utils.host import fs
 from ..core.digest import sha256
 from . import contents, index
 from .contents import Entries
@@ -125,7 +125,7 @@ def publish(
     :raises OSError: if a file cannot be written
     """
     dest, pruned = mirror.dest, mirror.outcome.pruned
-    tree.sync_filesystem(str(dest))
+    fs.sync_filesystem(str(dest))
     for path in stale:
         remove_file(dest, path)
     for path, data in indexes.items():

@@ -1,4 +1,4 @@
-"""Bring locks from one tier to the next, the same bytes, where an audit proves that the former tier holds them."""
+"""Promote locks from one tier to the next, byte for byte, if the audit gate finds that the former tier holds them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from ...module_utils.host import install_plan as plans
 from ..conda import lock_diff
 from ..conda.lockfile import Lock, LockError
+from ..core.digest import sha256
 from ..core.text import plain
 from ..lock_store import provenance, transaction
 from . import audit_gate
@@ -18,7 +19,7 @@ from .audit_gate import Refusal
 
 @dataclass(frozen=True)
 class HostOf:
-    """What the inventory says of a host: its tier, and the environments that it should hold."""
+    """A host of the inventory: its tier, and the environments that it should hold."""
 
     tier: str
     envs: tuple[str, ...] = ()
@@ -26,7 +27,7 @@ class HostOf:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is to be promoted, and what a proof must be."""
+    """What to promote, and the limits of the audit gate."""
 
     locks_dir: Path
     tiers: tuple[str, ...]
@@ -34,7 +35,7 @@ class Settings:
     latter: str
     report: Path
     hosts: Mapping[str, HostOf]
-    envs: tuple[str, ...] | None = None  # None: all that hosts of the former tier hold
+    envs: tuple[str, ...] | None = None  # None: all environments that hosts of the former tier should hold
     channels: tuple[str, ...] | None = None
     max_age: datetime.timedelta = datetime.timedelta(hours=24)
     depth: str = audit_gate.DEPTHS[0]
@@ -42,71 +43,76 @@ class Settings:
 
 @dataclass
 class Outcome:
-    """What came of one environment: its lock's bytes and digests, and what changes in the latter tier."""
+    """One environment: its lock's bytes and digests in the former tier, and what changes in the latter tier.
+
+    `held` is the number of hosts of the former tier that hold it, by platform.
+    """
 
     env: str
     data: bytes = b""
     digests: dict[str, str] = field(default_factory=dict)
     old: bytes | None = None
     difference: list[str] = field(default_factory=list)
-    proven: dict[str, int] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
     changes: list[transaction.Change] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
-        """Whether the latter tier's lock, or the evidence for it, is another one after this."""
+        """Whether the latter tier's lock or its provenance changes."""
         return bool(self.changes)
 
 
 @dataclass
 class Result:
-    """What came of it all; with refusals nothing was written."""
+    """The outcome of a promotion; with refusals nothing was written."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
-def order(settings: Settings) -> list[Refusal]:
-    """Say what is wrong with the two tiers: a change goes from a tier to the next one."""
+def check_tiers(settings: Settings) -> list[Refusal]:
+    """Return refusals unless the latter tier comes right after the former one."""
     tiers, former, latter = list(settings.tiers), settings.former, settings.latter
     way = " -> ".join(tiers)
-    found = [
-        Refusal(name or "a tier", "it is no tier of this fleet" if name else "it is not named",
+    refusals = [
+        Refusal(name or "a tier", "it is not a tier of this fleet" if name else "it is not named",
                 f"name two of {way} (-e from=... -e to=...)")
         for name in (former, latter) if name not in tiers
     ]  # fmt: skip
-    if not found and tiers.index(latter) != tiers.index(former) + 1:
+    if not refusals and tiers.index(latter) != tiers.index(former) + 1:
         after = tiers[tiers.index(former) + 1 :]
-        found.append(
+        refusals.append(
             Refusal(f"{former} to {latter}", f"a lock goes from a tier to the next one: {way}",
                     f"promote to {after[0]} first" if after else f"{former} is the last tier")
         )  # fmt: skip
-    return found
+    return refusals
 
 
 def promote(settings: Settings, now: datetime.datetime, write: bool) -> Result:
-    """Judge, and where nothing is against it and `write` is set, hand all locks over.
+    """Check the locks and the audit report; promote all locks in one transaction unless there is a refusal.
 
-    :raises handover.HandoverError: where another run is at work, or files changed meanwhile
-    :raises OSError: where a file cannot be read or written
+    :param now: the time, with its zone
+    :param write: whether to write the locks
+    :raises transaction.TransactionError: if another run is active, or files changed meanwhile
+    :raises OSError: if a file cannot be read or written
     """
-    result = Result(refusals=order(settings))
+    result = Result(refusals=check_tiers(settings))
     if result.refusals:
         return result
-    with transaction.alone(settings.locks_dir):
+    with transaction.exclusive_lock(settings.locks_dir):
         left = transaction.finish(settings.locks_dir, write)
         if left:
             when = "was" if write else "will first be"
-            result.warnings.append(f"a run that was killed {when} completed: {transaction.say(left)}")
+            result.warnings.append(f"a run that was killed {when} completed: {transaction.describe(left)}")
         names = _names(settings, result)
         for env in names:
             outcome = _outcome(settings, env, result)
             if outcome:
                 result.outcomes.append(outcome)
-        todo = [outcome for outcome in result.outcomes if not _settled(settings, outcome)]
+        todo = [outcome for outcome in result.outcomes if not _is_promoted(settings, outcome)]
         if todo:
-            _prove(settings, todo, now, result)
+            _check_gate(settings, todo, now, result)
         if result.refusals:
             result.refusals = sorted(dict.fromkeys(result.refusals), key=lambda r: (r.subject != "the report", r))
             return result
@@ -119,6 +125,7 @@ def promote(settings: Settings, now: datetime.datetime, write: bool) -> Result:
 
 
 def _names(settings: Settings, result: Result) -> list[str]:
+    """Return the names of the environments to promote; add refusals and warnings to `result`."""
     held = {env for host in settings.hosts.values() if host.tier == settings.former for env in host.envs}
     waiting = {env for host in settings.hosts.values() if host.tier == settings.latter for env in host.envs}
     if settings.envs is not None:
@@ -128,21 +135,21 @@ def _names(settings: Settings, result: Result) -> list[str]:
         if not names:
             result.refusals.append(
                 Refusal(settings.former, "no host of this tier is declared to hold an environment",
-                        "set lockstep_tier and lockstep_envs in group_vars, or give another inventory (-i)")
+                        "set lockstep_tier and lockstep_envs in group_vars, or use another inventory (-i)")
             )  # fmt: skip
         for env in sorted(waiting - held):
-            result.warnings.append(f"{env} is declared for {settings.latter}, and no host of {settings.former} holds "
-                                   "it: it is not promoted")  # fmt: skip
+            result.warnings.append(f"{env} is not promoted: it is declared for {settings.latter}, but for no host of "
+                                   f"{settings.former}")  # fmt: skip
     for env in names:
         if not plans.NAME.match(env):
             result.refusals.append(
-                Refusal(env[:80] or "-e env=", "no environment can be called so", "name those of envs/, with commas")
+                Refusal(env[:80] or "-e env=", "not a valid environment name", "name those of envs/, with commas")
             )
     return [env for env in names if plans.NAME.match(env)]
 
 
 def _outcome(settings: Settings, env: str, result: Result) -> Outcome | None:
-    """Read the locks of both tiers; what is wrong with the former's is a refusal."""
+    """Read the locks of both tiers; return None, with a refusal in `result`, if the former's cannot be promoted."""
     name = provenance.lock_path(settings.former, env)
     data = provenance.read(settings.locks_dir, name)
     if data is None:
@@ -160,10 +167,10 @@ def _outcome(settings: Settings, env: str, result: Result) -> Outcome | None:
         lines = str(error).strip().splitlines()
         result.refusals.append(
             Refusal(env, f"the lock of {settings.former} is not acceptable: {'; '.join(lines[:3])[:400]}",
-                    "make it again, or restore it from version control")
+                    "lock again, or restore it from version control")
         )  # fmt: skip
         return None
-    if settings.former != settings.tiers[0]:  # the first tier's locks are made anew beside the provenance of a rollback
+    if settings.former != settings.tiers[0]:  # the first tier is locked again beside the provenance of a rollback
         beside = provenance.read(settings.locks_dir, provenance.path(settings.former, env))
         if beside is not None and provenance.loads(beside, data) is None:
             result.refusals.append(
@@ -175,7 +182,7 @@ def _outcome(settings: Settings, env: str, result: Result) -> Outcome | None:
     outcome = Outcome(env, data, digests, old)
     known = provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.latter, env)), old)
     back = known["rollback"] if known and provenance.demoted(known) else None
-    same = back is not None and back["left"].get("sha256") == provenance.sha256(data)
+    same = back is not None and back["left"].get("sha256") == sha256(data)
     if back and (same or back["left"]["digests"] == digests):
         what = "was rolled back from this very lock" if same else "was rolled back from the packages of this lock"
         why = f": {plain(str(back['reason']), 120)}" if back.get("reason") else ""
@@ -185,20 +192,20 @@ def _outcome(settings: Settings, env: str, result: Result) -> Outcome | None:
                     f"-e env={env} -e tier={settings.latter}")
         )  # fmt: skip
     if old != data:
-        outcome.difference = lock_diff.diff(sound(old), lock) or ["the same packages, written otherwise"]
+        outcome.difference = lock_diff.diff(load_lock(old), lock) or ["the same packages in another form"]
     return outcome
 
 
-def sound(data: bytes | None) -> Lock | None:
-    """A lock that is there, None where there is none that can be read: it is only compared with."""
+def load_lock(data: bytes | None) -> Lock | None:
+    """Return a lock for comparison; None if there is none or it is not valid."""
     try:
         return Lock.loads(data.decode(), "lock") if data is not None else None
     except (LockError, UnicodeDecodeError):
         return None
 
 
-def _settled(settings: Settings, outcome: Outcome) -> bool:
-    """Whether the latter tier has that lock and evidence for it: then there is nothing to prove again."""
+def _is_promoted(settings: Settings, outcome: Outcome) -> bool:
+    """Return whether the latter tier has the lock and its provenance already."""
     if outcome.old != outcome.data:
         return False
     known = provenance.loads(
@@ -207,39 +214,38 @@ def _settled(settings: Settings, outcome: Outcome) -> bool:
     return bool(known and known.get("promotion"))
 
 
-def _prove(settings: Settings, todo: Sequence[Outcome], now: datetime.datetime, result: Result) -> None:
-    """Have the report prove all that is to be promoted, and say which files change."""
+def _check_gate(settings: Settings, todo: Sequence[Outcome], now: datetime.datetime, result: Result) -> None:
+    """Check the audit report for all environments to promote; set the files that change, or add refusals."""
     try:
         report = audit_gate.read(settings.report)
-    except audit_gate.ProofError as error:
+    except audit_gate.ReportError as error:
         result.refusals.append(error.refusal)
         return
     hosts = {name: host.envs for name, host in settings.hosts.items() if host.tier == settings.former}
     locks = {outcome.env: outcome.digests for outcome in todo}
-    found = audit_gate.judge(
-        report, audit_gate.Asked(settings.former, hosts, locks, settings.max_age, settings.depth), now
-    )
-    result.refusals += found.refusals
+    criteria = audit_gate.Criteria(settings.former, hosts, locks, settings.max_age, settings.depth)
+    gate = audit_gate.evaluate(report, criteria, now)
+    result.refusals += gate.refusals
     if result.refusals:
         return
     about = {"sha256": report.sha256, "run": report.run, "at": report.at.isoformat(), "depth": report.depth}
     for outcome in todo:
-        outcome.proven = dict(sorted(found.held[outcome.env].items()))
+        outcome.held = dict(sorted(gate.held[outcome.env].items()))
         _warn(settings, outcome, report, result)
-        facts = {"from": settings.former, "report": about, "hosts": outcome.proven,
-                 "maintenance": found.away.get(outcome.env, 0)}  # fmt: skip
+        facts = {"from": settings.former, "report": about, "hosts": outcome.held,
+                 "maintenance": gate.away.get(outcome.env, 0)}  # fmt: skip
         made = provenance.promotion(outcome.env, settings.latter, outcome.data, outcome.digests, facts)
         outcome.changes = replace(settings.locks_dir, settings.latter, outcome.env, outcome.data, made)
 
 
 def replace(locks: Path, tier: str, env: str, data: bytes, made: bytes) -> list[transaction.Change]:
-    """The files that change when a tier gets another lock: the lock of another environment is kept beside it.
+    """Return the files that change when a tier gets another lock; a lock with other digests is kept as the previous.
 
-    A lock that differs in its smoke test alone declares the same environment: it does not take the place of the
-    previous lock, so that a rollback still leads to other packages.
+    A lock that differs only in its smoke test declares the same environment. It does not replace the previous lock, so
+    that a rollback still leads to other packages.
 
     :param data: the lock's bytes
-    :param made: the evidence's
+    :param made: the provenance's bytes
     """
     places = (provenance.lock_path, provenance.path)
     new = dict(zip((place(tier, env) for place in places), (data, made), strict=True))
@@ -253,8 +259,8 @@ def replace(locks: Path, tier: str, env: str, data: bytes, made: bytes) -> list[
 
 
 def _digests(data: bytes, env: str) -> dict[str, str]:
-    """The digests that a lock declares; none where it cannot be read, or where a host would refuse it."""
-    lock = sound(data)
+    """Return the digests that a lock declares; {} if it is not valid, or a host would refuse it."""
+    lock = load_lock(data)
     try:
         return provenance.digests(lock, env) if lock else {}
     except LockError:
@@ -262,31 +268,31 @@ def _digests(data: bytes, env: str) -> dict[str, str]:
 
 
 def _warn(settings: Settings, outcome: Outcome, report: audit_gate.Report, result: Result) -> None:
-    """Name platforms that hosts of the latter tier have and none of the former tier."""
+    """Add warnings on platforms that hosts of the latter tier have, but no host of the former tier."""
     for name, host in sorted(settings.hosts.items()):
         if host.tier != settings.latter or outcome.env not in host.envs:
             continue
         platform = str(report.results[name]["platform"]) if name in report.results else ""
-        if platform and platform not in outcome.proven:
-            line = (f"{outcome.env}: {name} is {platform}, and no host of {settings.former} is: its packages come from "
-                    "the same lock, and nothing proves them")  # fmt: skip
+        if platform and platform not in outcome.held:
+            line = (f"{outcome.env}: {name} is {platform}, but no host of {settings.former} is: no audit covers its "
+                    "packages")  # fmt: skip
             if not any(f"{outcome.env}: " in known and f" is {platform}, " in known for known in result.warnings):
                 result.warnings.append(line)
 
 
 def lines(settings: Settings, outcome: Outcome) -> list[str]:
-    """What to print of an outcome, a line for each platform."""
-    state = "changed" if outcome.changed else "as it was"
-    found = []
+    """Return the lines to print for an outcome, one for each platform."""
+    state = "changed" if outcome.changed else "unchanged"
+    shown = []
     for platform, digest in outcome.digests.items():
-        count = outcome.proven.get(platform, 0)
+        count = outcome.held.get(platform, 0)
         held = f"held by {count} host{'s' * (count != 1)} of {settings.former}" if outcome.changed else "there already"
-        found.append(f"{outcome.env:<12} {platform:<14} {digest[:12]}  {held}  ({state})")
-    return found
+        shown.append(f"{outcome.env:<12} {platform:<14} {digest[:12]}  {held}  ({state})")
+    return shown
 
 
-def refused(refusals: Sequence[Refusal], what: str, shown: int = 20) -> str:
-    """The message of a refusal."""
+def refusal_message(refusals: Sequence[Refusal], what: str, shown: int = 20) -> str:
+    """Return the message for refusals, at most `shown` of them; `what` names the promotion."""
     listed = [f"  {refusal}" for refusal in refusals[:shown]]
     more = [f"  and {len(refusals) - shown} more"] if len(refusals) > shown else []
     return "\n".join([f"{what} refused, nothing was changed:", *listed, *more])

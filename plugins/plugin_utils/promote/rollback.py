@@ -1,4 +1,4 @@
-"""Declare a tier's previous lock again: from what was kept beside it, else from what the hosts wrote down."""
+"""Roll back: declare a tier's previous lock again, from the copy beside it, else from the hosts' records."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ from ..conda import channels as chan
 from ..conda import lock_diff, lockfile
 from ..conda.locked_package import merge_depends
 from ..conda.lockfile import Lock, LockError, Package
+from ..core.digest import sha256
+from ..core.errors import ControllerError
 from ..lock_store import provenance, transaction
-from .promotion import HostOf, replace, sound
+from .promotion import HostOf, load_lock, replace
 
 MOST = 64 << 20  # bytes of a plan, unpacked
+_RESTORE = "restore the lock from version control"
 
 
-class RollbackError(ValueError):
-    """It cannot be rolled back; the text says why, and what can be done."""
+class RollbackError(ControllerError):
+    """A rollback that is refused."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is to be rolled back.
+    """What to roll back.
 
-    :param to: the first digits (8 or more) of the digests to go back to; empty: what the tier held before
+    :param to: the first digits (8 or more) of the digests to go back to; empty: those that the tier held before
     """
 
     locks_dir: Path
@@ -46,11 +49,11 @@ class Settings:
 
 
 @dataclass
-class Looked:
-    """What is declared now, and where the lock to go back to is.
+class Inspection:
+    """The current lock, and the source of the lock to go back to.
 
-    `source` is "declared" (it is declared already: only hosts may lag), "kept" (beside the lock) or "hosts" (only
-    their records can tell).
+    `source` is "declared" (the tier declares it already; only hosts may differ), "kept" (beside the lock) or "hosts"
+    (their records); `why` is the reason where that is not "kept".
     """
 
     source: str
@@ -62,29 +65,31 @@ class Looked:
     warnings: list[str] = field(default_factory=list)
 
 
-def look(settings: Settings) -> Looked:
-    """Say where the lock to go back to is; changes nothing.
+def inspect(settings: Settings) -> Inspection:
+    """Find the lock to go back to; changes nothing.
 
-    :raises RollbackError: where tier or environment are none
-    :raises handover.HandoverError: where a killed run left what nobody can complete
-    :raises OSError: where a file cannot be read
+    :raises RollbackError: if the tier, the environment or the digests are not valid, or there is no source
+    :raises transaction.TransactionError: if the transaction of a killed run cannot be completed
+    :raises OSError: if a file cannot be read
     """
     if settings.tier not in settings.tiers:
-        raise RollbackError(f"{settings.tier or 'nothing'} is no tier: name one of {', '.join(settings.tiers)} "
-                            "(-e tier=...)")  # fmt: skip
+        what = f"{settings.tier} is not a tier" if settings.tier else "no tier is named"
+        raise RollbackError(what, "", f"name one of {', '.join(settings.tiers)} (-e tier=...)")
     if not plans.NAME.match(settings.env):
-        raise RollbackError("name one environment to roll back (-e env=train)")
+        what = f"{settings.env[:80]!r} is not a valid environment name" if settings.env else "no environment is named"
+        raise RollbackError(what, "", "name one environment (-e env=train)")
     if not all(len(item) >= 8 and set(item) <= set("0123456789abcdef") for item in settings.to):
-        raise RollbackError("-e to= takes the first 8 or more digits of a digest, as audits and generations show them")
+        remedy = "give the first 8 or more digits, as audits and generations show them"
+        raise RollbackError("-e to= is not a digest", "", remedy)
     hosts = sorted(
         name for name, host in settings.hosts.items() if host.tier == settings.tier and settings.env in host.envs
     )
     journal = transaction.pending(settings.locks_dir)
     current = provenance.read(settings.locks_dir, provenance.lock_path(settings.tier, settings.env))
-    lock = sound(current)
-    found = Looked("hosts", hosts, current, provenance.digests(lock, settings.env) if lock else {})
+    lock = load_lock(current)
+    found = Inspection("hosts", hosts, current, provenance.digests(lock, settings.env) if lock else {})
     if journal:
-        found.warnings.append(f"a run that was killed is completed first: {transaction.say(journal['about'])}")
+        found.warnings.append(f"a run that was killed is completed first: {transaction.describe(journal['about'])}")
         if _same(journal["about"], settings):
             found.source, found.target, found.why = "declared", current, "the killed run declared it"
             return found
@@ -95,22 +100,22 @@ def look(settings: Settings) -> Looked:
     if kept is None:
         found.why = "no previous lock is kept beside the tier's"
     elif kept == current:
-        found.why = "the lock that is kept as the previous one is the current one"
-    elif not settings.to and settings.tier == settings.tiers[0] and _made_anew(settings, current):
-        found.why = "the lock was made anew since the one that is kept was left"
+        found.why = "the previous lock that is kept is the current one"
+    elif not settings.to and settings.tier == settings.tiers[0] and _is_locked_again(settings, current):
+        found.why = "the environment was locked again since the previous lock was kept"
     else:
         try:
             previous = Lock.loads(kept.decode(), "the previous lock", settings.channels)
             digests = provenance.digests(previous, settings.env)
             if settings.to and not _named(digests, settings.to):
-                found.why = "the previous lock that is kept is another one"
+                found.why = "the previous lock that is kept has other digests"
             else:
                 found.source, found.target = "kept", kept
         except (LockError, UnicodeDecodeError) as error:
-            found.why = f"the previous lock that is kept is not acceptable ({str(error).splitlines()[0][:200]})"
+            found.why = f"the previous lock that is kept is not valid ({str(error).splitlines()[0][:200]})"
     if found.source == "hosts" and not hosts:
-        raise RollbackError(f"{found.why}, and no host of {settings.tier} is declared to hold {settings.env}: there is "
-                            "nothing to learn it from; restore the lock from version control")  # fmt: skip
+        cause = f"{found.why}, and no host of {settings.tier} is declared to hold {settings.env}"
+        raise RollbackError("there is no source for the previous lock", cause, _RESTORE)
     return found
 
 
@@ -120,9 +125,10 @@ def _same(about: Mapping[str, Any], settings: Settings) -> bool:
     )
 
 
-def _made_anew(settings: Settings, current: bytes | None) -> bool:
-    """Whether `playbooks/lock.yml`, which keeps nothing beside the lock, made what is declared after the last rollback:
-    then the lock that is kept is one that was left before, and not what this one took the place of.
+def _is_locked_again(settings: Settings, current: bytes | None) -> bool:
+    """Return whether `playbooks/lock.yml` made the current lock after the last rollback.
+
+    That playbook keeps no previous lock, so the kept one is not the predecessor of the current lock.
     """
     return (
         provenance.loads(provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env)), current)
@@ -137,76 +143,77 @@ def _named(digests: Mapping[str, str], wanted: Sequence[str]) -> bool:
 # --- from the hosts' own records --------------------------------------------------------------------------------------
 
 
-def rebuild(settings: Settings, looked: Looked, records: Mapping[str, Any]) -> tuple[bytes, list[str]]:
-    """Make the lock again from the plans that hosts kept of the generation that was live before.
+def rebuild(settings: Settings, inspected: Inspection, records: Mapping[str, Any]) -> tuple[bytes, list[str]]:
+    """Make the lock again from the install plans that hosts keep of the generation that was live before.
 
-    :param records: what module `env_info` gave, by host; nothing in it is trusted
-    :returns: the lock's bytes, and what the records could not tell
-    :raises RollbackError: where they tell nothing, contradict each other, or what they tell is not acceptable
+    :param records: results of module `env_info` by host; untrusted
+    :return: the lock's bytes, and warnings on what the records do not hold
+    :raises RollbackError: if there are no records, they contradict each other, or give no valid lock
     """
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     kept: dict[tuple[str, str], Mapping[str, Any]] = {}
     lacking: dict[str, list[str]] = defaultdict(list)
     silent = []
-    for host in looked.hosts:
+    for host in inspected.hosts:
         record = records.get(host)
         if not isinstance(record, Mapping) or not isinstance(record.get("platform"), str):
             silent.append(host)
             continue
         platform = record["platform"]
-        plan = _unpacked(record.get("plan"))
+        plan = _unpack(record.get("plan"))
         if plan is None or plans.check(plan) or plan["platform"] != platform or plan["name"] != settings.env:
             lacking[platform].append(host)
             continue
         found[platform][plan["digest"]].append(host)
         kept[platform, plan["digest"]] = plan
     if not found:
-        raise RollbackError(_nothing(looked, silent))
+        raise _no_records(inspected, silent)
     if missing := sorted(set(lacking) - set(found)):
         raise RollbackError(
             f"no {', '.join(missing)} host of {settings.tier} has a record of another {settings.env} "
-            f"({', '.join(sorted(lacking[missing[0]])[:3])}): a lock without that platform would leave them without "
-            "one; restore the lock from version control"
+            f"({', '.join(sorted(lacking[missing[0]])[:3])})",
+            "a lock without that platform would remove the environment from them",
+            _RESTORE,
         )
     for platform, options in found.items():
         if len(options) > 1:
             listed = "; ".join(f"{d[:12]} on {len(h)} ({h[0]})" for d, h in sorted(options.items()))
             raise RollbackError(
-                f"hosts of {settings.tier} held different {settings.env} before ({platform}: {listed}); say which one "
-                f"is meant: -e to={sorted(options)[0][:12]}"
+                f"hosts of {settings.tier} held different {settings.env} before",
+                f"{platform}: {listed}",
+                f"choose one: -e to={sorted(options)[0][:12]}",
             )
     chosen = {platform: kept[platform, next(iter(options))] for platform, options in found.items()}
-    lock, lost = _lock(settings, sound(looked.current), chosen)
+    lock, lost = _lock(settings, load_lock(inspected.current), chosen)
     try:
         text = lock.dumps()
         again = Lock.loads(text, "the lock made from the hosts' records", settings.channels)
         for platform, made in chosen.items():
             if lockfile.plan(again, settings.env, platform, channels=settings.channels)["digest"] != made["digest"]:
-                raise LockError(f"for {platform} its digest is not that of the record")
+                raise LockError(f"for {platform} its digest differs from that of the record")
     except LockError as error:
         lines = "; ".join(str(error).splitlines()[:3])[:400]
-        raise RollbackError(
-            f"the hosts' records of {settings.env} give no acceptable lock ({lines}); restore it from version control"
-        ) from None
+        raise RollbackError(f"the hosts' records of {settings.env} give no valid lock", lines, _RESTORE) from None
     if any(plan["smoke"] for plan in chosen.values()):
         lost.append("the smoke test that its builds ran is not taken from hosts, since every host would run it: this "
                     "lock has none")  # fmt: skip
     if silent:
-        lost.append(f"{len(silent)} hosts did not answer ({', '.join(silent[:3])}): nothing is known of their records")
+        lost.append(f"{len(silent)} hosts did not answer ({', '.join(silent[:3])}): their records are unknown")
     return text.encode(), lost
 
 
-def _nothing(looked: Looked, silent: Sequence[str]) -> str:
-    answered = len(looked.hosts) - len(silent)
-    about = f"{len(silent)} of {len(looked.hosts)} hosts did not answer" if silent else f"{answered} hosts were asked"
-    return (
-        f"there is nothing to go back to: {looked.why}, and no host has a record of another generation ({about}); "
-        "restore the lock from version control and run site.yml"
+def _no_records(inspected: Inspection, silent: Sequence[str]) -> RollbackError:
+    count = len(inspected.hosts)
+    about = f"{len(silent)} of {count} hosts did not answer" if silent else f"{count} hosts answered"
+    return RollbackError(
+        "there is nothing to go back to",
+        f"{inspected.why}, and no host has a record of another generation ({about})",
+        f"{_RESTORE} and run site.yml",
     )
 
 
-def _unpacked(value: Any) -> dict[str, Any] | None:
-    """The plan that a host sent (base64 of zlib of JSON), None where it is none."""
+def _unpack(value: Any) -> dict[str, Any] | None:
+    """Decode the install plan that a host sent (base64 of zlib of JSON); None if it cannot be decoded."""
     if not isinstance(value, str) or not value:
         return None
     try:
@@ -237,17 +244,16 @@ def _lock(settings: Settings, current: Lock | None, chosen: Mapping[str, Mapping
         sizes[platform] = plan["download_bytes"]
         variables.append(plan["variables"])
     if any(item != variables[0] for item in variables):
-        raise RollbackError(f"the hosts' records of {settings.env} have different variables for different platforms")
+        what = f"the hosts' records of {settings.env} have different variables for different platforms"
+        raise RollbackError(what, "", _RESTORE)
     custom: dict[str, Any] = {"download_bytes": sizes} if any(sizes.values()) else {}
     lost = []
     if current and "system_requirements" in current.custom:
         custom["system_requirements"] = current.value("system_requirements")
-        lost.append("the system requirements that it was solved for is not in the records: the current lock's is taken")
+        lost.append("the records do not hold the system requirements: those of the current lock are used")
     if current and "exclude_newer" in current.custom:
         custom["exclude_newer"] = current.value("exclude_newer")
-        lost.append(
-            "the date that it was solved up to (exclude_newer) is not in the records: the current lock's is taken"
-        )
+        lost.append("the records do not hold the cut-off date (exclude_newer): that of the current lock is used")
     if variables[0]:
         custom["variables"] = variables[0]
     names = list(dict.fromkeys(chan.short_name(base) for base in channels))
@@ -260,7 +266,7 @@ def _lock(settings: Settings, current: Lock | None, chosen: Mapping[str, Mapping
 
 
 def _published(url: str, alias: str) -> str:
-    """The published address of what a site fetches from its mirror."""
+    """Return the published url of a url at the site's mirror."""
     return chan.PUBLISHED_ALIAS + url[len(alias) :] if url.startswith(alias + "/") else url
 
 
@@ -269,7 +275,10 @@ def _published(url: str, alias: str) -> str:
 
 @dataclass
 class Declared:
-    """What is declared after this; `demoted` says whether that is the older lock."""
+    """The declared lock, its digests and those of the replaced lock (`left`).
+
+    `returns` is true if the tier returns to the lock that it was rolled back from.
+    """
 
     data: bytes
     digests: dict[str, str]
@@ -280,26 +289,29 @@ class Declared:
 
 
 def declare(
-    settings: Settings, looked: Looked, target: bytes, rebuilt: bool, now: datetime.datetime, write: bool
+    settings: Settings, inspected: Inspection, target: bytes, rebuilt: bool, now: datetime.datetime, write: bool
 ) -> Declared:
-    """Declare a lock for the tier; the one that it had becomes the previous one.
+    """Declare a lock for the tier; its current lock becomes the previous one.
 
-    :raises handover.HandoverError: where another run is at work, or files changed meanwhile
-    :raises OSError: where a file cannot be written
+    :param target: the lock's bytes
+    :param rebuilt: whether the lock was made from hosts' records
+    :param write: whether to write the files
+    :raises transaction.TransactionError: if another run is active, or files changed meanwhile
+    :raises OSError: if a file cannot be written
     """
     lock = Lock.loads(target.decode(), "the lock", settings.channels)
     digests = provenance.digests(lock, settings.env)
-    with transaction.alone(settings.locks_dir):
+    with transaction.exclusive_lock(settings.locks_dir):
         if write:
             transaction.finish(settings.locks_dir)
         name = provenance.lock_path(settings.tier, settings.env)
         current = provenance.read(settings.locks_dir, name)
-        if looked.source == "declared":
+        if inspected.source == "declared":
             target = current or target
-            digests = provenance.digests(sound(target) or lock, settings.env)
-            return Declared(target, digests, dict(looked.digests), False)
-        if current != looked.current:
-            raise transaction.HandoverError(f"{settings.locks_dir / name} was changed while this ran; try again")
+            digests = provenance.digests(load_lock(target) or lock, settings.env)
+            return Declared(target, digests, dict(inspected.digests), False)
+        if current != inspected.current:
+            raise transaction.changed_meanwhile(settings.locks_dir / name)
         known = provenance.loads(
             provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env)), current
         )
@@ -307,11 +319,11 @@ def declare(
             provenance.read(settings.locks_dir, provenance.path(settings.tier, settings.env, True)), target
         )
         back = known.get("rollback") if known and provenance.demoted(known) else None
-        returns = bool(back and back["left"].get("sha256") == provenance.sha256(target))
+        returns = bool(back and back["left"].get("sha256") == sha256(target))
         about = {
             "at": now.isoformat(timespec="seconds"),
             "reason": settings.reason,
-            "left": {"sha256": provenance.sha256(current) if current else "", "digests": looked.digests},
+            "left": {"sha256": sha256(current) if current else "", "digests": inspected.digests},
             "returns": returns,
             "rebuilt": rebuilt,
         }
@@ -320,5 +332,5 @@ def declare(
         if write:
             note = {"what": "rollback", "tier": settings.tier, "envs": [settings.env]}
             transaction.apply(settings.locks_dir, changes, note)
-    difference = lock_diff.diff(sound(current), lock) or ["the same packages, written otherwise"]
-    return Declared(target, digests, looked.digests, True, returns, difference)
+    difference = lock_diff.diff(load_lock(current), lock) or ["the same packages in another form"]
+    return Declared(target, digests, inspected.digests, True, returns, difference)

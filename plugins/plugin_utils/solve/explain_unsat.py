@@ -248,9 +248,10 @@ def _system_requirements(question: Question) -> Iterable[Relaxed]:
         for version in versions:
             if present is not None and _number(version) <= _number(present):
                 continue
-            words = f"with {key} {version} in the system requirements" + (f" in place of {present}" if present else "")
+            change = f"{key} {version} in place of {present}" if present else f"{key} {version}"
             about = "cuda-version" if key == "cuda" else ""
-            yield Relaxed(3, words, _with_system_requirements(question, key, version), about, key)
+            relaxed = _with_system_requirements(question, key, version)
+            yield Relaxed(3, f"with {change} in the system requirements", relaxed, about, key)
     if question.constraints:
         yield Relaxed(
             4,

@@ -1,1 +1,1 @@
-"""What a host should hold against what it holds: the one notion of "in sync". Pure functions: no Ansible, no files."""
+"""From the desired and the observed state of a host to its drift. Pure functions: no Ansible, no files."""

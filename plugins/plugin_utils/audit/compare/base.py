@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ....module_utils.host.errors import Problem
+from ....module_utils.miniconda.inspection import Base, decide
 from ...core.text import some
 from ...desired.declared import Declared
 from .drift import DRIFT, NOTE, Drift, section
@@ -14,29 +16,31 @@ from .packages import pip_lines
 
 
 def base_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
-    """Miniconda: its version, its frozen marks, and packages that its installer did not bring."""
+    """Miniconda: its version, whether it is frozen, and packages that its installer did not bring."""
     if declared.base_version is None:
         return
     base, drifts = section(seen, "base")
     yield from drifts
     if not base:
         return
-    if base["state"] != "present":
-        yield Drift(
-            Kind.BASE_MISSING, "base", f"{declared.base_prefix} is {base['state']}", "present", str(base["state"])
-        )
-        return
-    if base["version"] != declared.base_version:
-        what = f"is {base['version']}" if base["version"] else "has no mark of Lockstep"
-        line = f"{what}, and {declared.base_version} is declared"
-        yield Drift(Kind.BASE_VERSION, "base", line, declared.base_version, str(base["version"]))
-    for path, state in base.get("frozen", {}).items():
-        wanted = declared.frozen.get(path.rsplit("/", 1)[-1])
-        if wanted and state != wanted:
-            what = "is missing" if state == "missing" else "is not ours"
-            yield Drift(
-                Kind.BASE_THAWED, "base", f"{path} {what}: conda or pip can change the base", wanted, str(state)
-            )
+    found = Base(**{key: base[key] for key in Base._fields if key in base})
+    action = blocked = ""
+    try:
+        action = decide(found, declared.base_prefix, declared.base_version)
+    except Problem as problem:
+        blocked = str(problem)
+    what = found.version or "of no known version"
+    if blocked:
+        yield Drift(Kind.BASE_BLOCKED, "base", blocked, declared.base_version, found.version)
+    elif action in ("update", "adopt") and found.state != "half-updated":
+        who = ", and was not installed by Lockstep" if action == "adopt" else ""
+        line = f"is {what}{who}; {declared.base_version} is declared"
+        yield Drift(Kind.BASE_VERSION, "base", line, declared.base_version, found.version)
+    elif action != "freeze" and action:
+        line = f"{declared.base_prefix} is {found.state}"
+        yield Drift(Kind.BASE_MISSING, "base", line, "ours", found.state)
+    for path in found.unfrozen:
+        yield Drift(Kind.BASE_NOT_FROZEN, "base", f"{path} is missing or altered: conda or pip can change the base")
     severity = NOTE if base.get("adopted") else DRIFT
     extra, missing = base.get("extra", []), base.get("missing", [])
     if extra or missing:
@@ -45,7 +49,7 @@ def base_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
             Kind.BASE_PACKAGES, "base", "packages are not the installer's; " + "; ".join(words), severity=severity
         )
     if base.get("baseline"):
-        line = "conda-meta/initial-state.explicit.txt is gone, so nobody can say what was added to it"
+        line = "conda-meta/initial-state.explicit.txt is missing, so what was added to the base is unknown"
         yield Drift(Kind.BASE_PACKAGES, "base", line)
     if base.get("pip"):
         yield Drift(Kind.BASE_PACKAGES, "base", f"pip installed {some(pip_lines(base['pip']))}", severity=severity)
@@ -68,7 +72,7 @@ def condarc_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift
     found, drifts = section(seen, "condarc")
     yield from drifts
     path = f"{declared.base_prefix}/.condarc"
-    if found.get("missing") and (seen.get("base") or {}).get("state") == "missing":
+    if found.get("missing") and (seen.get("base") or {}).get("state") == "absent":
         pass  # said already, by the base
     elif found.get("missing"):
         yield Drift(Kind.CONDARC, "condarc", f"{path} is missing", declared.condarc_sha256)
@@ -81,13 +85,13 @@ def condarc_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift
         yield Drift(Kind.CONDARC, "condarc", f"{path} has mode {found['mode']}", "0644", str(found["mode"]))
 
 
-def strays_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
+def unmanaged_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
     """Other configuration of conda: ahead of ours it can loosen it, after ours it cannot."""
     if declared.condarc_sha256 is None:
         return
-    for stray in seen.get("strays") or []:
-        keys = f" sets {some(stray.get('keys') or [])}" if stray.get("keys") else ""
-        after = stray.get("order") == "after"
+    for file in seen.get("unmanaged_condarc") or []:
+        keys = f" sets {some(file.get('keys') or [])}" if file.get("keys") else ""
+        after = file.get("order") == "after"
         when = "after ours, which settles what matters" if after else "ahead of ours, or beside it"
-        yield Drift(Kind.CONDARC_STRAY, "condarc", f"{stray['path']}{keys}; conda reads it {when}",
+        yield Drift(Kind.CONDARC_UNMANAGED, "condarc", f"{file['path']}{keys}; conda reads it {when}",
                     severity=NOTE if after else DRIFT)  # fmt: skip

@@ -1,7 +1,7 @@
 """The comparison.
 
-site.yml leaves alone a host for which `compare` names nothing of severity `drift` or `unknown`; the audit reports the
-same list.
+site.yml skips a host for which `compare` names nothing of severity `drift` or `unknown`; the audit reports the same
+list.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 
 from ...core.text import plain
 from ...desired.declared import Declared
-from .base import base_drift, condarc_drift, shell_drift, strays_drift
+from .base import base_drift, condarc_drift, shell_drift, unmanaged_drift
 from .drift import DRIFT, NOTE, UNKNOWN, Drift, unknown
 from .environments import environments_drift, lock_of
-from .host_files import rattler_drift, tools_drift
+from .host_files import host_files_drift, rattler_drift
 from .kinds import Kind
 from .machine import requirements_drift, root_drift
 from .schedule import clean_drift
@@ -27,7 +27,7 @@ LIMIT = 200  # differences of one environment, or of what is around them: more w
 def compare(declared: Declared, observation: Any) -> list[Drift]:
     """Name everything in which an observation is not what is declared.
 
-    :param observation: what module_utils/observer printed, as data; it comes from a host: nothing in it is trusted
+    :param observation: what module_utils/observe printed, as data; it comes from a host: nothing in it is trusted
     :returns: in the order of `Kind`; empty, or nothing but notes: the host is in sync
     """
     if not isinstance(observation, Mapping) or observation.get("schema") != SCHEMA:
@@ -71,7 +71,7 @@ def _compare(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
         yield Drift(Kind.UNREADABLE, subject, f"{about}{error['why']}", severity=severity)
     host = seen.get("host")
     if not isinstance(host, Mapping):
-        yield unknown("host", "the machine could not be looked at")
+        yield unknown("host", "the machine could not be inspected")
         host = {}
     platform = str(host.get("platform", ""))
     yield from requirements_drift(declared, host, platform)
@@ -82,13 +82,13 @@ def _compare(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
             yield Drift(Kind.ENV_MISSING, name, "not installed")
         return
     if declared.root != seen["root"]:
-        yield unknown("host", f"it was {seen['root']} that was looked at, not {declared.root}")
+        yield unknown("host", f"{seen['root']} was inspected, not {declared.root}")
     yield from root_drift(seen)
     yield from base_drift(declared, seen)
     yield from shell_drift(declared, seen)
     yield from condarc_drift(declared, seen)
-    yield from strays_drift(declared, seen)
+    yield from unmanaged_drift(declared, seen)
     yield from rattler_drift(declared, seen, platform)
-    yield from tools_drift(declared, seen)
+    yield from host_files_drift(declared, seen)
     yield from clean_drift(declared, seen)
     yield from environments_drift(declared, seen, platform)

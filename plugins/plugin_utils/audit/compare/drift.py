@@ -9,7 +9,7 @@ from typing import Any
 from .kinds import ABOUT, Kind
 
 DRIFT, UNKNOWN, NOTE = "drift", "unknown", "note"
-"""Severities: proven to differ; could not be looked at, so not proven to agree; worth knowing, and no difference."""
+"""Severities: proven to differ; could not be inspected, so not proven to agree; worth knowing, and no difference."""
 
 SHOWN = 5  # single files named for each sort of problem
 
@@ -18,7 +18,7 @@ SHOWN = 5  # single files named for each sort of problem
 class Drift:
     """One difference between what is declared and what was observed.
 
-    `subject` is an environment's name, `base`, `condarc`, `rattler runtime`, `clean` or `host`; `detail` is one line
+    `subject` is an environment's name, `base`, `condarc`, `rattler`, `clean` or `host`; `detail` is one line
     for people.
     """
 
@@ -53,7 +53,7 @@ def in_sync(drifts: Sequence[Drift]) -> bool:
 
 
 def unknown(subject: str, detail: str) -> Drift:
-    """Name what could not be looked at."""
+    """Name what could not be inspected."""
     return Drift(Kind.UNREADABLE, subject, detail, severity=UNKNOWN)
 
 
@@ -62,4 +62,4 @@ def section(seen: Mapping[str, Any], key: str) -> tuple[Mapping[str, Any], list[
     found = seen.get(key)
     if isinstance(found, Mapping):
         return found, []
-    return {}, [unknown("host", f"{key} could not be looked at")]
+    return {}, [unknown("host", f"{key} could not be inspected")]

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...core.text import some
 from ...desired.declared import WHEEL, Declared, Locked
-from .drift import DRIFT, NOTE, SHOWN, UNKNOWN, Drift, section, unknown
+from .drift import NOTE, SHOWN, Drift, section, unknown
 from .kinds import Kind
 from .packages import package_changes, pip_lines, split_name
 
-FILE_KINDS = {
-    "missing": Kind.FILE_MISSING, "altered": Kind.FILE_ALTERED, "extra": Kind.FILE_EXTRA, "odd": Kind.FILE_ODD,
-    "mode": Kind.FILE_MODE, "owner": Kind.FILE_OWNER, "unreadable": Kind.UNREADABLE,
-}  # fmt: skip
 UNDECLARED = 50  # as many as the observer names
-WORDS = {"missing": "is missing", "altered": "is altered", "extra": "does not belong", "odd": "does not belong",
-         "mode": "has a wrong mode", "owner": "has another owner", "unreadable": "cannot be read"}  # fmt: skip
+WORDS = {
+    Kind.FILE_MISSING: "is missing", Kind.FILE_ALTERED: "is altered", Kind.FILE_EXTRA: "does not belong",
+    Kind.FILE_SPECIAL: "does not belong", Kind.FILE_MODE: "has a wrong mode", Kind.FILE_OWNER: "has another owner",
+    Kind.FILE_UNREADABLE: "cannot be read", Kind.RECORD: "is not the one that was installed",
+}  # fmt: skip
+LABELS = {
+    Kind.MANIFEST: "its list of files cannot be relied on",
+    Kind.IN_USE_LOCK: "its in-use lock",
+    Kind.INSTALL_PLAN: "its install plan",
+}
 
 
 def lock_of(name: str, declared: Declared, platform: str) -> tuple[Locked | None, list[Drift]]:
@@ -35,7 +39,7 @@ def lock_of(name: str, declared: Declared, platform: str) -> tuple[Locked | None
 
 
 def environments_drift(declared: Declared, seen: Mapping[str, Any], platform: str) -> Iterator[Drift]:
-    """Every declared environment, and those that nobody declared."""
+    """Every declared environment, and those that are not declared."""
     envs, drifts = section(seen, "envs")
     yield from drifts
     for name in declared.envs:
@@ -43,13 +47,13 @@ def environments_drift(declared: Declared, seen: Mapping[str, Any], platform: st
         yield from drifts
         env = envs.get(name)
         if env is None:
-            yield unknown(name, "it was not looked at")
+            yield unknown(name, "it was not inspected")
         elif "error" in env:
             yield unknown(name, str(env["error"]))
         else:
             yield from _env(name, locked, env, declared)
     for name in list(seen.get("undeclared") or {})[:UNDECLARED]:
-        yield Drift(Kind.UNDECLARED, name, "stands on the host, and is not declared for it", severity=NOTE)
+        yield Drift(Kind.UNDECLARED, name, "is on the host, and not declared for it", severity=NOTE)
 
 
 def _env(name: str, locked: Locked | None, env: Mapping[str, Any], declared: Declared) -> Iterator[Drift]:
@@ -66,9 +70,7 @@ def _env(name: str, locked: Locked | None, env: Mapping[str, Any], declared: Dec
             Kind.ENV_LINK, name, f"its link points to {target}, which is no generation of it", want, str(target)
         )
     elif link != "ok":
-        yield Drift(Kind.ENV_LINK, name, f"envs/{name} is a {target}, not a link", want, str(target))
-    elif "unfinished" in env:
-        yield Drift(Kind.ENV_UNFINISHED, name, f"{env['generation']} is live, and {env['unfinished']}", want)
+        yield Drift(Kind.ENV_BLOCKED, name, f"envs/{name} is a {target}, not a link", want, str(target))
     else:
         yield from _generation(name, locked, env, declared.tier, ready)
     if env.get("leftovers"):
@@ -76,8 +78,9 @@ def _env(name: str, locked: Locked | None, env: Mapping[str, Any], declared: Dec
 
 
 def _generation(name: str, locked: Locked | None, env: Mapping[str, Any], tier: str, ready: str) -> Iterator[Drift]:
-    digest = str(env["digest"])
-    if locked is not None and digest != locked.digest:
+    unfinished = "digest" not in env and Kind.ENV_UNFINISHED.value in env["damage"]["by"]
+    digest = str(env["generation"] if unfinished else env["digest"])
+    if locked is not None and digest != (locked.digest[: len(digest)] if unfinished else locked.digest):
         have = [split_name(item) for item in env.get("names") or []]
         if "wheels" in env:  # records know of none; the plan that it was made from does, where that can be believed
             have += [(str(name), str(version), WHEEL) for name, version in env["wheels"]]
@@ -89,45 +92,34 @@ def _generation(name: str, locked: Locked | None, env: Mapping[str, Any], tier: 
         why = f": {some(changes, 4)}" if changes else f" ({same})"
         yield Drift(Kind.ENV_DIGEST, name, f"holds {digest[:12]}, and {tier or 'the lock'} declares "
                     f"{locked.digest[:12]}{why}{ready}", locked.digest, digest)  # fmt: skip
-    if "mislabelled" in env:
-        yield Drift(Kind.ENV_IDENTITY, name, str(env["mislabelled"]))
-    for line in env.get("identity") or []:
-        yield Drift(Kind.ENV_IDENTITY, name, str(line))
-    if env.get("manifest") != "ok":
-        yield Drift(Kind.MANIFEST, name, f"its list of files cannot be trusted: {env.get('manifest')}")
-    if "in_use_lock" in env:
-        yield Drift(Kind.IN_USE_LOCK, name, f"its in-use lock: {env['in_use_lock']}")
-    if "plan" in env:
-        yield Drift(Kind.PLAN, name, f"the plan that it was made from: {env['plan']}")
     for line in env.get("clobbered") or []:
         yield Drift(Kind.CLOBBERED, name, str(line))
     for line in pip_lines(env.get("pip") or []):
         yield Drift(Kind.PIP_INSTALLED, name, f"pip: {line} is not in the lock", observed=line)
-    if "problems" in env:
-        yield from _problems(name, env["problems"])
+    if "damage" in env:
+        yield from _damage(name, env["damage"])
     if env.get("touched"):
         yield Drift(
             Kind.TOUCHED, name, f"{env['touched']} files have other times and the right contents", severity=NOTE
         )
 
 
-def _problems(name: str, problems: Mapping[str, Any]) -> Iterator[Drift]:
-    named: dict[str, int] = {}
-    for item in problems["shown"]:
-        what, path = str(item["what"]), str(item["path"])
-        if named.get(what, 0) >= SHOWN:
+def _damage(name: str, damage: Mapping[str, Any]) -> Iterator[Drift]:
+    named: Counter[Kind] = Counter()
+    for item in damage["shown"]:
+        kind, path, why = Kind(item["kind"]), str(item["path"]), str(item.get("why", ""))
+        if named[kind] >= SHOWN:
             continue
-        named[what] = named.get(what, 0) + 1
-        kind = FILE_KINDS[what]
-        if re.match(r"conda-meta/[^/]+\.json\Z", path) and what in ("missing", "altered", "extra"):
-            kind = Kind.RECORD
-        of = f" (of {item['package']})" if item.get("package") and kind is not Kind.RECORD else ""
-        why = f": {item['why']}" if item.get("why") else ""
-        yield Drift(kind, name, f"{path} {WORDS[what]}{of}{why}", observed=what,
-                    severity=UNKNOWN if what == "unreadable" else DRIFT)  # fmt: skip
-    for what, count in problems["by"].items():
-        if count > named.get(what, 0):
-            more = count - named.get(what, 0)
-            line = f"and {more} more file{'s' if more > 1 else ''}, of which each {WORDS[what]}"
-            yield Drift(FILE_KINDS[what], name, line,
-                        observed=what, severity=UNKNOWN if what == "unreadable" else DRIFT)  # fmt: skip
+        named[kind] += 1
+        if kind in WORDS:
+            of = f" (of {item['package']})" if item.get("package") and kind is not Kind.RECORD else ""
+            line = f"{path} {WORDS[kind]}{of}" + (f": {why}" if why else "")
+        else:
+            line = f"{LABELS[kind]}: {why}" if kind in LABELS else why
+        yield Drift(kind, name, line, observed=path)
+    for value, count in damage["by"].items():
+        kind = Kind(value)
+        if count > named[kind]:
+            more = count - named[kind]
+            each = f", of which each {WORDS[kind]}" if kind in WORDS else " differ"
+            yield Drift(kind, name, f"and {more} more file{'s' if more > 1 else ''}{each}")

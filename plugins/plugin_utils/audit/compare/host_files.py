@@ -27,7 +27,7 @@ def rattler_drift(declared: Declared, seen: Mapping[str, Any], platform: str) ->
         yield Drift(Kind.RATTLER, "rattler", line, wanted, str(versions[name]))
 
 
-def tools_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
+def host_files_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
     """The project's own programs, many of one folder in one line."""
     if not declared.files:
         return
@@ -40,10 +40,10 @@ def tools_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
         if len(paths) > SHOWN:
             have = some([name for name in (seen.get("rattler") or {}).get("tools") or [] if name not in folder])
             line = f"{folder}: {len(paths)} files are missing or altered" + (f"; the host has {have}" if have else "")
-            yield Drift(Kind.TOOLS, "rattler", line)
+            yield Drift(Kind.HOST_FILES, "rattler", line)
             continue
         for path in paths:
             state = str(files[path])
             what = state if state == "missing" or " " in state else "altered"
             line = f"{path} is {what}" if what in ("missing", "altered") else f"{path}: {what}"
-            yield Drift(Kind.TOOLS, "rattler", line, declared.files.get(path, ("", 0))[0], state)
+            yield Drift(Kind.HOST_FILES, "rattler", line, declared.files.get(path, ("", 0))[0], state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ....module_utils.observe.reading import redact
+from ....module_utils.host.redaction import redact
 from ...core.text import some
 from ...desired.declared import Declared
 from .drift import NOTE, UNKNOWN, Drift, section
@@ -52,7 +52,7 @@ def clean_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
             why = "it is not scheduled, neither by a timer nor by cron" if nothing else "; ".join(wrong)
             yield Drift(Kind.CLEAN_SCHEDULE, "clean", why, want.cron if want.scheduler == "cron" else want.timer)
     if by_timer and found.get("changed_by"):
-        line = f"beside the units, {some(found['changed_by'])} may say otherwise; nobody looked at what"
+        line = f"beside the units, {some(found['changed_by'])} may override them; they are not compared"
         yield Drift(Kind.CLEAN_SCHEDULE, "clean", line, severity=NOTE)
     last = found.get("last") or {}
     if last and not last.get("ok"):

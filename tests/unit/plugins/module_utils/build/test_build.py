@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.marker import MARKER, is_complete, read_marker
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
+from tests.support.damage import damage_of
 from tests.support.tiny_channel import PY, SITE, Channel, Snapshot, make_channel, make_store
 from tests.support.waiting import held
 
@@ -48,9 +49,9 @@ def test_a_build_is_whole_frozen_and_published(channel: Channel, store: Store) -
     assert result["compiled"] >= 20 and result["borrowed"] == 0
     assert store.published("train") == name == plan["digest"][:12]
     assert [entry[0] for entry in store.history("train")] == [name]
-    assert tree.damage(str(final), "hashes") == []
-    mark = tree.read_mark(str(final))
-    assert mark and {key: mark[key] for key in ("layout", "env", "platform", "digest", "packages")} == {
+    assert damage_of(str(final), "hashes") == []
+    marker, _ = read_marker(str(final))
+    assert marker and {key: getattr(marker, key) for key in ("layout", "env", "platform", "digest", "packages")} == {
         "layout": 1, "env": "train", "platform": "linux-64", "digest": plan["digest"], "packages": 4,
     }  # fmt: skip
     assert python(store, "import alpha, beta; print(alpha.__version__, beta.NAME)") == "2.0 beta"
@@ -100,7 +101,7 @@ def test_an_update_borrows_bytecode_and_keeps_the_old_generation(channel: Channe
     swap = store.activate("train", staged["name"])
     assert swap == {"changed": True, "previous": old["name"]}
     assert python(store, "import alpha; print(alpha.__version__)") == "2.0"
-    assert tree.damage(store.path("train", old["name"]), "hashes") == []
+    assert damage_of(store.path("train", old["name"]), "hashes") == []
     # another environment borrows from this one
     other = build.build(store, channel.plan("serve", "python", "alpha=2.0"), FAST)
     assert other["compiled"] == 0 and other["borrowed"] >= 20 and not other["downloaded"]
@@ -137,7 +138,7 @@ def test_damage_is_found_and_repaired_under_a_running_process(channel: Channel, 
         status = victim.stat()
         victim.write_text("VALUE = 4\n")
         os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
-        assert build.look(store, plan, "stats")["state"] == "complete"  # what only hashes can see
+        assert build.inspect(store, plan, "stats").state == "complete"  # what only hashes can see
     elif how == "missing":
         victim.parent.chmod(0o755)
         victim.unlink()
@@ -147,15 +148,15 @@ def test_damage_is_found_and_repaired_under_a_running_process(channel: Channel, 
         (final / SITE / "stray.py").write_text("")
         (final / SITE).chmod(0o555)
     else:
-        (final / tree.MARK).write_text("")
-    found = build.look(store, plan, "hashes")
-    assert found["state"] == "damaged" and len(found["damage"]) == 1, found
+        (final / MARKER).write_text("")
+    found = build.inspect(store, plan, "hashes")
+    assert found.state == "damaged" and len(found.damage) == 1, found
     result = build.build(store, plan, FAST._replace(verify="hashes"))
-    assert result["changed"] and result["repaired"] and result["damage"] == found["damage"]
-    assert tree.damage(str(final), "hashes") == []
+    assert result["changed"] and result["repaired"] and result["damage"] == [str(item) for item in found.damage]
+    assert damage_of(str(final), "hashes") == []
     assert running.communicate(b"x")[0] == b"beta"
     assert {p.name for p in final.parent.iterdir()} == {final.name, f".{final.name}.inuse"}
-    assert build.look(store, plan, "hashes")["state"] == "complete"
+    assert build.inspect(store, plan, "hashes").state == "complete"
 
 
 ENTRY = "import subprocess\nassert subprocess.run(['alpha'], capture_output=True, text=True).stdout == 'alpha 2.0\\n'"
@@ -167,8 +168,8 @@ def test_damage_that_entry_points_lead_to_keeps_no_repair_from_its_test(channel:
     (final / "bin").chmod(0o755)
     (final / "bin/python").unlink()
     result = build.build(store, plan, FAST)
-    assert result["repaired"] and "missing bin/python" in result["damage"]
-    assert tree.damage(str(final), "hashes") == []
+    assert result["repaired"] and "file-missing bin/python" in result["damage"]
+    assert damage_of(str(final), "hashes") == []
     assert {path.name for path in final.parent.iterdir()} == {f".{final.name}.inuse", final.name}
 
 
@@ -179,7 +180,7 @@ def test_a_repair_that_fails_its_test_in_both_places_leaves_what_was_there(chann
     (final / "share/extra").write_text("mine")
     with pytest.raises(Problem, match=r"the smoke test failed; what was live before still is.*no luck"):
         build.build(store, {**plan, "smoke": "raise SystemExit('no luck')"}, FAST)
-    assert (final / "share/extra").read_text() == "mine" and tree.read_mark(str(final))
+    assert (final / "share/extra").read_text() == "mine" and is_complete(str(final))
     assert {path.name for path in final.parent.iterdir()} == {f".{final.name}.inuse", final.name}
 
 
@@ -192,7 +193,7 @@ def test_what_a_killed_run_left_at_the_final_path_is_in_no_tests_way(channel: Ch
         build.build(store, {**plan, "smoke": "raise SystemExit('no luck')"}, FAST)
     (final / "lib").mkdir(parents=True)
     result = build.build(store, plan, FAST)
-    assert not result["repaired"] and tree.damage(str(final), "hashes") == []
+    assert not result["repaired"] and damage_of(str(final), "hashes") == []
 
 
 def test_a_link_moved_elsewhere_is_put_back(channel: Channel, store: Store, tmp_path: Path) -> None:
@@ -287,7 +288,7 @@ class TestCollect:
         )  # noted as wanted all the same
 
     def test_an_unfinished_tree_goes_at_once(self, store: Store, names: list[str]) -> None:
-        Path(store.path("train", names[0]), tree.MARK).write_text("")
+        Path(store.path("train", names[0]), MARKER).write_text("")
         assert store.collect("train", 0, 3600)["removed"] == [names[0]]
 
     def test_withdrawing_keeps_the_generations_for_their_age(self, store: Store, names: list[str]) -> None:

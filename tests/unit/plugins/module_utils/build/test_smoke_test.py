@@ -34,7 +34,7 @@ def run(place: Path, smoke: str, seconds: float = 30) -> list[str]:
         "smoke": smoke,
     }  # fmt: skip
     notes: list[str] = []
-    with smoke_test.accepted(plan, str(place), sys.executable, False, seconds, notes):
+    with smoke_test.run_smoke_test(plan, str(place), sys.executable, False, seconds, notes):
         pass
     return notes
 

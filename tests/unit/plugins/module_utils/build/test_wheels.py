@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build, wheels
 from ansible_collections.lockstep.fleet.plugins.module_utils.gc import collect
-from ansible_collections.lockstep.fleet.plugins.module_utils.host import disk_space
+from ansible_collections.lockstep.fleet.plugins.module_utils.host import disk_space, fs
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.manifest import verified_manifest
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.marker import read_marker
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock.settings import Settings, SettingsError
 
+from tests.support.damage import damage_of
 from tests.support.package_index import Index
 from tests.support.tiny_channel import SITE, Channel, make_channel, make_store
 
@@ -56,8 +58,8 @@ def test_wheels_lie_beside_condas_files(channel: Channel, index: Index, store: S
     result = build.build(store, plan, options(index))
     final = Path(store.path("train", result["name"]))
     assert result["downloaded"] == ["alpha", "delta-x", "python"] and result["downloaded_bytes"] > 0
-    assert tree.damage(str(final), "hashes") == [], "the wheel's files are in the manifest"
-    manifest = tree.read_manifest(str(final)) or {}
+    assert damage_of(str(final), "hashes") == [], "the wheel's files are in the manifest"
+    manifest = verified_manifest(str(final)) or {}
     assert {f"{SITE}/delta/__init__.py", f"{SITE}/Delta_x-1.5.dist-info/METADATA", "bin/delta"} <= set(manifest)
     assert any(path.startswith(f"{SITE}/delta/__pycache__/") for path in manifest), "byte-compiled like the rest"
     script = (final / "bin/delta").read_text()
@@ -79,10 +81,10 @@ def test_every_host_has_the_same_content(channel: Channel, index: Index, tmp_pat
     for _ in range(2):
         store = make_store(tmp_path / "root")
         result = build.build(store, plan, options(index))
-        mark = tree.read_mark(store.path("train", result["name"]))
-        manifest = tree.read_manifest(store.path("train", result["name"])) or {}
-        marks.append((mark and mark["content"], {path: e.sha256 for path, e in manifest.items() if "RECORD" in path}))
-        tree.remove(str(tmp_path / "root"))
+        marker, _ = read_marker(store.path("train", result["name"]))
+        manifest = verified_manifest(store.path("train", result["name"])) or {}
+        marks.append((marker and marker.content, {path: e.sha256 for path, e in manifest.items() if "RECORD" in path}))
+        fs.remove(str(tmp_path / "root"))
     assert marks[0] == marks[1] and marks[0][0]
 
 
@@ -100,7 +102,7 @@ def test_a_repair_needs_no_index(channel: Channel, index: Index, store: Store) -
     damaged.chmod(0o644)
     damaged.write_text("broken = 1\n")
     subprocess.run(["rm", "-r", index.folder], check=True)
-    assert build.look(store, plan, "stats")["state"] == "damaged"
+    assert build.inspect(store, plan, "stats").state == "damaged"
     again = build.build(store, plan, options(index))
     assert again["repaired"] and again["downloaded"] == [] and python(store, "import delta; delta.main()") == "delta"
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
 from ansible_collections.lockstep.fleet.plugins.module_utils.gc import cli, collect
-from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import host_files
 
+from tests.support.damage import damage_of
 from tests.support.tiny_channel import Channel, Snapshot, make_channel, make_store
 
 FAST = build.Options(pip_check=False)
@@ -84,7 +84,7 @@ def test_unused_goes_and_used_stays(store: Store) -> None:
     assert not unused.exists() and not Path(f"{unused}.lock").exists()
     assert not Path(store.pkgs, ".half-extracted").exists()
     assert Path(store.pkgs, "beta-1.0-htiny_0").is_dir()
-    assert all(tree.damage(store.path("train", name), "hashes") == [] for name in store.names("train"))
+    assert all(damage_of(store.path("train", name), "hashes") == [] for name in store.names("train"))
     assert collect.history(store) == [entry]
     assert (
         Path(store.root, "conda-calls").read_text() == "clean --index-cache --tarballs --yes\nclean --packages --yes\n"

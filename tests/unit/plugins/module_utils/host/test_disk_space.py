@@ -112,20 +112,20 @@ def test_no_error_shows_credentials() -> None:
 
 
 def test_a_full_disk_has_a_remedy() -> None:
-    with pytest.raises(Problem, match="make room"), flock.reported("it cannot be done"):
+    with pytest.raises(Problem, match="make room"), flock.error_context("it cannot be done"):
         raise OSError(28, "No space left on device", "/x")
 
 
 def test_a_lock_names_its_holder(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
     with (
-        flock.alone(path, "a", "build", 0),
+        flock.exclusive_lock(path, "a", "build", 0),
         pytest.raises(Problem, match=f"build, pid {os.getpid()}"),
-        flock.alone(path, "a", "build", 0.05),
+        flock.exclusive_lock(path, "a", "build", 0.05),
     ):
         pass
     Path(path).write_text(json.dumps({"pid": 2**22 + 1, "since": 0, "what": "x"}))
-    with flock.opened(path) as handle:
+    with flock.open_lock(path) as handle:
         assert "that process has ended" in flock.holder(handle)
         Path(path).write_text("rubbish")
         assert flock.holder(handle) == "another run is at work"

@@ -5,3 +5,4 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.host.redaction impo
 
 def test_url_without_credentials_and_token() -> None:
     assert redact("https://u:p@h/t/tk-123/c/x") == "https://<credentials>@h/t/<token>/c/x"
+    assert redact("https://h/x?a=1&access_token=abc") == "https://h/x?a=1&access_token=<secret>"

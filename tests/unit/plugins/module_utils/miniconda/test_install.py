@@ -18,7 +18,7 @@ from typing import ClassVar
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import root as hostroot
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda import install
+from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda import inspection, install
 
 OLD, NEW = "py312_26.5.2-1", "py312_26.5.3-1"
 
@@ -81,7 +81,7 @@ def root(tmp_path: Path) -> Path:
 
 def converge(root: Path, version: str, url: str, sha256: str) -> list[str]:
     prefix = str(root / "miniconda")
-    action = install.decide(install.look(str(root), prefix), prefix, version)
+    action = install.decide(install.inspect(str(root), prefix), prefix, version)
     return install.apply(action, str(root), prefix, version, url, sha256) if action else []
 
 
@@ -142,7 +142,7 @@ def test_a_failing_installer_leaves_nothing_behind(site: Site, root: Path) -> No
     url, sha256 = site.publish(NEW, before="echo no room >&2; exit 3")
     with pytest.raises(Problem, match=r"ended with 3.*no room.*nothing of it is left"):
         converge(root, NEW, url, sha256)
-    assert not (root / "miniconda").exists() and not Path(install.intent(str(root))).exists()
+    assert not (root / "miniconda").exists() and not Path(inspection.intent(str(root))).exists()
     url, sha256 = site.publish(NEW)
     assert converge(root, NEW, url, sha256) == [f"installed {NEW}"]
 
@@ -173,7 +173,7 @@ def killed(root: Path, url: str, sha256: str, what: str = "install") -> None:
 
 def test_a_killed_run_heals(site: Site, root: Path) -> None:
     killed(root, *site.publish(NEW, before="kill -9 $PPID; exit 1"))
-    assert install.look(str(root), str(root / "miniconda")).state == "unfinished"
+    assert inspection.inspect(str(root), str(root / "miniconda")).state == "unfinished"
     url, sha256 = site.publish(NEW)
     assert converge(root, NEW, url, sha256) == [f"removed what a killed run had left, installed {NEW}"]
     assert converge(root, NEW, url, sha256) == []
@@ -189,7 +189,7 @@ def test_a_killed_run_elsewhere_is_no_licence_to_remove(site: Site, root: Path) 
     killed(root, *site.publish(NEW, before="kill -9 $PPID; exit 1"))
     other = root / "other"
     subprocess.run(["bash", site.folder / site.publish(OLD)[0].rsplit("/", 1)[1], "-b", "-p", other], check=True)
-    assert install.look(str(root), str(other)).state == "foreign"
+    assert inspection.inspect(str(root), str(other)).state == "foreign"
 
 
 @pytest.mark.parametrize("end", ["kill -9 $PPID; exit 1", "exit 3"])
@@ -203,7 +203,7 @@ def test_an_update_that_does_not_end_well_is_tried_again_and_removes_nothing(sit
     else:
         with pytest.raises(Problem, match=r"ended with 3.*half-updated"):
             converge(root, NEW, *site.publish(NEW, before=end))
-    assert install.look(str(root), str(root / "miniconda")).state == "half-updated"
+    assert inspection.inspect(str(root), str(root / "miniconda")).state == "half-updated"
     assert converge(root, NEW, *site.publish(NEW)) == [f"updated {OLD} to {NEW}"]
     assert (root / "miniconda/envs/mine").exists()
     assert json.loads((root / "miniconda/.lockstep-base.json").read_text())["adopted"] is True
@@ -215,7 +215,7 @@ def test_a_base_that_lost_a_part_is_said(site: Site, root: Path, part: str) -> N
     got = site.publish(NEW)
     converge(root, NEW, *got)
     (root / "miniconda" / part).rename(root / part)
-    with pytest.raises(Problem, match=rf"is damaged.*{part}.* is gone.*move it away"):
+    with pytest.raises(Problem, match=rf"is damaged.*{part}.* is missing.*move it away"):
         converge(root, NEW, *got)
 
 
@@ -256,7 +256,7 @@ def test_updates_in_place_but_never_back(site: Site, root: Path) -> None:
     converge(root, OLD, *site.publish(OLD))
     new = site.publish(NEW)
     assert converge(root, NEW, *new) == [f"updated {OLD} to {NEW}"]
-    assert not install.unfrozen(str(root / "miniconda"))
+    assert not inspection.unfrozen(str(root / "miniconda"))
     with pytest.raises(Problem, match="newer than the declared"):
         converge(root, OLD, *site.publish(OLD))
 

@@ -18,12 +18,13 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
-from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda import install
-from ansible_collections.lockstep.fleet.plugins.module_utils.observe import commands, environments, machine, seals
-from ansible_collections.lockstep.fleet.plugins.module_utils.observe.base import BASE_MARK, BASELINE
-from ansible_collections.lockstep.fleet.plugins.module_utils.observe.main import DEPTHS, observe
-from ansible_collections.lockstep.fleet.plugins.module_utils.observe.reading import Seen
-from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.tree import MANIFEST, MARK
+from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda import inspection as miniconda
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe import commands, environments, machine
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.main import observe
+from ansible_collections.lockstep.fleet.plugins.module_utils.observe.notes import Notes
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.inspection import DEPTHS
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.manifest import MANIFEST
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.marker import MARKER
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import observer_bundle
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.compare import compare
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.drift import (
@@ -147,12 +148,12 @@ def swap_record(tree: Path) -> None:
     path.write_text(path.read_text().replace("six", "sex"))
 
 
-def copy_mark(fleet: FakeRoot, tree: Path) -> None:
+def copy_marker(fleet: FakeRoot, tree: Path) -> None:
     """A generation copied into the place of another, whole: every file agrees with the manifest."""
-    from tests.support.fake_root import seal
+    from tests.support.fake_root import complete
 
     thaw(tree)
-    seal(tree, "tools", plan_of([*PACKAGES, ("xz", "5.6.0", "0")], fleet.platform))
+    complete(tree, "tools", plan_of([*PACKAGES, ("xz", "5.6.0", "0")], fleet.platform))
 
 
 PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
@@ -171,28 +172,28 @@ PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
     ("a redirected link", lambda f, t: relink(t), Kind.FILE_ALTERED, "bin/python", "train"),
     ("a writable folder", lambda f, t: (t / SITE).chmod(0o775), Kind.FILE_MODE, "0775", "train"),
     ("a file others may write", lambda f, t: (t / SITE / "six/__init__.py").chmod(0o666), Kind.FILE_MODE, "0666", "train"),
-    ("a missing frozen mark", lambda f, t: remove_file(t, "conda-meta/frozen"), Kind.FILE_MISSING, "frozen", "train"),
-    ("an altered manifest", lambda f, t: forge_manifest(t), Kind.MANIFEST, "vouches", "train"),
-    ("an empty mark", lambda f, t: (t / MARK).write_text(""), Kind.ENV_UNFINISHED, "never finished", "train"),
-    ("an altered mark", lambda f, t: (t / MARK).write_text((t / MARK).read_text() + " "),
-     Kind.ENV_UNFINISHED, "its own seal", "train"),
-    ("a mark of another", copy_mark, Kind.ENV_IDENTITY, "its mark is that of tools/", "train"),
+    ("a missing frozen file", lambda f, t: remove_file(t, "conda-meta/frozen"), Kind.FILE_MISSING, "frozen", "train"),
+    ("an altered manifest", lambda f, t: forge_manifest(t), Kind.MANIFEST, "checksum", "train"),
+    ("an empty marker", lambda f, t: (t / MARKER).write_text(""), Kind.ENV_UNFINISHED, "never finished", "train"),
+    ("an altered marker", lambda f, t: (t / MARKER).write_text((t / MARKER).read_text() + " "),
+     Kind.ENV_UNFINISHED, "its own checksum", "train"),
+    ("a marker of another", copy_marker, Kind.ENV_IDENTITY, "its completion marker is that of tools/", "train"),
     ("a dangling link", lambda f, t: f.publish("train", "../generations/train/0123456789ab"), Kind.ENV_LINK, "gone", "train"),
     ("a foreign link", lambda f, t: f.publish("train", "/usr"), Kind.ENV_LINK, "/usr", "train"),
     ("no link", lambda f, t: (f.root / "envs/train").unlink(), Kind.ENV_MISSING, "not installed", "train"),
     ("a folder for a link", lambda f, t: ((f.root / "envs/train").unlink(), (f.root / "envs/train").mkdir()),
-     Kind.ENV_LINK, "not a link", "train"),
+     Kind.ENV_BLOCKED, "not a link", "train"),
     ("no in-use lock", lambda f, t: (t.parent / f".{t.name}.inuse").unlink(), Kind.IN_USE_LOCK, "in-use lock", "train"),
     ("a file that some may not read", lambda f, t: (t / SITE / "six/__init__.py").chmod(0o604), Kind.FILE_MODE, "0604",
      "train"),
     ("an in-use lock others may write", lambda f, t: (t.parent / f".{t.name}.inuse").chmod(0o666), Kind.IN_USE_LOCK, "0666", "train"),
     ("an in-use lock that is no file", lambda f, t: ((t.parent / f".{t.name}.inuse").unlink(),
                                               os.mkfifo(t.parent / f".{t.name}.inuse", 0o444)),
-     Kind.IN_USE_LOCK, "no regular file", "train"),
-    ("no plan", lambda f, t: (f.root / f"state/locks/train/{t.name}.json").unlink(), Kind.PLAN, "is missing", "train"),
+     Kind.IN_USE_LOCK, "is not a regular file", "train"),
+    ("no plan", lambda f, t: (f.root / f"state/locks/train/{t.name}.json").unlink(), Kind.INSTALL_PLAN, "is missing", "train"),
     ("a plan of another", lambda f, t: put(f.root / f"state/locks/train/{t.name}.json", json.dumps(
-        plan_of(PACKAGES[:2], f.platform))), Kind.PLAN, "not that of digest", "train"),
-    ("half a plan", lambda f, t: put(f.root / f"state/locks/train/{t.name}.json", "{"), Kind.PLAN, "plan", "train"),
+        plan_of(PACKAGES[:2], f.platform))), Kind.INSTALL_PLAN, "it is that of", "train"),
+    ("half a plan", lambda f, t: put(f.root / f"state/locks/train/{t.name}.json", "{"), Kind.INSTALL_PLAN, "plan", "train"),
     ("a condarc that some may not read", lambda f, t: (f.root / "miniconda/.condarc").chmod(0o604), Kind.CONDARC, "0604",
      "condarc"),
     ("a gutted rattler runtime", lambda f, t: (f.root / "rattler/0.28.0/rattler/rattler.abi3.so").unlink(), Kind.RATTLER,
@@ -205,19 +206,19 @@ PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
      Kind.CONDARC, "defaults", "condarc"),
     ("no condarc", lambda f, t: (f.root / "miniconda/.condarc").unlink(), Kind.CONDARC, "missing", "condarc"),
     ("a condarc beside ours", lambda f, t: put(f.root / "miniconda/condarc.d/x.yml", "channels: [evil]\n"),
-     Kind.CONDARC_STRAY, "x.yml sets channels", "condarc"),
+     Kind.CONDARC_UNMANAGED, "x.yml sets channels", "condarc"),
     ("pip into the base", lambda f, t: pip_install(f.root / "miniconda", "evil", "1.0"), Kind.BASE_PACKAGES,
      "pip installed evil 1.0", "base"),
     ("conda into the base", lambda f, t: put(f.root / "miniconda/conda-meta/tmux-3.5-0.json", "{}"), Kind.BASE_PACKAGES,
      "tmux-3.5-0", "base"),
-    ("no list of what the installer brought", lambda f, t: (f.root / "miniconda" / BASELINE).unlink(), Kind.BASE_PACKAGES,
-     "initial-state.explicit.txt is gone", "base"),
-    ("a thawed base", lambda f, t: (f.root / "miniconda/conda-meta/frozen").unlink(), Kind.BASE_THAWED, "frozen", "base"),
-    ("another base", lambda f, t: put(f.root / "miniconda" / install.MARK, '{"version": "py311_24.1.0-0"}'),
+    ("no list of what the installer brought", lambda f, t: (f.root / "miniconda" / miniconda.BASELINE).unlink(), Kind.BASE_PACKAGES,
+     "initial-state.explicit.txt is missing", "base"),
+    ("a base that is not frozen", lambda f, t: (f.root / "miniconda/conda-meta/frozen").unlink(), Kind.BASE_NOT_FROZEN, "frozen", "base"),
+    ("another base", lambda f, t: put(f.root / "miniconda" / miniconda.BASE_MARKER, '{"version": "py311_24.1.0-0"}'),
      Kind.BASE_VERSION, "py311_24.1.0-0", "base"),
-    ("no base", lambda f, t: (f.root / "miniconda").rename(f.root / "gone"), Kind.BASE_MISSING, "missing", "base"),
+    ("no base", lambda f, t: (f.root / "miniconda").rename(f.root / "gone"), Kind.BASE_MISSING, "is absent", "base"),
     ("no rattler runtime", lambda f, t: shutil.rmtree(f.root / "rattler"), Kind.RATTLER, "0.28.0", "rattler"),
-    ("an edited program", lambda f, t: put(f.root / "bin/lockstep-run", "#!/bin/sh\nrm -rf /\n", 0o755), Kind.TOOLS,
+    ("an edited program", lambda f, t: put(f.root / "bin/lockstep-run", "#!/bin/sh\nrm -rf /\n", 0o755), Kind.HOST_FILES,
      "bin/lockstep-run is altered", "rattler"),
     ("an edited timer", lambda f, t: put(f.home / ".config/systemd/user/lockstep-clean.timer", "[Timer]\n"),
      Kind.CLEAN_SCHEDULE, "lockstep-clean.timer is altered", "clean"),
@@ -279,28 +280,28 @@ def test_another_digest_names_the_wheels_that_differ(fleet: FakeRoot) -> None:
     kept = fleet.root / "state/locks/train" / f"{tree.name}.json"
     kept.write_text(kept.read_text().replace("0.8.1", "0.8.2"))  # a plan that is not this generation's says nothing
     (drift, other), _ = look(fleet, declared)
-    assert other.kind is Kind.PLAN
+    assert other.kind is Kind.INSTALL_PLAN
     assert "the same conda packages; wheels, variables or layout differ" in drift.detail
 
 
 @pytest.mark.parametrize("part", ["bin", "bin/python", "conda-meta", "lib"])
 def test_a_base_that_cannot_work_is_drift(fleet: FakeRoot, part: str) -> None:
-    """As the role sees it, which repairs it: otherwise nobody would call the role."""
+    """With the words of the role, which refuses it: a person has to move it away."""
     base = fleet.root / "miniconda"
     (base / part).rename(fleet.home / "aside")
     drifts, _ = look(fleet)
-    assert Kind.BASE_MISSING in [d.kind for d in drifts] and not in_sync(drifts)
-    assert "is damaged: " in drifts[0].detail and "is gone" in drifts[0].detail
-    assert install.look(str(fleet.root), str(base)).state == "damaged"
+    assert [d.kind for d in drifts if d.subject == "base"] == [Kind.BASE_BLOCKED] and not in_sync(drifts)
+    assert "is damaged. Cause: " in drifts[0].detail and "is missing. Remedy: move it away" in drifts[0].detail
+    assert miniconda.inspect(str(fleet.root), str(base)).state == "damaged"
 
 
 def test_an_installation_that_was_cut_off_is_drift_where_it_was(fleet: FakeRoot) -> None:
-    note = Path(install.intent(str(fleet.root)))
+    note = Path(miniconda.intent(str(fleet.root)))
     put(note, json.dumps({"action": "install", "prefix": str(fleet.root / "elsewhere")}))
     assert look(fleet)[0] == []
     put(note, json.dumps({"action": "update", "prefix": str(fleet.root / "miniconda")}))
     assert [d.kind for d in look(fleet)[0]] == [Kind.BASE_MISSING]
-    assert install.look(str(fleet.root), str(fleet.root / "miniconda")).state == "half-updated"
+    assert miniconda.inspect(str(fleet.root), str(fleet.root / "miniconda")).state == "half-updated"
 
 
 @pytest.mark.parametrize(
@@ -358,12 +359,12 @@ def test_times_alone_are_no_drift(fleet: FakeRoot) -> None:
 
 def test_records_that_are_not_the_plan_are_seen_at_the_deepest_look(fleet: FakeRoot) -> None:
     """Everything re-sealed around another package: only the identity gives it away."""
-    from tests.support.fake_root import seal
+    from tests.support.fake_root import complete
 
     tree = fleet.tree("train")
     thaw(tree)
     swap_record(tree)
-    seal(tree, "train", fleet.plans["train"])
+    complete(tree, "train", fleet.plans["train"])
     assert look(fleet)[0] == []
     drifts, _ = look(fleet, depth="hashes")
     assert {d.kind for d in drifts} == {Kind.ENV_IDENTITY}
@@ -389,20 +390,26 @@ def test_odd_files_are_named_and_never_opened(fleet: FakeRoot) -> None:
     thread.join(PATIENCE)
     assert done, "the observer hangs on a pipe"
     kinds = {(d.kind, d.detail.split(" ")[0]) for d in done[0]}
-    assert {(Kind.FILE_ODD, "bin/pipe"), (Kind.FILE_ODD, "bin/sock"), (Kind.FILE_ALTERED, "bin/python3.12")} <= kinds
+    assert {
+        (Kind.FILE_SPECIAL, "bin/pipe"),
+        (Kind.FILE_SPECIAL, "bin/sock"),
+        (Kind.FILE_ALTERED, "bin/python3.12"),
+    } <= kinds
     assert any(d.severity == UNKNOWN and ".condarc" in d.detail for d in done[0])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_what_cannot_be_read_is_unknown(fleet: FakeRoot) -> None:
+def test_a_folder_without_any_permission_is_drift(fleet: FakeRoot) -> None:
     (fleet.tree("train") / "lib").chmod(0)
     drifts, _ = look(fleet)
     (fleet.tree("train") / "lib").chmod(0o555)
     assert not in_sync(drifts)
-    assert [d.severity for d in drifts if d.subject == "train"] == [UNKNOWN]
+    assert [d.kind for d in drifts if d.subject == "train"] == [Kind.FILE_MODE, Kind.FILE_UNREADABLE]
 
 
-def test_a_folder_that_cannot_be_listed_is_unknown(fleet: FakeRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_listed_is_drift_and_hides_no_file(
+    fleet: FakeRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = os.scandir
 
     def refuse(path: str) -> Any:
@@ -412,7 +419,9 @@ def test_a_folder_that_cannot_be_listed_is_unknown(fleet: FakeRoot, monkeypatch:
 
     monkeypatch.setattr(os, "scandir", refuse)
     drifts, _ = look(fleet)
-    assert {(d.subject, d.severity) for d in drifts} == {("train", UNKNOWN), ("tools", UNKNOWN)}
+    assert [(d.subject, d.kind, d.severity, d.observed) for d in drifts] == [
+        (name, Kind.FILE_UNREADABLE, DRIFT, "bin") for name in ("train", "tools")
+    ]
     assert not in_sync(drifts)
 
 
@@ -421,7 +430,7 @@ def test_a_look_that_takes_too_long_is_unknown(fleet: FakeRoot) -> None:
     seen = observe({**desired_state.request(declared), "seconds": 1e-9})
     drifts = compare(declared, seen)
     assert not in_sync(drifts)
-    assert any("the time given" in d.detail and d.severity == UNKNOWN for d in drifts)
+    assert any("the time limit" in d.detail and d.severity == UNKNOWN for d in drifts)
 
 
 def test_a_virgin_host_misses_everything(tmp_path: Path, fleet: FakeRoot) -> None:
@@ -441,7 +450,7 @@ def test_many_problems_are_counted_and_few_named(fleet: FakeRoot) -> None:
     extra = [d for d in drifts if d.kind is Kind.FILE_EXTRA]
     assert len(extra) == 6
     assert "2995 more files" in extra[-1].detail
-    assert seen["envs"]["train"]["problems"]["by"]["extra"] == 3000
+    assert seen["envs"]["train"]["damage"]["by"]["file-extra"] == 3000
     assert len(json.dumps(seen)) < 12_000
 
 
@@ -456,14 +465,14 @@ def test_secrets_do_not_leave_the_host(fleet: FakeRoot) -> None:
     text = json.dumps(seen) + " ".join(str(d) for d in drifts)
     for word in ("hunter2", "tk-0123", "abc", "sesame"):
         assert word not in text
-    assert any("git https://***@git/x" in d.detail for d in drifts)
+    assert any("git https://<credentials>@git/x" in d.detail for d in drifts)
 
 
 def test_stray_configuration_after_ours_is_a_note(fleet: FakeRoot, monkeypatch: pytest.MonkeyPatch) -> None:
     put(fleet.home / ".condarc", "channels: [bioconda]\n")
     monkeypatch.setenv("CONDA_CHANNELS", "defaults")
     drifts, _ = look(fleet)
-    assert [(d.kind, d.severity) for d in drifts] == [(Kind.CONDARC_STRAY, NOTE)] * 2
+    assert [(d.kind, d.severity) for d in drifts] == [(Kind.CONDARC_UNMANAGED, NOTE)] * 2
     assert in_sync(drifts)
 
 
@@ -485,20 +494,20 @@ def test_a_swap_while_looking_is_no_drift(fleet: FakeRoot, monkeypatch: pytest.M
     old = fleet.tree("train")
     real, calls = environments.see_generation, []
 
-    def swapped(root: str, env: str, name: str, digest: str | None, seen: Seen) -> dict[str, Any]:
+    def swapped(root: str, env: str, name: str, digest: str | None, notes: Notes) -> dict[str, Any]:
         calls.append(name)
         if len(calls) == 1:
             fleet.build("train", new)
             thaw(old)
             shutil.rmtree(old / "bin")
-        return real(root, env, name, digest, seen)
+        return real(root, env, name, digest, notes)
 
     monkeypatch.setattr(environments, "see_generation", swapped)
     request = desired_state.request(declared)
     request["envs"] = {"train": request["envs"]["train"]}
     seen = observe(request)
     assert len(calls) == 2
-    assert "problems" not in seen["envs"]["train"]
+    assert "damage" not in seen["envs"]["train"]
 
 
 @pytest.mark.parametrize(
@@ -517,14 +526,14 @@ def test_microarchitecture_levels(flags: str, level: str) -> None:
 def test_driver_is_read_from_proc(tmp_path: Path) -> None:
     put(tmp_path / "driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.124.06  Wed Feb 26\n")
     put(tmp_path / "driver/nvidia/gpus/0000:01:00.0/information", "Model: \t\t NVIDIA H100 80GB HBM3\nIRQ: 5\n")
-    found = machine.see_gpu({}, Seen("stats", 1, 10, 1), str(tmp_path))
+    found = machine.see_gpu({}, Notes("stats", 1, 10, 1), str(tmp_path))
     assert found["driver"] == "570.124.06"
     assert found["models"] == ["NVIDIA H100 80GB HBM3"]
 
 
 def test_a_child_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "CHILD_SECONDS", 0.2)
-    status, _, why = commands.run(["sleep", "60"], Seen("stats", 1, 10, 1))
+    status, _, why = commands.run(["sleep", "60"], Notes("stats", 1, 10, 1))
     assert status == 124
     assert "did not answer" in why
 
@@ -545,7 +554,7 @@ def test_piped_to_a_python_as_the_action_does(fleet: FakeRoot, python: str) -> N
     assert done.stdout.count("\n") == 1
     drifts = [d for d in compare(declared, seen) if d.kind is not Kind.CLEAN_SCHEDULE or LINGERS]
     assert drifts == []
-    assert seen["envs"]["train"]["manifest"] == "ok"
+    assert seen["envs"]["train"]["hashed"]
 
 
 def test_whatever_is_asked_the_answer_is_json() -> None:
@@ -558,7 +567,3 @@ def test_whatever_is_asked_the_answer_is_json() -> None:
             timeout=60,
         )
         assert json.loads(done.stdout)["schema"] == 1
-
-
-def test_constants_are_those_of_what_writes_the_files() -> None:
-    assert (seals.MARK, seals.MANIFEST, BASE_MARK) == (MARK, MANIFEST, install.MARK)

@@ -34,7 +34,7 @@ def test_remedy_for_drift_at_depth_hashes_repairs_at_that_depth() -> None:
     one = [drift()]
     assert repair_steps("a b", one) == ["ansible-playbook site.yml --limit 'a b'"]
     assert repair_steps("h", one, "hashes") == ["ansible-playbook site.yml --limit h -e conda_envs_verify=hashes"]
-    base = [Drift(Kind.BASE_THAWED, "base", "thawed")]
+    base = [Drift(Kind.BASE_NOT_FROZEN, "base", "not frozen")]
     assert repair_steps("h", base, "hashes") == ["ansible-playbook site.yml --limit h"]
 
 

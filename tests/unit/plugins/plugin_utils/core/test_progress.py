@@ -25,19 +25,19 @@ SIGN = json.dumps({"pid": 7, "since": 1, "what": "build", "doing": "has 120 of 3
 class TestTheLocksFile:
     def test_says_what_its_holder_does_and_nothing_afterwards(self, tmp_path: Path) -> None:
         path = tmp_path / "train.lock"
-        with flock.alone(str(path), "environment train", "build", 1) as handle:
+        with flock.exclusive_lock(str(path), "environment train", "build", 1) as handle:
             flock.tell(handle, "verifies every file")
             sign = json.loads(path.read_text())
             assert sign["doing"] == "verifies every file"
             assert sign["pid"] == os.getpid() and sign["what"] == "build"
-            second = flock.alone(str(path), "environment train", "build", 0)
+            second = flock.exclusive_lock(str(path), "environment train", "build", 0)
             with pytest.raises(Problem, match=r"build, pid \d+.*\(verifies every file\)"), second:
                 pass
         assert path.read_text() == ""
 
     def test_is_kept_up_to_date_by_the_rattler(self, tmp_path: Path) -> None:
         path = tmp_path / "train.lock"
-        with flock.alone(str(path), "environment train", "build", 1) as handle:
+        with flock.exclusive_lock(str(path), "environment train", "build", 1) as handle:
             reporter = install_child.Reporter(2, handle)
             for name in ("numpy", "scipy"):
                 entry = reporter.on_populate_cache_start(0, name)

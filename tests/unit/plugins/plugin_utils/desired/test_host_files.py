@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import rattler_runtime
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import tree
+from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.hashing import sha256_file
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import host_files
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache
@@ -92,7 +92,7 @@ class TestEngine:
     @pytest.fixture
     def wanted(self, tmp_path: Path, wheel: Path) -> rattler_runtime.Wanted:
         files = {path: (file.sha256, file.mode) for path, file in host_files.host_files().items()}
-        return rattler_runtime.Wanted(str(tmp_path / "root"), "1.0", tree.sha256_file(str(wheel)), files)
+        return rattler_runtime.Wanted(str(tmp_path / "root"), "1.0", sha256_file(str(wheel)), files)
 
     @pytest.fixture
     def texts(self) -> dict[str, str]:
@@ -165,7 +165,7 @@ class TestWheels:
         source = tmp_path / "source"
         source.mkdir()
         (source / self.FILE).write_bytes(b"wheel")
-        sha256 = tree.sha256_file(str(source / self.FILE))
+        sha256 = sha256_file(str(source / self.FILE))
         path = wheel_cache.wheel(self.FILE, sha256, str(source), tmp_path / "cache")
         (source / self.FILE).unlink()
         assert path == wheel_cache.wheel(self.FILE, sha256, str(source), tmp_path / "cache")

@@ -134,7 +134,7 @@ def test_second_export_changes_nothing(site):
     assert len(written) == 4
     assert written[Path("dev/train.linux-64.explicit.txt")] == written[Path("prod/train.linux-64.explicit.txt")]
     assert not run(settings(site), write=True).changed
-    (site / "out/dev/train.linux-64.explicit.txt").write_text(exporting._MARK + " once\n")
+    (site / "out/dev/train.linux-64.explicit.txt").write_text(exporting._HEADER + " once\n")
     assert [file.path.parent.name for file in run(settings(site), write=True).files if file.changed] == ["dev"]
     assert not run(settings(site), write=False).changed
 
@@ -163,7 +163,7 @@ def test_exports_of_a_removed_platform_are_reported(site):
     run(settings(site), write=True)
     (site / "locks/dev/train.conda-lock.yml").write_text(lock(*lock().packages[:3]).dumps())
     warnings = run(settings(site), write=True).warnings
-    assert len(warnings) == 1 and "out/dev/train.osx-arm64.explicit.txt is of an older lock" in warnings[0]
+    assert len(warnings) == 1 and "out/dev/train.osx-arm64.explicit.txt was exported from an older lock" in warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -175,9 +175,9 @@ def test_exports_of_a_removed_platform_are_reported(site):
         ({"channels": ("bioconda",)}, "channel conda-forge is not one of the allowed ones"),
         ({"channel_alias": "https://user:secret@mirror.example"}, "credentials"),
         ({"channel_alias": "https://mirror.example/t/secret"}, "credentials"),
-        ({"channel_alias": "mirror"}, "is not an address"),
+        ({"channel_alias": "mirror"}, "not a url"),
         ({"pip_index": "https://u:secret@mirror.example/simple"}, "credentials"),
-        ({"pip_index": "http://mirror.example/simple --extra-index-url http://x"}, "is not an address"),
+        ({"pip_index": "http://mirror.example/simple --extra-index-url http://x"}, "not a url"),
     ],
 )
 def test_invalid_export_settings_are_refused(site, other, message):

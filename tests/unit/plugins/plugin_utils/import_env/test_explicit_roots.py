@@ -8,7 +8,7 @@ from tests.support.import_site import FULL, dependencies, noted, versions
 def test_spec_without_a_history_names_what_no_other_package_needs(site):
     made = run(site.settings(site.prefix("python 3.12", "numpy 1.26 py312", "libblas", "six")), write=False)
     assert made.exact and dependencies(made) == ["python 3.12.*", "numpy", "six"]
-    assert noted(made, "nobody knows what was asked for")
+    assert noted(made, "it is unknown what people requested")
     assert not list((site.folder / "envs").glob("*.yml")), "write=False"
 
 
@@ -29,8 +29,8 @@ def test_full_export_names_what_no_other_package_needs(site):
     made = site.take(FULL, name="")
     assert made.name == "data"
     assert dependencies(made) == ["python 3.12.*", "libffi", "numpy", "openssl", "readline", "six"]
-    assert versions(made)["numpy"] == "1.26" and noted(made, "nobody knows what was asked for")
-    assert noted(made, "not needed any more on linux-64: _openmp_mutex, libgcc-ng")
+    assert versions(made)["numpy"] == "1.26" and noted(made, "it is unknown what people requested")
+    assert noted(made, "no longer needed on linux-64: _openmp_mutex, libgcc-ng")
 
 
 def test_full_export_without_builds_keeps_versions(site):

@@ -31,7 +31,7 @@ def test_spec_has_the_requested_packages_and_the_lock_the_installed_ones(site):
     assert made.name == "old" and made.exact
     assert dependencies(made) == ["python 3.12.*", "numpy 1.26.*", "pip", "six"]
     assert noted(made, "conda-meta/history", "`numpy=1.26` -> `numpy 1.26.*`")
-    assert noted(made, "pip: nobody asked for it by name, and it was there")
+    assert noted(made, "pip: not requested by name, but part of the environment")
     assert versions(made) == {"python": "3.12.1", "numpy": "1.26", "libblas": "3.9", "six": "1.17", "pip": "24.0"}
     assert (site.folder / "envs/old.yml").read_text() == made.spec
     assert (site.folder / "envs/locks/dev/old.conda-lock.yml").read_text() == made.lock
@@ -76,10 +76,12 @@ def test_packages_that_pip_installed_are_kept_or_noted(site, monkeypatch):
     assert [requirement.text for requirement in read.pip] == ["only-pip==1.0"]
     assert "scikit-learn" in dependencies(made) and versions(made)["only-pip"] == "1.0"
     assert versions(made)["helper"] == "1.0", "2.0 is there, and stays away"
-    assert "unknown.invalid" not in made.lock and noted(made, "left out", "helper==1.0", "what needs it brings it")
-    assert noted(made, "decide", "numpy==2.2 over conda's numpy")
+    assert "unknown.invalid" not in made.lock and noted(
+        made, "left out", "helper==1.0", "another package depends on it"
+    )
+    assert noted(made, "decide", "overwritten conda's numpy with numpy==2.2")
     assert noted(made, "decide", "not-published==3.0", "no wheel")
-    assert noted(made, "left out", "requests==2.32.3", "what needs it brings it")
+    assert noted(made, "left out", "requests==2.32.3", "another package depends on it")
     assert noted(made, "decide", "mine 0.1 came from an editable folder")
     assert noted(made, "decide", "forked 0.1 came from a git repository")
     assert "secret" not in "".join(note.line() for note in made.notes) and not any("six" in n.text for n in made.notes)

@@ -54,7 +54,7 @@ def test_existing_environment_is_replaced_only_with_force(site):
     first = site.take("dependencies: [python=3.12]\n")
     again = site.take("dependencies: [python=3.12]\n")
     assert first.changed and not again.changed, "the same again is no replacement"
-    with pytest.raises(ImportFailed, match=r"envs/train.yml.*there is such an environment already"):
+    with pytest.raises(ImportFailed, match=r"envs/train.yml.*an environment of that name already exists"):
         site.take("dependencies: [python=3.12, six]\n")
     assert "six" not in (site.folder / "envs/train.yml").read_text()
     made = site.take("dependencies: [python=3.12, six]\n", force=True)
@@ -82,9 +82,9 @@ def test_killed_import_is_completed_by_the_next(site, monkeypatch):
 
 
 def test_environment_name_is_required_and_valid(site):
-    with pytest.raises(ImportFailed, match="Give it a name with -e env=train"):
+    with pytest.raises(ImportFailed, match="give it a name with -e env=train"):
         site.take("dependencies: [python=3.12]\n", name="")
-    with pytest.raises(ImportFailed, match="Give it a name"):
+    with pytest.raises(ImportFailed, match="give it a name"):
         site.take("dependencies: [python=3.12]\n", name="../x")
 
 

@@ -40,9 +40,9 @@ variables:
     for place, *parts in (
         (1, "left out", "'base'"),
         (3, "left out", "channel pytorch"),
-        (5, "left out", "channel defaults", "solved anew"),
+        (5, "left out", "channel defaults", "solved again"),
         (7, "changed", "`python=3.12` -> `python 3.12.*`", "the same"),
-        (8, "changed", "pytorch-gpu ==2.5.1", "for CUDA"),
+        (8, "changed", "pytorch-gpu ==2.5.1", "a CUDA build"),
         (9, "changed", "`pytorch-cuda=12.1` -> `cuda-version 12.*`"),
         (11, "changed", "`sklearn` -> `scikit-learn`"),
         (12, "changed", "`six=1.16.0` -> `six 1.*`", "does not have"),

@@ -129,7 +129,7 @@ def test_a_system_requirements_that_is_too_low_for_the_gpu_build_is_noticed(site
 def test_the_system_requirements_that_would_do_is_named(site):
     spec(site, "python 3.12.*", "pytorch-gpu", "torchvision", more="platforms: [linux-64]\n")
     (outcome,) = run(replace(site, system_requirements={"cuda": "12.8", "glibc": "2.28"}), write=False)
-    assert "solvable with cuda 12.9 in the system requirements in place of 12.8" in outcome.findings[0].text()
+    assert "solvable with cuda 12.9 in place of 12.8 in the system requirements" in outcome.findings[0].text()
 
 
 @needs_metadata

@@ -18,7 +18,7 @@ def test_finding_names_what_prevents_the_cuda_build(site):
     assert "`torch-like=*=cpu*`" in finding.remedy
     site.spec("torch-like 2.*")
     (finding,) = site.one(system_requirements={"cuda": "12.8"}).findings
-    assert "a CUDA build with cuda 12.9 in the system requirements in place of 12.8" in finding.remedy
+    assert "a CUDA build with cuda 12.9 in place of 12.8 in the system requirements" in finding.remedy
 
 
 def test_framework_whose_newest_version_has_no_cuda_build_yet(site):

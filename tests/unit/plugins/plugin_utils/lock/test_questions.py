@@ -41,14 +41,17 @@ def test_unknown_package_is_a_finding_with_a_suggestion(site):
     assert "numpi does not exist in conda-forge for linux-64; did you mean numpy?" in finding.text()
     site.spec("python", "six", "zzz")
     (finding,) = site.one(platforms=("linux-64", "osx-arm64")).findings
-    assert "zzz does not exist in conda-forge for linux-64, osx-arm64; look for" in finding.text() and finding.line == 4
+    assert (
+        "zzz does not exist in conda-forge for linux-64, osx-arm64; search the channel" in finding.text()
+        and finding.line == 4
+    )
 
 
 def test_name_from_the_python_index_is_answered_with_the_channels_name(site):
     site.channel.add("py-xgboost").add("typing_extensions")
     site.spec("xgboost", "typing-extensions")
     xgboost, typing = site.one().findings
-    assert xgboost.remedy == "there it is py-xgboost" and typing.remedy == "there it is typing_extensions"
+    assert xgboost.remedy == "its name there is py-xgboost" and typing.remedy == "its name there is typing_extensions"
 
 
 def test_package_for_other_platforms_only_is_a_finding(site):

@@ -57,7 +57,7 @@ def test_channel_without_checksums_is_a_finding(site, missing):
 def test_unreachable_channel_is_a_finding_without_its_password(site, tmp_path):
     site.spec("python")
     (finding,) = site.one(repodata_alias=str(tmp_path / "nowhere")).findings
-    assert finding.code == "channel" and "lockstep_repodata_alias" in finding.message
+    assert finding.code == "channel" and "lockstep_repodata_alias" in finding.remedy
     (finding,) = site.one(repodata_alias="http://127.0.0.1:9").findings
     assert finding.code == "channel" and "Connection refused" in finding.message
     (finding,) = site.one(repodata_alias="http://me:hunter2@127.0.0.1:9").findings
@@ -96,4 +96,4 @@ def test_platform_without_a_solution_is_named(site):
     site.spec("python", "numpy 3.*")
     text = explained(site, platforms=("linux-64", "osx-arm64"))
     assert "no solution for osx-arm64" in text and "train.yml:3:5: " in text
-    assert text.endswith("solvable for linux-64: `platforms: [linux-64]`, if those will do")
+    assert text.endswith("solvable for linux-64 only: `platforms: [linux-64]`")

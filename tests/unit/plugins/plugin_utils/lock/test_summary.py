@@ -9,4 +9,4 @@ def test_summary_lines_show_size_variants_and_change(site):
     assert lines(outcome) == ["train        linux-64          3 packages     3 kB  CUDA 12.9, python 3.12.1  (changed)"]
     assert lines(outcome, written=False)[0].endswith("(would change)")
     outcome = site.one(system_requirements={"cuda": "12.9"}, write=False)
-    assert lines(outcome, written=False)[0].endswith("(as it was)")
+    assert lines(outcome, written=False)[0].endswith("(unchanged)")

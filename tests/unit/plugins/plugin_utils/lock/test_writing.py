@@ -105,8 +105,8 @@ def test_second_run_at_the_same_time_is_refused(site):
     site.spec("python")
     site.settings.locks_dir.mkdir()
     with (
-        transaction.alone(site.settings.locks_dir),
-        pytest.raises(transaction.HandoverError, match="another lock, promotion or rollback is at work"),
+        transaction.exclusive_lock(site.settings.locks_dir),
+        pytest.raises(transaction.TransactionError, match="another run of lock, promote or rollback is active"),
     ):
         site.one()
     assert list(site.settings.locks_dir.iterdir()) == []
@@ -115,14 +115,14 @@ def test_second_run_at_the_same_time_is_refused(site):
 def test_lock_that_changed_during_the_run_is_not_overwritten(site, monkeypatch):
     site.spec("python")
     path = site.settings.locks_dir / "dev" / "train.conda-lock.yml"
-    alone = transaction.alone
+    alone = transaction.exclusive_lock
 
     def late(folder):
         path.parent.mkdir(parents=True)
         path.write_text("somebody else's")
         return alone(folder)
 
-    monkeypatch.setattr(transaction, "alone", late)
-    with pytest.raises(transaction.HandoverError, match="was changed while this ran; nothing was written"):
+    monkeypatch.setattr(transaction, "exclusive_lock", late)
+    with pytest.raises(transaction.TransactionError, match="was changed while this ran; nothing was written"):
         site.one()
     assert path.read_text() == "somebody else's"

@@ -46,32 +46,32 @@ def test_journal_is_not_completed_over_later_changes(site: Site, monkeypatch: py
         with pytest.raises(Killed):
             promote(site.settings(), NOW, write=True)
     site.put("test", "train", text("2.0"))
-    with pytest.raises(transaction.HandoverError, match=r"was changed since; compare .* then remove .*unfinished"):
+    with pytest.raises(transaction.TransactionError, match=r"was changed since; compare .* then remove .*unfinished"):
         promote(site.settings(), NOW, write=True)
 
 
 @pytest.mark.parametrize("journal", ["", "[]", '{"schema": 1}', '{"schema":1,"about":{},"files":[{"path":"../x"}]}'])
 def test_malformed_journal_is_refused(site: Site, journal: str) -> None:
     (site.locks / transaction.JOURNAL).write_text(journal)
-    with pytest.raises(transaction.HandoverError, match="is malformed"):
+    with pytest.raises(transaction.TransactionError, match="malformed journal"):
         promote(site.settings(), NOW, write=True)
 
 
 def test_second_transaction_at_the_same_time_is_refused(site: Site) -> None:
     with (
-        transaction.alone(site.locks),
-        pytest.raises(transaction.HandoverError, match="another lock, promotion or rollback is at work"),
+        transaction.exclusive_lock(site.locks),
+        pytest.raises(transaction.TransactionError, match="another run of lock, promote or rollback is active"),
     ):
         promote(site.settings(), NOW, write=True)
 
 
 def test_file_that_changed_meanwhile_is_not_replaced(site: Site) -> None:
     change = transaction.Change("test/train.conda-lock.yml", b"something else", b"x")
-    with pytest.raises(transaction.HandoverError, match="was changed while this ran"):
+    with pytest.raises(transaction.TransactionError, match="was changed while this ran"):
         transaction.apply(site.locks, [change], {})
     assert site.has("test") == site.old
 
 
 def test_missing_locks_folder_is_refused(site: Site, tmp_path: Path) -> None:
-    with pytest.raises(transaction.HandoverError, match="lockstep_locks_dir"):
+    with pytest.raises(transaction.TransactionError, match="lockstep_locks_dir"):
         promote(site.settings(locks_dir=tmp_path / "none"), NOW, write=True)

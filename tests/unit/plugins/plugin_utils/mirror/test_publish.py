@@ -74,7 +74,7 @@ os._exit(0)
             plan = lockfile.plan(lock, "train", "linux-64", channel_alias=alias)
             assert all(package["url"].startswith(f"{alias}/forge/") for package in plan["packages"])
             built = generation.build(store, plan, generation.Options(pip_check=False))
-            assert built["changed"] and generation.look(store, plan, "hashes")["state"] == "complete"
+            assert built["changed"] and generation.inspect(store, plan, "hashes").state == "complete"
 
 
 def test_index_drops_a_file_before_it_is_removed(site: Site, served: Source, monkeypatch: Any) -> None:

@@ -17,7 +17,7 @@ from tests.support.promotion_samples import NOW, P, Site, digest, result, text, 
 def test_missing_report_is_refused(site: Site) -> None:
     site.report.unlink()
     said = told(site)
-    assert "there is no report of an audit -> run playbooks/audit.yml" in said
+    assert "there is no audit report -> run playbooks/audit.yml" in said
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,9 @@ def test_missing_report_is_refused(site: Site) -> None:
         ({"at": (NOW - datetime.timedelta(hours=25)).isoformat()}, "it is 25.0 hours old; 24 are allowed",
          "lockstep_promote_max_age_hours"),
         ({"at": (NOW + datetime.timedelta(hours=1)).isoformat()}, "it is from the future", "set the clocks"),
-        ({"hosts": {"audited": 4, "total": 9, "limited": True}}, "it is limited: 5 hosts were not looked at",
+        ({"hosts": {"audited": 4, "total": 9, "limited": True}}, "it leaves out 5 hosts",
          "without --limit"),
-        ({"depth": "names"}, "depth names does not look deep enough", "at depth stats or hashes"),
+        ({"depth": "names"}, "depth names does not inspect enough", "at depth stats or hashes"),
     ],
 )  # fmt: skip
 def test_old_limited_or_shallow_report_is_refused(site: Site, change: dict[str, Any], words: str, remedy: str) -> None:
@@ -73,7 +73,7 @@ MALFORMED: dict[str, Callable[[Any], Any]] = {
 def test_malformed_report_is_refused(site: Site, what: str) -> None:
     site.write(MALFORMED[what](site.audit()))
     said = told(site)
-    assert "it is no report that this version reads" in said and "run playbooks/audit.yml again" in said
+    assert "it is not a report of this version" in said and "run playbooks/audit.yml again" in said
 
 
 @pytest.mark.parametrize("odd", [None, "", "parity", "maintenance", 3, -1, True, [], ["x"], {}, {"x": 1}], ids=repr)
@@ -82,12 +82,12 @@ def test_report_with_any_value_replaced_proves_no_more_hosts(site: Site, odd: An
     good = site.audit()
     hosts = {name: host.envs for name, host in site.hosts.items() if host.tier == "dev"}
     locks = {env: {P: digest(site.new, env=env)} for env in ("train", "serve")}
-    asked = audit_gate.Asked("dev", hosts, locks, datetime.timedelta(hours=24))
+    asked = audit_gate.Criteria("dev", hosts, locks, datetime.timedelta(hours=24))
     for report in altered(good, odd):
         site.write(report)
         try:
-            found = audit_gate.judge(audit_gate.read(site.report), asked, NOW)
-        except audit_gate.ProofError:
+            found = audit_gate.evaluate(audit_gate.read(site.report), asked, NOW)
+        except audit_gate.ReportError:
             continue
         if not found.refusals:
             assert found.held["train"].get(P, 0) + found.away.get("train", 0) == 2, report
@@ -126,13 +126,13 @@ def test_lock_made_after_the_audit_is_refused(site: Site) -> None:
     site.put("dev", "train", newer)
     said = told(site)
     held, now = digest(site.new)[:12], digest(newer)[:12]
-    assert f"dev-1: train: it held {held} when it was audited, and the lock of dev is {now} now" in said
+    assert f"dev-1: train: it held {held} in the audit, but the lock of dev is now {now}" in said
     assert "run site.yml --limit dev-1, then audit again" in said
 
 
 def test_host_missing_from_the_report_is_refused(site: Site) -> None:
     site.hosts["dev-3"] = HostOf("dev", ("train",))
-    assert "dev-3: the report says nothing of it -> run playbooks/audit.yml again, of the whole fleet" in told(site)
+    assert "dev-3: the report does not have it -> run playbooks/audit.yml again, of the whole fleet" in told(site)
 
 
 def test_host_that_changed_its_tier_is_refused(site: Site) -> None:
@@ -150,14 +150,16 @@ def test_host_missing_from_the_inventory_is_refused(site: Site) -> None:
     result(report, "dev-2").update(verdict="drift", around="drift", drift=[])
     site.write(report)
     del site.hosts["dev-2"]
-    assert "dev-2: the report has it as not in parity, and the inventory has no such host" in told(site)
+    assert "dev-2: the report has it as not in parity, and the inventory no longer has this host" in told(site)
 
 
 def test_host_with_a_platform_missing_from_the_lock_is_refused(site: Site) -> None:
     report = site.audit()
     result(report, "dev-2")["platform"] = "linux-aarch64"
     site.write(report)
-    assert "dev-2: train: the lock of dev has nothing for linux-aarch64 -> lock again for that platform" in told(site)
+    assert "dev-2: train: the lock of dev has no packages for linux-aarch64 -> lock again for that platform" in told(
+        site
+    )
 
 
 def test_tier_with_all_hosts_in_maintenance_is_refused(site: Site) -> None:
@@ -178,7 +180,7 @@ def test_tier_without_hosts_is_refused(site: Site) -> None:
 def test_environment_without_a_host_is_refused(site: Site) -> None:
     site.put("dev", "notebook", site.new)
     said = told(site, envs=("notebook", "train"))
-    assert "notebook: no host of dev is declared to hold it, so nothing proves its lock" in said
+    assert "notebook: no host of dev is declared to hold it, so no audit covers its lock" in said
 
 
 def test_host_in_maintenance_is_not_counted(site: Site) -> None:

@@ -18,7 +18,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile impo
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance, transaction
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote import rollback
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.promotion import HostOf, promote
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.rollback import RollbackError, look, rebuild
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.rollback import RollbackError, inspect, rebuild
 
 from tests.support.altered import altered
 from tests.support.kills import Killed, kill_at
@@ -46,12 +46,12 @@ def settings(site: Site, **other: Any) -> rollback.Settings:
 
 def back(site: Site, write: bool = True, records: Any = None, **other: Any) -> rollback.Declared:
     asked = settings(site, **other)
-    looked = look(asked)
-    target, rebuilt = looked.target, looked.source == "hosts"
+    inspected = inspect(asked)
+    target, rebuilt = inspected.target, inspected.source == "hosts"
     if rebuilt:
-        target, _ = rebuild(asked, looked, records or {})
+        target, _ = rebuild(asked, inspected, records or {})
     assert target is not None
-    return rollback.declare(asked, looked, target, rebuilt, NOW, write)
+    return rollback.declare(asked, inspected, target, rebuilt, NOW, write)
 
 
 def record(data: str, platform: str = P, alias: str = "https://conda.anaconda.org", **changes: Any) -> dict[str, Any]:
@@ -98,10 +98,10 @@ def test_smoke_test_of_a_hosts_record_is_never_declared(site: Site) -> None:
     (site.locks / provenance.lock_path("test", "train", True)).unlink()
     site.test("test", "import new\n")
     asked = settings(site, env="train")
-    looked = look(asked)
-    target, lost = rebuild(asked, looked, {"test-1": record(site.old, smoke="import evil")})
+    inspected = inspect(asked)
+    target, lost = rebuild(asked, inspected, {"test-1": record(site.old, smoke="import evil")})
     assert any("the smoke test that its builds ran is not taken from hosts" in line for line in lost)
-    rollback.declare(asked, looked, target, True, NOW, True)
+    rollback.declare(asked, inspected, target, True, NOW, True)
     assert site.has_test("test") is None and site.has_test("test", previous=True) == "import new\n"
 
 
@@ -165,9 +165,9 @@ def test_rollback_to_a_digest_is_idempotent(site: Site) -> None:
 @pytest.mark.parametrize("alias", ["https://conda.anaconda.org", MIRROR])
 def test_lock_is_rebuilt_from_the_install_plans_of_hosts(site: Site, alias: str) -> None:
     asked = settings(site, tier="dev", channel_alias=alias)
-    looked = look(asked)
-    assert looked.source == "hosts" and looked.hosts == ["dev-1", "dev-2"]
-    records = {host: record(site.old, alias=alias) for host in looked.hosts}
+    inspected = inspect(asked)
+    assert inspected.source == "hosts" and inspected.hosts == ["dev-1", "dev-2"]
+    records = {host: record(site.old, alias=alias) for host in inspected.hosts}
     made = back(site, tier="dev", channel_alias=alias, records=records)
     assert site.has("dev") == site.old, "even the same bytes, here"
     assert made.digests == {P: digest(site.old)} and site.has("dev", previous=True) == site.new
@@ -180,14 +180,17 @@ def test_kept_lock_is_not_the_previous_one_after_a_newer_lock_in_the_first_tier(
     """The bad one is left for the old one, then a better one is locked: before that, hosts know, was the old one."""
     asked = settings(site, tier="dev")
     back(site, tier="dev", records={host: record(site.old) for host in ("dev-1", "dev-2")})
-    assert site.has("dev", previous=True) == site.new and look(asked).source == "kept"
+    assert site.has("dev", previous=True) == site.new and inspect(asked).source == "kept"
     site.put("dev", "train", text("1.5"))
-    looked = look(asked)
-    assert looked.source == "hosts" and looked.why == "the lock was made anew since the one that is kept was left"
+    inspected = inspect(asked)
+    assert (
+        inspected.source == "hosts"
+        and inspected.why == "the environment was locked again since the previous lock was kept"
+    )
     back(site, tier="dev", records={host: record(site.old) for host in ("dev-1", "dev-2")})
     assert site.has("dev") == site.old and site.has("dev", previous=True) == text("1.5")
     site.put("dev", "train", text("1.6"))
-    named = look(settings(site, tier="dev", to=(digest(text("1.5"))[:12],)))
+    named = inspect(settings(site, tier="dev", to=(digest(text("1.5"))[:12],)))
     assert named.source == "kept" and named.target == text("1.5").encode(), "unless it is the one that is meant"
 
 
@@ -202,7 +205,7 @@ def test_lock_of_several_platforms_is_rebuilt(tmp_path: Path) -> None:
 def test_rebuilt_lock_reports_missing_platforms_and_hosts(site: Site) -> None:
     site.put("dev", "train", text("1.4", (P, "osx-arm64")))
     asked = settings(site, tier="dev")
-    _, lost = rebuild(asked, look(asked), {"dev-1": record(site.old)})
+    _, lost = rebuild(asked, inspect(asked), {"dev-1": record(site.old)})
     assert any("no longer locked for osx-arm64" in line for line in lost)
     assert any("1 hosts did not answer (dev-2)" in line for line in lost)
 
@@ -211,14 +214,14 @@ def test_rebuilt_lock_takes_settings_from_the_current_lock(site: Site) -> None:
     custom = {"exclude_newer": '"2026-03-01T00:00:00Z"', "system_requirements": '{"glibc":"2.28"}'}
     site.put("dev", "train", replace(Lock.loads(text("1.4"), "x"), custom=custom).dumps())
     asked = settings(site, tier="dev")
-    data, lost = rebuild(asked, look(asked), {host: record(site.old) for host in ("dev-1", "dev-2")})
+    data, lost = rebuild(asked, inspect(asked), {host: record(site.old) for host in ("dev-1", "dev-2")})
     made = Lock.loads(data.decode(), "x")
     assert made.value("exclude_newer") == "2026-03-01T00:00:00Z" and made.value("system_requirements") == {
         "glibc": "2.28"
     }
-    assert [line.split(" is not in")[0] for line in lost] == [
-        "the system requirements that it was solved for",
-        "the date that it was solved up to (exclude_newer)",
+    assert [line.split(": ")[0] for line in lost] == [
+        "the records do not hold the system requirements",
+        "the records do not hold the cut-off date (exclude_newer)",
     ]
 
 
@@ -227,7 +230,7 @@ def test_rebuilt_lock_takes_settings_from_the_current_lock(site: Site) -> None:
     [
         ({}, "there is nothing to go back to: no previous lock is kept beside the tier's, and no host has a record of "
              "another generation (2 of 2 hosts did not answer); restore the lock from version control"),
-        ({"dev-1": {"platform": P, "plan": ""}, "dev-2": {"platform": P, "plan": ""}}, "(2 hosts were asked)"),
+        ({"dev-1": {"platform": P, "plan": ""}, "dev-2": {"platform": P, "plan": ""}}, "(2 hosts answered)"),
         ({"dev-1": {"platform": P, "plan": "AAAA"}}, "there is nothing to go back to"),
         ({"dev-1": ["x"], "dev-2": {"plan": 3}}, "there is nothing to go back to"),
         ({"dev-1": record(text("1.2")), "dev-2": record(text("1.1"))}, "held different train before"),
@@ -240,7 +243,7 @@ def test_rebuilt_lock_takes_settings_from_the_current_lock(site: Site) -> None:
 def test_missing_or_contradictory_records_are_refused(site: Site, records: Any, words: str) -> None:
     asked, before = settings(site, tier="dev"), site.files()
     with pytest.raises(RollbackError) as caught:
-        rebuild(asked, look(asked), records)
+        rebuild(asked, inspect(asked), records)
     assert words in str(caught.value) and site.files() == before
 
 
@@ -248,7 +251,7 @@ def test_error_about_different_records_names_the_remedy(site: Site) -> None:
     one, two = text("1.2"), text("1.1")
     asked = settings(site, tier="dev")
     with pytest.raises(RollbackError, match=r"-e to=[0-9a-f]{12}"):
-        rebuild(asked, look(asked), {"dev-1": record(one), "dev-2": record(two)})
+        rebuild(asked, inspect(asked), {"dev-1": record(one), "dev-2": record(two)})
     back(site, tier="dev", to=(digest(one)[:12],), records={"dev-1": record(one), "dev-2": record(one)})
     assert site.has("dev") == one
 
@@ -259,7 +262,7 @@ def test_rebuilt_lock_has_the_wheels_of_the_record(site: Site) -> None:
     python = package("python", "3.12.1", "h1_0_cp312", P)
     with_wheel = replace(old, packages=(*old.packages, python, wheel)).dumps()
     asked = settings(site, tier="dev")
-    made, _ = rebuild(asked, look(asked), {"dev-1": record(with_wheel)})
+    made, _ = rebuild(asked, inspect(asked), {"dev-1": record(with_wheel)})
     assert wheel in Lock.loads(made.decode(), "made").packages
 
 
@@ -268,7 +271,7 @@ def test_record_with_a_channel_that_is_not_allowed_is_refused(site: Site) -> Non
                  channels=("bioconda",)).dumps()  # fmt: skip
     asked = settings(site, tier="dev")
     with pytest.raises(RollbackError, match="is not one of the allowed ones"):
-        rebuild(asked, look(asked), {"dev-1": record(other)})
+        rebuild(asked, inspect(asked), {"dev-1": record(other)})
 
 
 def test_env_info_finds_the_previous_generation(tmp_path: Path) -> None:
@@ -291,33 +294,33 @@ def test_env_info_finds_the_previous_generation(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"tier": "staging"}, "staging is no tier: name one of dev, test, prod"),
-        ({"tier": ""}, "nothing is no tier"),
-        ({"env": ""}, "name one environment to roll back"),
-        ({"env": "../train"}, "name one environment to roll back"),
+        ({"tier": "staging"}, "staging is not a tier; name one of dev, test, prod"),
+        ({"tier": ""}, "no tier is named"),
+        ({"env": ""}, "name one environment"),
+        ({"env": "../train"}, "name one environment"),
         ({"to": ("xyz",)}, "first 8 or more digits"),
         ({"env": "notebook"}, "no host of test is declared to hold notebook"),
     ],
 )
 def test_invalid_rollback_settings_are_refused(site: Site, wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(RollbackError, match=words.replace("(", r"\(")):
-        look(settings(site, **wrong))
+        inspect(settings(site, **wrong))
 
 
 def test_altered_previous_lock_is_not_used(site: Site) -> None:
     kept = site.locks / provenance.lock_path("test", "train", True)
     kept.write_text(kept.read_text().replace("zlib", "zlab"))
-    looked = look(settings(site))
-    assert looked.source == "hosts" and "not acceptable" in looked.why
+    inspected = inspect(settings(site))
+    assert inspected.source == "hosts" and "is not valid" in inspected.why
 
 
 def test_lock_that_changed_after_the_inspection_is_not_replaced(site: Site) -> None:
     asked = settings(site)
-    looked = look(asked)
+    inspected = inspect(asked)
     site.put("test", "train", text("1.9"))
-    assert looked.target
-    with pytest.raises(transaction.HandoverError, match="was changed while this ran"):
-        rollback.declare(asked, looked, looked.target, False, NOW, True)
+    assert inspected.target
+    with pytest.raises(transaction.TransactionError, match="was changed while this ran"):
+        rollback.declare(asked, inspected, inspected.target, False, NOW, True)
 
 
 def test_rollback_killed_at_any_step_is_completed_once(tmp_path: Path) -> None:
@@ -368,11 +371,11 @@ def test_provenance_with_any_value_replaced_breaks_no_report(site: Site, odd: An
             assert "\x1b" not in render.rollback_line(item)
         made = promote(site.settings(), NOW, write=False)
         assert made.refusals or made.outcomes
-        looked = look(settings(site))
-        if looked.target:
-            rollback.declare(settings(site), looked, looked.target, False, NOW, write=False)
+        inspected = inspect(settings(site))
+        if inspected.target:
+            rollback.declare(settings(site), inspected, inspected.target, False, NOW, write=False)
 
 
 def test_rollback_asks_only_hosts_that_hold_the_environment(site: Site) -> None:
     site.hosts["test-2"] = HostOf("test", ("serve",))
-    assert look(settings(site)).hosts == ["test-1"]
+    assert inspect(settings(site)).hosts == ["test-1"]

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils.observe.reading import redact
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.redaction import redact
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.answer import LIMIT, read_answer
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.compare import compare
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.drift import (
@@ -40,7 +40,7 @@ def declared(**more: Any) -> Declared:
 
 
 def seen(**more: Any) -> dict[str, Any]:
-    env = {"link": "ok", "generation": DIGEST[:12], "digest": DIGEST, "content": "c", "manifest": "ok"}
+    env = {"link": "ok", "generation": DIGEST[:12], "digest": DIGEST, "content": "c"}
     whole = {"schema": 1, "root": "/opt/lockstep", "errors": [], "host": {"platform": "linux-64", "gpu": {}},
              "disk": {"type": "ext4"}, "folders": {}, "envs": {"train": env}}  # fmt: skip
     return {**whole, **more}
@@ -86,7 +86,7 @@ def test_missing_or_malformed_section_is_never_in_sync(section: str, value: Any)
 def test_declared_part_that_was_not_inspected_is_unknown(section: str) -> None:
     whole = declared(base_version="1", condarc_sha256="x", rattler="0.28.0", files={"bin/x": ("y", 0o755)},
                      clean=Clean({}, "t", "c"))  # fmt: skip
-    parts = {"base": {"state": "present", "version": "1"}, "condarc": {"sha256": "x"}, "files": {"": ""},
+    parts = {"base": {"state": "ours", "version": "1"}, "condarc": {"sha256": "x"}, "files": {"": ""},
              "rattler": {"versions": {"0.28.0": "w"}}, "clean": {"enabled": True, "linger": True}}  # fmt: skip
     parts.pop(section)
     drifts = compare(whole, seen(**parts))
@@ -206,7 +206,7 @@ def test_unsuitable_file_system_is_drift(disk: dict[str, Any]) -> None:
 
 
 def test_adopted_base_may_hold_more_packages() -> None:
-    base = {"state": "present", "version": "1", "extra": ["tmux-3.5-0"], "adopted": True}
+    base = {"state": "ours", "version": "1", "extra": ["tmux-3.5-0"], "adopted": True}
     drifts = compare(declared(base_version="1"), seen(base=base))
     assert [(d.kind, d.severity) for d in drifts] == [(Kind.BASE_PACKAGES, NOTE)]
 
@@ -256,7 +256,7 @@ def test_answer_after_a_login_banner_is_read() -> None:
 def test_control_characters_and_lone_surrogates_do_not_reach_a_terminal() -> None:
     env = dict(seen()["envs"]["train"])
     bad = "lib/\x1b[2J\u202ex\udce9\n.py" + "y" * 2000
-    env["problems"] = {"by": {"extra": 1}, "shown": [{"what": "extra", "path": bad}]}
+    env["damage"] = {"by": {"file-extra": 1}, "shown": [{"kind": "file-extra", "path": bad}]}
     (drift,) = compare(declared(), seen(envs={"train": env}))
     assert drift.detail.isprintable()
     assert len(drift.detail) <= 600

@@ -9,11 +9,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build, records
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
-from ansible_collections.lockstep.fleet.plugins.module_utils.prefix import records, tree
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
+from tests.support.damage import damage_of
 from tests.support.tiny_channel import PLACEHOLDER, SITE, Channel, make_channel, make_store, tarball
 
 FAST = build.Options(pip_check=False)
@@ -34,7 +34,7 @@ def built(store: Store, channel: Channel, *wanted: str, name: str = "train") -> 
     """Build an environment; return where it is, and the notes but the one on python."""
     result = build.build(store, channel.plan(name, *wanted), FAST)
     final = Path(store.path(name, result["name"]))
-    assert tree.damage(str(final), "hashes") == []
+    assert damage_of(str(final), "hashes") == []
     return final, [note for note in result["notes"] if note != NO_PYTHON]
 
 
@@ -90,12 +90,12 @@ def test_an_archive_without_hashes_is_held_to_what_it_was_at_first(channel: Chan
 
 
 def test_a_folder_where_another_package_has_a_link_is_said(channel: Channel, store: Store) -> None:
-    why = records.Mistrust(
+    why = records.VerificationError(
         ["missing lib64", "unrecorded __clobbers__/one/lib64"]
     )  # the rattler runtime gets there by chance
     plan = channel.plan("train", "beta")
-    making = build._Making(store, plan, FAST, (0, 0), build._Clock())
-    assert "one package brings a folder where another brings a file or link" in str(making._mistrusted(why))
+    making = build.Build(store, plan, FAST, (0, 0), build.Timer())
+    assert "one package brings a folder where another brings a file or link" in str(making._unverified(why))
 
 
 def test_no_package_has_a_say_in_what_vouches_for_it(channel: Channel, store: Store) -> None:

@@ -1,5 +1,4 @@
-"""The records in `conda-meta`: do they say what the plan says, and do the files match them? Python 3.9, standard
-library.
+"""The records in `conda-meta`: do they agree with the plan, and the files with them? Python 3.9, stdlib.
 
 What py-rattler 0.28 leaves to be put right: records are mode 0600, lack what a lock does not hold (license, constrains,
 timestamp, ...), and `sha256_in_prefix` stands only where it differs; for a symbolic link it is the hash of the link's
@@ -12,9 +11,13 @@ import hashlib
 import json
 import os
 import re
+import stat
 from typing import Any, NamedTuple, Optional
 
-from . import tree
+from ..host import fs
+from ..prefix.hashing import entries_of, entry_of, files_of, sha256_file
+from ..prefix.manifest import Entry
+from ..prefix.marker import FOLDER
 
 FROM_INDEX = (
     "arch",
@@ -39,7 +42,7 @@ class Recorded(NamedTuple):
     `files`: path to sha256 (None where a package gives none); `links`: path to sha256 of the link's text;
     `originals`: files of the cache (absolute path to sha256) that were copied with another prefix written into them:
     their
-    `sha256_in_prefix` is of whatever the rattler runtime found there, so the original has to be looked at as well;
+    `sha256_in_prefix` is of whatever the rattler runtime found there, so the original is hashed as well;
     `content`: one digest of it all; `scripts`: whether a package has a post-link script, which may make files of its
     own; `aside`: files that the rattler runtime put aside since another package brings the same ("share/x of beta").
     """
@@ -52,25 +55,24 @@ class Recorded(NamedTuple):
     aside: list[str]
 
 
-class Mistrust(Exception):
-    """The installed tree is not what was asked for; `stems` are cache entries that must not be believed."""
+class VerificationError(Exception):
+    """The installed tree is not what was asked for; `stems` are cache entries that cannot be relied on."""
 
     def __init__(self, problems: list[str], stems: Optional[list[str]] = None) -> None:
         super().__init__(f"{len(problems)} problems: " + "; ".join(problems[:5]))
         self.problems, self.stems = problems, stems or []
 
 
-def read_records(new: str, plan: dict[str, Any], pkgs: str, seals: str, refetched: frozenset[str]) -> Recorded:
+def read_records(new: str, plan: dict[str, Any], pkgs: str, checksums: str, refetched: frozenset[str]) -> Recorded:
     """Compare every record with the plan, complete it from the package cache, and gather what it promises.
 
     One record at a time: those of a large environment hold hundreds of thousands of paths.
 
-    :param seals: folder of the seals: for each archive the digest of its lists (`LISTS`) when it was first seen. A
-        cache entry that was altered together with its own paths.json passes every check which believes the list in
-        the cache.
-    :param refetched: stems whose cache entry was made anew from a verified archive in this run, so that a seal which
-        differs was the wrong one
-    :raises Mistrust: where a record differs from the plan, or a file list from its seal
+    :param checksums: folder that keeps for each archive the digest of its lists (`LISTS`) when it was first seen. A
+        cache entry that was altered together with its own paths.json passes every check which relies on that list.
+    :param refetched: stems whose cache entry was made anew from a verified archive in this run, so that a checksum
+        which differs was the wrong one
+    :raises VerificationError: where a record differs from the plan, or a file list from its checksum
     :raises OSError: where one cannot be read or written
     """
     wanted = {"{name}-{version}-{build}".format(**p): p for p in plan["packages"]}
@@ -90,18 +92,18 @@ def read_records(new: str, plan: dict[str, Any], pkgs: str, seals: str, refetche
             problems.append(f"conda-meta has no record of {stem}")
             continue
         path = os.path.join(meta, stem + ".json")
-        text = tree.read_file(path)
+        text = fs.read_file(path)
         try:
             record = json.loads(text)
             items = record["paths_data"]["paths"]
             problems += _differences(record, package, stem)
-            index = json.loads(tree.read_file(os.path.join(pkgs, stem, "info", "index.json")))
+            index = json.loads(fs.read_file(os.path.join(pkgs, stem, "info", "index.json")))
             problems += [
                 f"{stem}: the archive says {key} {index.get(key)!r}"
                 for key in ("name", "version", "build")
                 if str(index.get(key)) != package[key]
             ]
-            seal = _seal(os.path.join(pkgs, stem))
+            checksum = _checksum(os.path.join(pkgs, stem))
             for item in items:
                 original = item.get("original_path") or item["_path"]
                 if original != item["_path"]:
@@ -120,12 +122,12 @@ def read_records(new: str, plan: dict[str, Any], pkgs: str, seals: str, refetche
             problems.append(f"{stem}: unreadable record or index.json ({type(error).__name__}: {error})")
             doubted.append(stem)
             continue
-        if not _sealed(seals, package["sha256"], seal, stem in refetched):
+        if not _known_checksum(checksums, package["sha256"], checksum, stem in refetched):
             problems.append(f"{stem}: what the package cache says of it is not what was first seen for this archive")
             doubted.append(stem)
         _complete(path, text, record, index)
     if problems:
-        raise Mistrust(problems, doubted)
+        raise VerificationError(problems, doubted)
     return Recorded(files, links, originals, content.hexdigest(), scripts, aside)
 
 
@@ -148,40 +150,40 @@ def _in_package(path: str, package: dict[str, Any], site_packages: Optional[str]
     return "python-scripts/" + path[len("bin/") :] if path.startswith("bin/") else path
 
 
-def _seal(entry: str) -> str:
-    """Return the digest of what a cache entry says about its package: files which no list of the package vouches for.
+def _checksum(entry: str) -> str:
+    """Return the digest of what a cache entry says about its package: files that no list of the package covers.
 
     They are what the archive holds, whatever environment it is linked into. Where there is no paths.json (in archives
-    older than 2017), nothing vouches for any file, so all belong to it.
+    older than 2017), no list covers any file, so all belong to it.
 
     :raises OSError: where one is there and cannot be read
     """
     listed = [f"info/{name}" for name in LISTS]
     if not os.path.exists(os.path.join(entry, "info", "paths.json")):
-        listed += tree.read_file(os.path.join(entry, "info", "files")).splitlines()
+        listed += fs.read_file(os.path.join(entry, "info", "files")).splitlines()
     total = hashlib.sha256()
     for path in listed:
         try:
-            found = tree.entry_of(entry, path).sha256
+            found = entry_of(entry, path).sha256
         except FileNotFoundError:
             found = ""
         total.update(f"{path}\0{found}\n".encode("utf-8", "surrogateescape"))
     return total.hexdigest()
 
 
-def _sealed(seals: str, sha256: str, seal: str, renew: bool) -> bool:
-    """Compare a seal with the one remembered for its archive; remember it where there is none."""
-    path = os.path.join(seals, f"{sha256}-info")
+def _known_checksum(checksums: str, sha256: str, checksum: str, renew: bool) -> bool:
+    """Compare a checksum with the one kept for its archive; keep it where there is none."""
+    path = os.path.join(checksums, f"{sha256}-info")
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             known = file.read()
     except FileNotFoundError:
         known = ""
-    if known == seal:
+    if known == checksum:
         return True
-    if len(known) == 64 and not renew:  # a power cut may have left less: that is no evidence
+    if len(known) == 64 and not renew:  # a power cut may have left less, which says nothing
         return False
-    tree.write_file(path, seal)
+    fs.write_file(path, checksum)
     return True
 
 
@@ -190,20 +192,20 @@ def _complete(path: str, text: str, record: dict[str, Any], index: dict[str, Any
     missing = {key: index[key] for key in FROM_INDEX if index.get(key) is not None and key not in record}
     if missing and text.startswith("{\n"):
         added = "".join(f"  {json.dumps(key)}: {json.dumps(value)},\n" for key, value in sorted(missing.items()))
-        tree.write_file(path, "{\n" + added + text[2:])
+        fs.write_file(path, "{\n" + added + text[2:])
     else:
         os.chmod(path, 0o644)
 
 
-def put_modes_right(new: str) -> dict[str, os.stat_result]:
-    """Let everybody read, and nobody but the owner write; return the lstat of every file and link.
+def repair_modes(new: str) -> dict[str, os.stat_result]:
+    """Let everybody read, and the owner alone write; return the lstat of every file and link.
 
     Files share inodes, and so modes, with the package cache: they are touched only where wrong, so once a package.
 
     :raises OSError: where one cannot be changed
     """
     found = {}
-    for path, status in tree.walk(new):
+    for path, status in files_of(new).items():
         now = status.st_mode & 0o7777
         want = 0o644 if path.startswith("conda-meta/") else (now | 0o444 | (0o111 if now & 0o100 else 0)) & ~0o7022
         if now != want and (status.st_mode & 0o170000) == 0o100000:
@@ -214,23 +216,24 @@ def put_modes_right(new: str) -> dict[str, os.stat_result]:
     return found
 
 
-def verify(new: str, found: dict[str, os.stat_result], recorded: Recorded) -> dict[str, tree.Entry]:
+def verify(new: str, found: dict[str, os.stat_result], recorded: Recorded) -> dict[str, Entry]:
     """Hash every file of a fresh tree but `conda-meta`, compare it with the records, and return the manifest's entries.
 
-    :raises Mistrust: where a file is missing, altered, or recorded by nobody though no package has a post-link script
+    :raises VerificationError: where a file is missing or altered, or unrecorded though there is no post-link script
     :raises OSError: where one cannot be read
     """
-    odd = [f"neither file nor link: {p}" for p, s in found.items() if s.st_mode & 0o170000 not in (0o100000, 0o120000)]
-    if odd:  # a pipe that is opened waits for ever
-        raise Mistrust(odd)
+    regular = (stat.S_IFREG, stat.S_IFLNK)
+    special = [f"neither file nor link: {p}" for p, s in found.items() if stat.S_IFMT(s.st_mode) not in regular]
+    if special:
+        raise VerificationError(special)
     ours = {path: status for path, status in found.items() if not path.startswith("conda-meta/")}
-    entries = tree.entries_of(new, ours.items())
+    entries = entries_of(new, ours.items())
     problems = [f"missing {path}" for path in (*recorded.files, *recorded.links) if path not in entries]
     problems += _altered_originals(recorded.originals)
     for path, entry in entries.items():
         if "\n" in path:
             problems.append(f"unacceptable file name {path!r}")
-        if path.startswith(tree.FOLDER + "/"):  # what is written there would go into the package cache
+        if path.startswith(FOLDER + "/"):  # what is written there would go into the package cache
             problems.append(f"only Lockstep writes to {path}")
         if path in recorded.links:
             if entry.kind != "l" or recorded.links[path] not in ("", entry.sha256):
@@ -241,11 +244,11 @@ def verify(new: str, found: dict[str, os.stat_result], recorded: Recorded) -> di
         elif not recorded.scripts:
             problems.append(f"unrecorded {path}")
     if problems:
-        raise Mistrust(problems)
+        raise VerificationError(problems)
     return entries
 
 
-def put_paths_right(new: str, final: str, paths: list[str]) -> tuple[list[str], list[str]]:
+def replace_paths(new: str, final: str, paths: list[str]) -> tuple[list[str], list[str]]:
     """Replace a tree's present path by its final one in texts and links, as post-link scripts write them.
 
     Return the files that were changed, and those that cannot be: where something else than text holds the path.
@@ -284,7 +287,7 @@ def _altered_originals(originals: dict[str, str]) -> list[str]:
     problems = []
     for path, wanted in originals.items():
         try:
-            if tree.sha256_file(path) != wanted:
+            if sha256_file(path) != wanted:
                 problems.append(f"altered in the package cache: {path}")
         except OSError as error:
             problems.append(f"unreadable in the package cache: {path} ({error.strerror})")
