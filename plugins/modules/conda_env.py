@@ -9,7 +9,7 @@ short_description: Have a shared conda environment that is exactly what its lock
 version_added: 0.1.0
 description:
   - Builds the environment of a lock aside, verifies every file by sha256, freezes it, runs C(pip check) and its smoke
-    test at its final path, and publishes it by swapping one link. What is live is never changed; whoever uses it keeps
+    test at its final path, and publishes it by swapping one link. What is live is never changed; jobs that use it keep
     it.
   - Solves nothing. The lock is read on the controller; the host gets the packages' urls and hashes.
   - A damaged environment is exchanged, whole, for a verified one, also while programs run from it. A link that was
@@ -24,7 +24,7 @@ options:
     description:
       - V(staged) has the environment's generation built and complete, without publishing it.
       - V(present) has it published as well.
-      - V(absent) removes the link; generations go when the scheduled clean finds that nobody uses them.
+      - V(absent) removes the link; generations go when the scheduled clean finds them unused.
     type: str
     choices: [staged, present, absent]
     default: present
@@ -98,7 +98,7 @@ author: The Lockstep developers (@lockstep-fleet)
 """
 
 EXAMPLES = r"""
-- name: Build the next environment everywhere, before anybody sees it
+- name: Stage the next environment everywhere
   lockstep.fleet.conda_env:
     name: train
     root: /opt/lockstep
@@ -154,14 +154,15 @@ from ..module_utils.build import build, wheels
 from ..module_utils.build.rattler_runtime import platform_of
 from ..module_utils.host import disk_space, install_plan
 from ..module_utils.host.errors import Problem
+from ..module_utils.host.install_plan import InstallPlan, PlanError
 from ..module_utils.host.root import check_root, refuse_root
 from ..module_utils.store.store import Store
 
 
-def plan_for(packed: str, name: str) -> dict[str, Any]:
+def plan_for(packed: str, name: str) -> InstallPlan:
     """Choose this host's plan.
 
-    :raises Problem: where the lock has none for this platform
+    :raises Problem: where the lock has none for this platform, or one that must not be acted on
     """
     platform = platform_of(os.uname().machine)
     plans = json.loads(zlib.decompress(base64.b64decode(packed))) if packed else {}
@@ -171,16 +172,21 @@ def plan_for(packed: str, name: str) -> dict[str, Any]:
             f"its lock is for {', '.join(sorted(plans)) or 'none'}",
             "add the platform to lockstep_platforms and lock again, or leave the environment out of this host's group",
         )
-    found: dict[str, Any] = plans[platform]
-    return found
+    try:
+        return InstallPlan.from_json(plans[platform])
+    except PlanError as error:
+        raise Problem(
+            f"the install plan of environment {name} is refused",
+            str(error),
+            "make the lock again with playbooks/lock.yml",
+        ) from None
 
 
-def packages_of(made: dict[str, Any] | None) -> dict[str, str]:
+def packages_of(plan: InstallPlan | None) -> dict[str, str]:
     """Return name to "version build" of a plan's packages and wheels."""
-    if not made:
+    if not plan:
         return {}
-    conda = {p["name"]: f"{p['version']} {p['build']}" for p in made["packages"]}
-    return conda | {w["name"]: f"{w['version']} (pip)" for w in made["pip"]}
+    return {p.name: f"{p.version} {p.build}" for p in plan.packages} | {w.name: f"{w.version} (pip)" for w in plan.pip}
 
 
 def difference(label: str, old: dict[str, str], new: dict[str, str]) -> tuple[dict[str, int], dict[str, str]]:
@@ -203,16 +209,15 @@ def ensure(p: dict[str, Any], store: Store, check_mode: bool) -> dict[str, Any]:
 
     :raises Problem: with what could not be done, why, and what to do
     """
-    made = plan_for(p["plans"], p["name"])
-    build.validate_plan(made)
+    plan = plan_for(p["plans"], p["name"])
     live = store.published(p["name"])
-    numbers, shown = difference(p["name"], packages_of(store.kept_plan(p["name"], live)), packages_of(made))
-    status = build.inspect(store, made, p["verify"])
-    actions = build.planned_actions(store, made, status, p["state"] == "present")
+    numbers, shown = difference(p["name"], packages_of(store.kept_plan(p["name"], live)), packages_of(plan))
+    status = build.inspect(store, plan, p["verify"])
+    actions = build.planned_actions(store, plan, status, p["state"] == "present")
     result: dict[str, Any] = {
         "changed": bool(actions),
         "did": actions,
-        "digest": made["digest"],
+        "digest": plan.digest,
         "generation": store.path(p["name"], status.name),
         "previous": store.previous(p["name"]) if status.active else live,
         "packages": numbers,
@@ -222,13 +227,13 @@ def ensure(p: dict[str, Any], store: Store, check_mode: bool) -> dict[str, Any]:
         if actions and os.path.isdir(store.root):
             disk_space.refuse_network(store.root)
             if status.state != "complete":
-                disk_space.need_room(store.root, made, store.pkgs, p["reserve_mb"] * 1000000)
+                disk_space.need_room(store.root, plan, store.pkgs, p["reserve_mb"] * 1000000)
         return result
     options = build.Options(p["verify"], p["reserve_mb"] * 1000000, p["pip_check"], p["test_timeout"], p["pip_index"])
     if p["state"] == "staged":
-        done = build.stage(store, made, options, status)
+        done = build.stage(store, plan, options, status)
     else:
-        done = build.build(store, made, options, status)
+        done = build.build(store, plan, options, status)
         result["previous"] = done["previous"]
     result["changed"] = done["changed"]
     if done["changed"]:

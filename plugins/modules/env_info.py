@@ -92,7 +92,7 @@ def find(store: Store, name: str, declared: str, to: list[str]) -> str:
 
 
 def main() -> None:
-    """Look, and answer."""
+    """Read, and answer."""
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
@@ -118,7 +118,7 @@ def main() -> None:
         history=store.history(p["name"]),
         generation=found,
         present=bool(found) and is_complete(store.path(p["name"], found)),
-        plan=base64.b64encode(zlib.compress(json.dumps(made).encode(), 9)).decode() if made else "",
+        plan=base64.b64encode(zlib.compress(json.dumps(made.to_json()).encode(), 9)).decode() if made else "",
     )
 
 

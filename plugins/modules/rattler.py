@@ -86,7 +86,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.build.rattler_runtime import Wanted, apply, look, platform_of
+from ..module_utils.build.rattler_runtime import Wanted, apply, inspect, platform_of
 from ..module_utils.host.errors import Problem
 from ..module_utils.host.root import check_root, refuse_root
 
@@ -136,7 +136,7 @@ def difference(wanted: Wanted, missing: dict[str, Any]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Look; act with what the action plugin brought."""
+    """Inspect; act with what the action plugin brought."""
     module = AnsibleModule(
         argument_spec={
             "root": {"type": "path", "required": True},
@@ -154,13 +154,13 @@ def main() -> None:
         refuse_root()
         check_root(p["root"])
         wanted, wheel = wanted_of(p)
-        missing = look(wanted)
+        missing = inspect(wanted)
         changed = bool(missing["rattler"] or missing["files"] or missing["superseded"])
-        # without the things to install this is only the first look, unless there are only folders to remove
+        # without the things to install this is only the first inspection, unless there are only folders to remove
         ready = (p["wheel"] or not missing["rattler"]) and (p["content"] or not missing["files"])
         if changed and ready and not module.check_mode:
             apply(wanted, p["wheel"] or "", unpack(p["content"]))
-            changed = look(wanted) != missing
+            changed = inspect(wanted) != missing
     except (Problem, OSError, ValueError) as problem:
         module.fail_json(msg=str(problem))
     module.exit_json(

@@ -53,7 +53,7 @@ def make_host(work: Path, locks: Path) -> FakeRoot:
         path = locks / "dev" / (env + lockfile.SUFFIX)
         lock = lockfile.Lock.loads(path.read_text(), str(path))
         plan = lockfile.plan(lock, env, made.platform)
-        made.build(env, [(p["name"], p["version"], p["build"]) for p in plan["packages"]], plan=plan)
+        made.build(env, [(p.name, p.version, p.build) for p in plan.packages], plan=plan)
     role = load_yaml(str(CHECKOUT / "roles/conda_envs/defaults/main.yml"))
     wheel = role["conda_envs_rattler_wheels"][made.platform]["sha256"]
     made.rattler(role["conda_envs_rattler_version"], wheel)

@@ -26,6 +26,7 @@ sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "collections")]
 
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.install_plan import InstallPlan  # noqa: E402
 
 from tests.support import tiny_channel as tiny  # noqa: E402
 
@@ -103,14 +104,14 @@ def timed(*arguments: str) -> dict[str, Any]:
 
 def step(what: str, plan_file: str, root: str, target: str) -> None:
     """One measured thing, in a process of its own."""
-    plan = json.loads(Path(plan_file).read_text())
+    plan = InstallPlan.from_json(json.loads(Path(plan_file).read_text()))
     store = tiny.Store(root, tools=f"{root}/rattler/tools-test", rattler=f"{root}/rattler/0.test")
     if what == "stage":
         print(json.dumps(build.stage(store, plan, build.Options(pip_check=False))["seconds"]))
     elif what == "rattler":
         request = {
-            "rattler": store.rattler, "packages": plan["packages"], "channel": plan["channel"], "staging": target,
-            "final": target, "pkgs": store.pkgs, "full": False,
+            "rattler": store.rattler, "packages": plan.to_json()["packages"], "channel": plan.channel,
+            "staging": target, "final": target, "pkgs": store.pkgs, "full": False,
         }  # fmt: skip
         program = f"{store.tools}/lockstep_host/build/install_child.py"
         with tempfile.TemporaryFile() as lock:
@@ -141,7 +142,7 @@ def main() -> None:
         plans = {v: channel.plan("train", "python", *wanted, f"{last}={v}") for v in ("1.0", "2.0")}
         files = {v: base / f"plan-{v}.json" for v in plans}
         for version, plan in plans.items():
-            files[version].write_text(json.dumps(plan))
+            files[version].write_text(json.dumps(plan.to_json()))
         root, other = base / "root", base / "other"
         tiny.make_store(root)
         tiny.make_store(other)

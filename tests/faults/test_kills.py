@@ -43,7 +43,7 @@ class Lab:
         build.build(self.store, self.old, FAST)
         subprocess.run(["cp", "-al", self.root, base / "kept"], check=True)
         for name, plan in (("old", self.old), ("new", self.new)):
-            (base / f"{name}.json").write_text(json.dumps(plan))
+            (base / f"{name}.json").write_text(json.dumps(plan.to_json()))
 
     @property
     def store(self) -> Store:
@@ -75,7 +75,7 @@ class Lab:
         assert self.live() == "2.0"
         assert build.inspect(self.store, self.new, "hashes").state == "complete"
         assert build.inspect(self.store, self.new).beside == []
-        assert self.store.previous("train") == self.old["digest"][:12]
+        assert self.store.previous("train") == self.old.digest[:12]
         items = {path.name for path in Path(self.store.path("train")).iterdir()}
         assert not [name for name in items if name.endswith((".new", ".trash"))], items
         again = build.build(self.store, self.new, FAST)
@@ -119,7 +119,7 @@ def test_repair_killed_at_an_operation_is_completed_by_the_next(lab: Lab) -> Non
     build.build(lab.store, lab.new, FAST)
     total = int(lab.run("repair", 0).stdout)
     for number in points(total, 20):
-        final = Path(lab.store.path("train", lab.new["digest"][:12]))
+        final = Path(lab.store.path("train", lab.new.digest[:12]))
         victim = next(final.glob("lib/python*/site-packages/alpha/part7.py"))
         victim.write_text("broken(")
         assert lab.run("build", number).returncode in (-signal.SIGKILL, 0)
@@ -140,7 +140,7 @@ def test_clean_killed_at_an_operation_leaves_live_generations(lab: Lab) -> None:
         assert lab.run("collect", number).returncode == -signal.SIGKILL
         assert lab.live() == "2.0"
         lab.store.collect("train", 0, 0)
-        assert lab.store.names("train") == [lab.new["digest"][:12]]
+        assert lab.store.names("train") == [lab.new.digest[:12]]
         assert not list(Path(lab.store.path("train")).glob(".*.trash"))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import http.server
 import json
 import os
@@ -19,11 +18,12 @@ import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.install_plan import InstallPlan
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.hashing import sha256_file
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 from tests.support.damage import damage_of
-from tests.support.tiny_channel import Channel, make_channel, make_store
+from tests.support.tiny_channel import Channel, fetched_from, make_channel, make_store
 
 FAST = build.Options(pip_check=False)
 BETA = "linux-64/beta-1.0-htiny_0.conda"
@@ -148,11 +148,8 @@ class Server:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def served(self, plan: dict[str, Any], channel: Channel) -> dict[str, Any]:
-        plan = copy.deepcopy(plan)
-        for package in plan["packages"]:
-            package["url"] = package["url"].replace(channel.url, self.url)
-        return plan
+    def served(self, plan: InstallPlan, channel: Channel) -> InstallPlan:
+        return fetched_from(plan, channel.url, self.url)
 
 
 @pytest.fixture
@@ -232,7 +229,7 @@ def test_unreachable_channel_is_reported(channel: Channel, store: Store, server:
 def test_package_of_a_local_channel_is_verified(channel: Channel, store: Store, tmp_path: Path) -> None:
     """py-rattler itself does not verify the hash of an archive with a file:// url."""
     plan = channel.plan("train", "python", "alpha", "beta")
-    beta = next(package for package in plan["packages"] if package["name"] == "beta")
+    beta = next(package for package in plan.packages if package.name == "beta")
     copied = tmp_path / "mirror" / BETA
     copied.parent.mkdir(parents=True)
     copied.write_bytes((channel.base / BETA).read_bytes().replace(b"plain text", b"other text"))
@@ -284,13 +281,13 @@ def test_damaged_cache_is_repaired(channel: Channel, store: Store, spoil: Callab
     spoil(cache)
     plan = channel.plan("train", "python", "alpha", "beta", "gamma")
     assert build.build(store, plan, FAST)["changed"]
-    final = Path(store.path("train", plan["digest"][:12]))
+    final = Path(store.path("train", plan.digest[:12]))
     assert damage_of(str(final), "hashes") == []
     assert (final / "share/beta/text").read_text() == "plain text\n"
     assert (final / "lib/libbeta.so.1").stat().st_size > 100
     build.build(store, first, FAST._replace(verify="hashes"))
     assert build.inspect(store, first, "hashes").state == "complete"
-    assert Path(store.path("serve", first["digest"][:12]), "share/beta/text").read_text() == "plain text\n"
+    assert Path(store.path("serve", first.digest[:12]), "share/beta/text").read_text() == "plain text\n"
 
 
 # -- several at once -------------------------------------------------------------------------------------------------
@@ -299,14 +296,15 @@ BUILD = """
 import json, sys
 sys.path[:0] = {path!r}
 from tests.support.killed_build import open_store
-from ansible_collections.lockstep.fleet.plugins.module_utils import generation
-plan = json.load(open(sys.argv[2]))
-print(json.dumps(generation.build(open_store(sys.argv[1]), plan, generation.Options(pip_check=False))))
+from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.install_plan import InstallPlan
+plan = InstallPlan.from_json(json.load(open(sys.argv[2])))
+print(json.dumps(build.build(open_store(sys.argv[1]), plan, build.Options(pip_check=False))))
 """
 
 
-def start(store: Store, plan: dict[str, Any], to: Path) -> subprocess.Popen[str]:
-    to.write_text(json.dumps(plan))
+def start(store: Store, plan: InstallPlan, to: Path) -> subprocess.Popen[str]:
+    to.write_text(json.dumps(plan.to_json()))
     code = BUILD.format(path=[path for path in sys.path if path])
     return subprocess.Popen([sys.executable, "-c", code, store.root, str(to)], stdout=subprocess.PIPE, text=True)
 
@@ -343,7 +341,7 @@ def test_generation_in_use_is_never_removed_by_a_concurrent_clean(channel: Chann
     """Jobs start all the time while generations are published, retired and collected: none may lose its files."""
     old, new = (channel.plan("train", "python", f"alpha={version}") for version in ("1.0", "2.0"))
     build.stage(store, new, FAST)
-    names = [plan["digest"][:12] for plan in (old, new)]
+    names = [plan.digest[:12] for plan in (old, new)]
     over = threading.Event()
     broken: list[str] = []
     runs = [0]

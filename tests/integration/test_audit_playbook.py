@@ -46,7 +46,7 @@ class Fleet:
         for tier in ("dev", "prod"):
             put(self.locks / tier / ("train" + lockfile.SUFFIX), text)
         plan = lockfile.plan(lockfile.Lock.loads(text, "x"), "train", platform)
-        self.made.build("train", [(p["name"], p["version"], p["build"]) for p in plan["packages"]], plan=plan)
+        self.made.build("train", [(p.name, p.version, p.build) for p in plan.packages], plan=plan)
         defaults = settings.role_defaults(lambda path: yaml.safe_load(Path(path).read_text()))
         wheel = defaults["conda_envs_rattler_wheels"][platform]["sha256"]
         self.made.rattler(defaults["conda_envs_rattler_version"], wheel)

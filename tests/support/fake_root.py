@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.install_plan import InstallPlan, PlannedPackage
 from ansible_collections.lockstep.fleet.plugins.module_utils.miniconda import inspection as miniconda
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe.machine import see_host
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe.notes import Notes
@@ -33,19 +34,24 @@ def sha(text: str | bytes) -> str:
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
 
 
-def plan_of(packages: list[tuple[str, str, str]], platform: str = "linux-64", env: str = "train") -> dict[str, Any]:
+def plan_of(packages: list[tuple[str, str, str]], platform: str = "linux-64", env: str = "train") -> InstallPlan:
     channel = "https://conda.anaconda.org/conda-forge"
     listed = [
-        {
-            "name": n, "version": v, "build": b, "build_number": 0, "subdir": platform, "sha256": sha(n + v + b), "md5": "",
-            "file_name": f"{n}-{v}-{b}.conda", "url": f"{channel}/{platform}/{n}-{v}-{b}.conda", "depends": [],
-            "noarch": None, "python_site_packages_path": None,
-        }
+        PlannedPackage(
+            n,
+            v,
+            b,
+            0,
+            platform,
+            f"{n}-{v}-{b}.conda",
+            f"{channel}/{platform}/{n}-{v}-{b}.conda",
+            "",
+            sha(n + v + b),
+            [],
+        )
         for n, v, b in packages
-    ]  # fmt: skip
-    plan = {"layout": 1, "name": env, "platform": platform, "packages": listed, "pip": [], "variables": {},
-            "channel": channel, "smoke": "", "download_bytes": 0}  # fmt: skip
-    return {**plan, "digest": plans.digest(plan)}
+    ]
+    return InstallPlan(plans.LAYOUT, env, platform, "", listed, channel, [], {}, "", 0).identified()
 
 
 def put(path: Path, text: str | bytes = "", mode: int = 0o644) -> None:
@@ -54,7 +60,7 @@ def put(path: Path, text: str | bytes = "", mode: int = 0o644) -> None:
     path.chmod(mode)
 
 
-def complete(tree: Path, env: str, plan: dict[str, Any], content: str = "c" * 64) -> None:
+def complete(tree: Path, env: str, plan: InstallPlan, content: str = "c" * 64) -> None:
     """Write manifest and completion marker of a tree as it is, and freeze its folders."""
     (tree / ".lockstep").mkdir(exist_ok=True)
     lines = {}
@@ -73,8 +79,8 @@ def complete(tree: Path, env: str, plan: dict[str, Any], content: str = "c" * 64
     put(tree / MANIFEST, manifest)
     body = json.dumps(
         {
-            "layout": 1, "env": env, "platform": plan["platform"], "digest": plan["digest"], "content": content,
-            "manifest": sha(manifest), "packages": len(plan["packages"]),
+            "layout": 1, "env": env, "platform": plan.platform, "digest": plan.digest, "content": content,
+            "manifest": sha(manifest), "packages": len(plan.packages),
         }
     )  # fmt: skip
     put(tree / MARKER, f"{sha(body)}\n{body}")
@@ -94,7 +100,7 @@ class FakeRoot:
         self.root, self.home = folder / "root", folder / "home"
         self.home.mkdir(parents=True)
         self.root.mkdir(mode=0o755)
-        self.plans: dict[str, dict[str, Any]] = {}
+        self.plans: dict[str, InstallPlan] = {}
         self.platform = see_host({}, Notes("stats", 1, 5, 1))["platform"]
         self.base()
         for env in envs:
@@ -110,10 +116,10 @@ class FakeRoot:
         packages: list[tuple[str, str, str]],
         publish: bool = True,
         content: str = "c" * 64,
-        plan: dict[str, Any] | None = None,
+        plan: InstallPlan | None = None,
     ) -> Path:
         plan = plan or plan_of(packages, self.platform, env)
-        short = plan["digest"][:12]
+        short = plan.generation
         tree = self.root / "generations" / env / short
         for name, version, build in packages:
             mine = [f"{SITE}/{name}/__init__.py", f"{SITE}/{name}-{version}.dist-info/METADATA"]
@@ -129,7 +135,7 @@ class FakeRoot:
         put(tree / "lib/python3.12/EXTERNALLY-MANAGED", "[externally-managed]\n")
         complete(tree, env, plan, content)
         put(tree.parent / f".{short}.inuse", "", 0o444)
-        put(self.root / "state/locks" / env / f"{short}.json", json.dumps(plan))
+        put(self.root / "state/locks" / env / f"{short}.json", json.dumps(plan.to_json()))
         if publish:
             self.plans[env] = plan
             self.publish(env, f"../generations/{env}/{short}")
@@ -180,10 +186,8 @@ class FakeRoot:
     def declared(self, **changes: Any) -> Declared:
         envs = {}
         for env, plan in self.plans.items():
-            packages = tuple((p["name"], p["version"], p["build"]) for p in plan["packages"])
-            envs[env] = DeclaredEnv(
-                f"locks/prod/{env}.conda-lock.yml", {self.platform: Locked(plan["digest"], packages)}
-            )
+            packages = tuple((p.name, p.version, p.build) for p in plan.packages)
+            envs[env] = DeclaredEnv(f"locks/prod/{env}.conda-lock.yml", {self.platform: Locked(plan.digest, packages)})
         whole = Declared(
             root=str(self.root), tier="prod", envs=envs, base_prefix=f"{self.root}/miniconda",
             base_version="py312_26.5.3-1",

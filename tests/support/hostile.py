@@ -61,5 +61,5 @@ def check_lock(text: str, must_be_read: bool = False) -> None:
             made = lockfile.plan(read, "train", platform, channels=["conda-forge"])
         except LockError:
             continue  # an environment without a single package, say
-        assert plans.check(made) == []
-        assert {entry["sha256"] for entry in (*made["packages"], *made["pip"])} == {p.sha256 for p in read.of(platform)}
+        assert plans.check(made.to_json()) == []
+        assert {entry.sha256 for entry in (*made.packages, *made.pip)} == {p.sha256 for p in read.of(platform)}

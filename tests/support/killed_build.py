@@ -19,6 +19,7 @@ sys.path[:0] = [str(TOP / "collections"), str(TOP)]
 
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import build  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.install_plan import InstallPlan  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store  # noqa: E402
 
 count, limit = 0, 0
@@ -61,7 +62,7 @@ def open_store(root: str) -> Store:
 def main() -> None:
     global limit
     root, plan_file, what, number = sys.argv[1:]
-    plan = json.loads(Path(plan_file).read_text())
+    plan = InstallPlan.from_json(json.loads(Path(plan_file).read_text()))
     store = open_store(root)
     limit = int(number)
     for name in ("rename", "replace", "symlink", "link", "unlink", "fsync", "mkdir"):
@@ -75,7 +76,7 @@ def main() -> None:
     if what == "collect":
         store.collect("train", keep_previous=0, min_age=0)
     elif what == "activate":
-        store.activate("train", plan["digest"][:12])
+        store.activate("train", plan.digest[:12])
     else:
         getattr(build, what)(store, plan, options)
     print(count)

@@ -6,7 +6,6 @@ the running one plus a `pyvenv.cfg`, so that it starts, imports from its own pre
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import io
 import json
@@ -24,6 +23,7 @@ from typing import Any
 import rattler
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.install_plan import InstallPlan, PlannedPackage
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -137,20 +137,21 @@ class Channel:
         self.entries[name, version] = entry
         return entry
 
-    def plan(self, name: str, *wanted: str, **more: Any) -> dict[str, Any]:
+    def plan(self, name: str, *wanted: str, **more: Any) -> InstallPlan:
         """A plan of the packages `wanted` ("name" for the last one added of that name, or "name=version")."""
         packages = []
         for want in wanted:
             package, _, version = want.partition("=")
             found = [e for (n, v), e in self.entries.items() if n == package and version in ("", v)]
-            packages.append(copy.deepcopy(found[-1]))
-        made = {
-            "layout": plans.LAYOUT, "name": name, "platform": "linux-64", "digest": "",
-            "packages": sorted(packages, key=lambda entry: entry["name"]), "channel": self.url + "/", "pip": [],
-            "variables": {}, "smoke": "", "download_bytes": 0,
-        } | more  # fmt: skip
-        made["digest"] = plans.digest(made)
-        return made
+            packages.append(PlannedPackage(**{key: found[-1].get(key) for key in PlannedPackage._fields}))
+        packages.sort(key=lambda package: package.name)
+        made = InstallPlan(plans.LAYOUT, name, "linux-64", "", packages, self.url + "/", [], {}, "", 0)
+        return made._replace(**more).identified()
+
+
+def fetched_from(plan: InstallPlan, old: str, new: str) -> InstallPlan:
+    """The same plan with packages from another address."""
+    return plan._replace(packages=[package._replace(url=package.url.replace(old, new)) for package in plan.packages])
 
 
 def dist_info(name: str, version: str, requires: tuple[str, ...] = ()) -> dict[str, bytes]:

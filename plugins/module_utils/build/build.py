@@ -1,10 +1,11 @@
-"""Immutable generations of conda environments: built aside, verified, frozen, marked; repaired by exchange.
+"""Immutable generations of conda environments: built aside, verified, frozen, completed; repaired by exchange.
 
-The order survives a kill at any moment: locks, room, install aside, modes, records and files verified, wheels, history
-and hooks, byte-code, manifest, empty mark, rename to the final path, folders frozen, smoke test and `pip check` on the
-frozen tree, everything written to disk, mark written. Only then may `Store.activate` publish it, by one link.
-Whatever a killed run leaves, the next one removes. Python 3.9, standard library; linking is done by a child
-(install_child.py) with Miniconda's python.
+The order survives a kill at any moment: locks, disk space, install aside, modes, records and files verified, wheels,
+history and hooks, byte-code, manifest, empty completion marker, rename to the final path, folders frozen, smoke test
+and `pip check` on the frozen tree, everything written to disk, completion marker written. Only then may
+`Store.activate` publish it, by one link. Whatever a killed run leaves, the next one removes.
+
+Python 3.9, standard library; linking is done by a child (install_child.py) with Miniconda's python.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ..host import install_plan as plans
 from ..host.child_env import clean_environment
 from ..host.errors import Problem
 from ..host.flock import error_context
+from ..host.install_plan import InstallPlan
 from ..prefix import inspection as prefix_inspection
 from ..prefix.damage import Damage
 from ..prefix.hashing import Hasher, entries_of, entry_of, sha256_file
@@ -44,7 +46,7 @@ time.
 class Options(NamedTuple):
     """How to build.
 
-    `verify`: how deep an existing generation is looked at ("marks", "stats", "hashes"); `reserve`: bytes that stay
+    `verify`: how deep an existing generation is inspected ("names", "stats", "hashes"); `reserve`: bytes that stay
     free;
     `pip_check`: whether `pip check` must pass; `test_seconds`: limit of smoke test and pip check; `pip_index`: url of
     the index that wheels come from, "" for the one that this host's pip is set up for.
@@ -80,14 +82,14 @@ class Status(NamedTuple):
         return self.published == self.name
 
 
-def inspect(store: Store, plan: dict[str, Any], depth: str = "stats") -> Status:
+def inspect(store: Store, plan: InstallPlan, depth: str = "stats") -> Status:
     """Inspect a plan's generation, without locks and without changing anything."""
-    name = plans.short(plan["digest"])
-    place, published = store.place(plan["name"], name), store.published(plan["name"])
+    name = plan.generation
+    place, published = store.place(plan.name, name), store.published(plan.name)
     stamp = _stamp(place)
     if not os.path.lexists(place.tree):
         return Status(name, "absent", [], [], published, stamp)
-    found = prefix_inspection.inspect(place, depth, Hasher(), plan["digest"])
+    found = prefix_inspection.inspect(place, depth, Hasher(), plan.digest)
     state = "damaged" if found.damage else "complete"
     if found.marker is None and published != name:
         state = "unfinished"
@@ -104,7 +106,7 @@ def _stamp(place: Place) -> tuple[int, ...]:
     return tuple(stamp)
 
 
-def planned_actions(store: Store, plan: dict[str, Any], status: Status, publish: bool) -> list[str]:
+def planned_actions(store: Store, plan: InstallPlan, status: Status, publish: bool) -> list[str]:
     """Say what has to be done, in words; empty where the host has what the plan says.
 
     :param publish: whether the link should publish the generation as well
@@ -115,18 +117,18 @@ def planned_actions(store: Store, plan: dict[str, Any], status: Status, publish:
         few = "; ".join(str(item) for item in status.damage[:3])
         actions.append(f"repair {name}, which is damaged ({len(status.damage)}: {few})")
     elif status.state != "complete":
-        actions.append(f"build {name} of {len(plan['packages']) + len(plan['pip'])} packages")
+        actions.append(f"build {name} of {len(plan.packages) + len(plan.pip)} packages")
     else:
         actions += [f"restore the {item.kind.value} of {name} ({item.why})" for item in status.beside]
     if publish:
-        store.link(plan["name"])
+        store.link(plan.name)
         if not status.active:
             actions.append(f"publish {name}" + (f" in place of {status.published}" if status.published else ""))
     return actions
 
 
 def stage(
-    store: Store, plan: dict[str, Any], options: Options = DEFAULTS, status: Optional[Status] = None
+    store: Store, plan: InstallPlan, options: Options = DEFAULTS, status: Optional[Status] = None
 ) -> dict[str, Any]:
     """Ensure that a plan's generation exists, complete, without publishing it.
 
@@ -137,53 +139,37 @@ def stage(
     :raises Problem: with what could not be done, why, and what to do; what was live before still is
     """
     began = time.monotonic()
-    validate_plan(plan)
     status = status or inspect(store, plan, options.verify)
-    if status.state == "complete" and not status.beside and (status.active or store.want(plan["name"], status.name)):
+    if status.state == "complete" and not status.beside and (status.active or store.want(plan.name, status.name)):
         return _result(plan, {"inspect": time.monotonic() - began})
     return _make_under_lock(store, plan, options, status)
 
 
-def repair(store: Store, plan: dict[str, Any], options: Options = DEFAULTS) -> dict[str, Any]:
+def repair(store: Store, plan: InstallPlan, options: Options = DEFAULTS) -> dict[str, Any]:
     """Make a plan's generation anew, whatever it is like, and exchange it for the one that is there.
 
     :raises Problem: as `stage`
     """
-    validate_plan(plan)
     return _make_under_lock(store, plan, options, inspect(store, plan, options.verify), forced=True)
 
 
 def build(
-    store: Store, plan: dict[str, Any], options: Options = DEFAULTS, status: Optional[Status] = None
+    store: Store, plan: InstallPlan, options: Options = DEFAULTS, status: Optional[Status] = None
 ) -> dict[str, Any]:
     """Stage and activate; `changed` covers both, `previous` is what was published before.
 
     :raises Problem: as `stage` and `Store.activate`
     """
     result = stage(store, plan, options, status)
-    swap = store.activate(plan["name"], result["name"])
+    swap = store.activate(plan.name, result["name"])
     return {**result, "changed": result["changed"] or swap["changed"], "previous": swap["previous"]}
 
 
-def validate_plan(plan: dict[str, Any]) -> None:
-    """Refuse a plan that is malformed or asks for what cannot be built.
-
-    :raises Problem: naming what is wrong with it
-    """
-    wrong = plans.check(plan)
-    if wrong:
-        raise Problem(
-            f"the plan of environment {str(plan.get('name'))[:80]} is refused" if isinstance(plan, dict) else "no plan",
-            "; ".join(wrong[:5]),
-            "make the lock again with playbooks/lock.yml",
-        )
-
-
 def _make_under_lock(
-    store: Store, plan: dict[str, Any], options: Options, status: Status, forced: bool = False
+    store: Store, plan: InstallPlan, options: Options, status: Status, forced: bool = False
 ) -> dict[str, Any]:
     """Take the locks, inspect again what another run changed meanwhile, check the disk space, make the generation."""
-    env, name = plan["name"], status.name
+    env, name = plan.name, status.name
     old_mask = os.umask(0o022)
     try:
         store.prepare()
@@ -204,12 +190,12 @@ def _make_under_lock(
         os.umask(old_mask)
 
 
-def _result(plan: dict[str, Any], seconds: dict[str, float], **more: Any) -> dict[str, Any]:
+def _result(plan: InstallPlan, seconds: dict[str, float], **more: Any) -> dict[str, Any]:
     """Fill in the answer of `stage`."""
     return {
-        "name": plans.short(plan["digest"]), "digest": plan["digest"], "changed": False, "repaired": False,
+        "name": plan.generation, "digest": plan.digest, "changed": False, "repaired": False,
         "damage": [],
-        "seconds": {key: round(value, 3) for key, value in seconds.items()}, "packages": len(plan["packages"]),
+        "seconds": {key: round(value, 3) for key, value in seconds.items()}, "packages": len(plan.packages),
         "downloaded": [], "downloaded_bytes": 0, "files": 0, "borrowed": 0, "compiled": 0, "notes": [], **more,
     }  # fmt: skip
 
@@ -245,11 +231,9 @@ class Timer:
 class Build:
     """One build of one generation, under the locks."""
 
-    def __init__(
-        self, store: Store, plan: dict[str, Any], options: Options, fds: tuple[int, int], timer: Timer
-    ) -> None:
+    def __init__(self, store: Store, plan: InstallPlan, options: Options, fds: tuple[int, int], timer: Timer) -> None:
         self.store, self.plan, self.options, self.fds, self.timer = store, plan, options, fds, timer
-        self.env, self.name = plan["name"], plans.short(plan["digest"])
+        self.env, self.name = plan.name, plan.generation
         self.final = store.path(self.env, self.name)
         self.new = store.path(self.env, f".{self.name}.new")
         self.trash = store.path(self.env, f".{self.name}.trash")
@@ -362,8 +346,9 @@ class Build:
         :raises Problem: for a failure that it will not
         """
         request = {
-            "rattler": self.store.rattler, "packages": self.plan["packages"], "channel": self.plan["channel"],
-            "staging": self.new, "final": self.final, "pkgs": self.store.pkgs, "full": full, "lock": self.fds[0],
+            "rattler": self.store.rattler, "packages": [package._asdict() for package in self.plan.packages],
+            "channel": self.plan.channel, "staging": self.new, "final": self.final, "pkgs": self.store.pkgs,
+            "full": full, "lock": self.fds[0],
         }  # fmt: skip
         program = os.path.join(str(self.store.tools), "lockstep_host", "build", "install_child.py")
         child = subprocess.run(
@@ -403,7 +388,7 @@ class Build:
         return problem
 
     def _tell(self, doing: str) -> None:
-        """Say, to whoever reads the lock's file, what is going on."""
+        """Write into the lock's file what is going on."""
         flock.tell(self.fds[0], doing)
 
     def _complete(self, refetched: frozenset[str]) -> tuple[int, str]:
@@ -431,7 +416,7 @@ class Build:
         records.list_urls(self.store.pkgs, self.plan)
         self.timer.lap("verify")
         content = promised.content
-        if self.plan["pip"]:
+        if self.plan.pip:
             added = self._wheels(found)
             entries.update(added)
             content = hashlib.sha256((content + wheels.content(added)).encode("utf-8", "surrogateescape")).hexdigest()
@@ -462,7 +447,7 @@ class Build:
     def _wheels(self, found: dict[str, os.stat_result]) -> dict[str, Entry]:
         """Install what the lock has from pip; return the entries of its files, which are added to `found`."""
         runner = wheels.Runner(self.store, self.plan, self.new, self.final, self.fds)
-        self._tell(f"fetches and installs {len(self.plan['pip'])} wheels")
+        self._tell(f"fetches and installs {len(self.plan.pip)} wheels")
         fetched = wheels.fetch(runner, self.options.pip_index)
         self.downloaded |= set(fetched.downloaded)
         self.downloaded_bytes += fetched.size
@@ -515,8 +500,8 @@ class Build:
         """Write the completion marker."""
         checksum = sha256_file(os.path.join(place, MANIFEST))
         marker = Marker(
-            plans.LAYOUT, self.env, self.plan["platform"], self.plan["digest"], content, checksum,
-            len(self.plan["packages"]),
+            plans.LAYOUT, self.env, self.plan.platform, self.plan.digest, content, checksum,
+            len(self.plan.packages),
         )  # fmt: skip
         fs.write_file(os.path.join(place, MARKER), marker_text(marker), durable=True)
         self.timer.lap("marker")

@@ -15,7 +15,7 @@ WORKERS = 8  # each keeps about 20 MB
 
 COMPILE = """
 # Several of these run, each with its share: one process pool less to fail in a minimal environment. unchecked-hash:
-# nobody will ever compare times. Templates that do not compile are normal, so nothing is said about them.
+# times are never compared. Templates that do not compile are normal, so nothing is said about them.
 import py_compile, sys
 new, final = sys.argv[1:]
 for line in sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\\0"):
@@ -35,7 +35,7 @@ def sources(found: dict[str, os.stat_result], lib: str) -> list[str]:
 
 
 def borrow(siblings: list[str], new: str, found: dict[str, os.stat_result], todo: list[str]) -> dict[str, Entry]:
-    """Hard-link byte-code from marked siblings, taking what is done off `todo`; return the manifest entries of the
+    """Hard-link byte-code from complete siblings, taking what is done off `todo`; return the manifest entries of the
     links.
 
     Only where the source is the same inode as the sibling's, and the byte-code what the sibling's manifest says, else a

@@ -1,14 +1,14 @@
-"""What a generation holds besides its packages: history, frozen marks, variables, hooks. Python 3.9, stdlib."""
+"""What a generation holds besides its packages: history, freezing, variables, hooks. Python 3.9, stdlib."""
 
 from __future__ import annotations
 
 import json
 import os
 import shlex
-from typing import Any
 
 from ..host import fs
 from ..host import install_plan as plans
+from ..host.install_plan import InstallPlan
 from ..host.redaction import redact
 from ..prefix.marker import FOLDER
 
@@ -25,24 +25,24 @@ FROZEN = {
 }
 
 
-def library(plan: dict[str, Any]) -> str:
+def library(plan: InstallPlan) -> str:
     """Return the folder of an environment's standard library ("lib/python3.12"), or "" without a python."""
-    for package in plan["packages"]:
-        if package["name"] == "python":
-            site_packages = package.get("python_site_packages_path")
-            short = ".".join(package["version"].split(".")[:2])
+    for package in plan.packages:
+        if package.name == "python":
+            site_packages = package.python_site_packages_path
+            short = ".".join(package.version.split(".")[:2])
             return str(os.path.dirname(site_packages)) if site_packages else f"lib/python{short}"
     return ""
 
 
-def pip_command(plan: dict[str, Any], place: str, miniconda: str) -> list[str]:
+def pip_command(plan: InstallPlan, place: str, miniconda: str) -> list[str]:
     """Return the command that runs pip for an environment: its own, else Miniconda's.
 
     :param place: where the environment is
     :param miniconda: interpreter whose pip is used where the environment has none of its own
     """
     python = os.path.join(place, "bin", "python")
-    if any(package["name"] == "pip" for package in plan["packages"]):
+    if any(package.name == "pip" for package in plan.packages):
         return [python, "-I", "-B", "-m", "pip"]
     return [miniconda, "-I", "-B", "-m", "pip", "--python", python]
 
@@ -69,24 +69,24 @@ def package_variables(new: str) -> dict[str, str]:
     }
 
 
-def files_of(plan: dict[str, Any], hooks: str, packaged: dict[str, str]) -> dict[str, str]:
+def files_of(plan: InstallPlan, hooks: str, packaged: dict[str, str]) -> dict[str, str]:
     """Return what is written into a generation, path to text.
 
     :param hooks: folder with `activate.d` and `deactivate.d`
     :param packaged: `package_variables`; those of the plan win
     :raises OSError: where a hook cannot be read
     """
-    channel = redact(plan["channel"]).rstrip("/").rsplit("/", 1)[-1]
-    history = "".join("+{}/{subdir}::{name}-{version}-{build}\n".format(channel, **p) for p in plan["packages"])
-    variables = sorted({**packaged, **plan["variables"]}.items())
+    channel = redact(plan.channel).rstrip("/").rsplit("/", 1)[-1]
+    history = "".join(f"+{channel}/{p.subdir}::{p.stem}\n" for p in plan.packages)
+    variables = sorted({**packaged, **plan.variables}.items())
     files = {
         # without a history, conda takes every package for unwanted
-        "conda-meta/history": f"==> lockstep {plan['name']} {plan['digest']} <==\n{history}",
+        "conda-meta/history": f"==> lockstep {plan.name} {plan.digest} <==\n{history}",
         "conda-meta/frozen": json.dumps(FROZEN) + "\n",  # CEP 22
         f"{FOLDER}/variables.sh": "".join(f"export {key}={shlex.quote(value)}\n" for key, value in variables),
     }
-    if plan["variables"]:
-        files["conda-meta/state"] = json.dumps({"env_vars": plan["variables"], "version": 1}, sort_keys=True) + "\n"
+    if plan.variables:
+        files["conda-meta/state"] = json.dumps({"env_vars": plan.variables, "version": 1}, sort_keys=True) + "\n"
     if library(plan):
         files[f"{library(plan)}/EXTERNALLY-MANAGED"] = EXTERNALLY_MANAGED  # PEP 668
     for folder in ("activate.d", "deactivate.d"):
@@ -95,7 +95,7 @@ def files_of(plan: dict[str, Any], hooks: str, packaged: dict[str, str]) -> dict
     return files
 
 
-def write_ours(new: str, plan: dict[str, Any], hooks: str) -> list[str]:
+def write_ours(new: str, plan: InstallPlan, hooks: str) -> list[str]:
     """Write those files into a fresh tree; return their paths.
 
     :raises OSError: where one cannot be written

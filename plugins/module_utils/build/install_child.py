@@ -1,11 +1,11 @@
 """The child that downloads and links one environment with py-rattler; a program of its own (Python 3.10 or newer).
 
-Reads one JSON request from standard input: {"rattler runtime", "packages", "channel", "staging", "final", "pkgs",
+Reads one JSON request from standard input: {"rattler", "packages", "channel", "staging", "final", "pkgs",
 "full",
 "lock": descriptor of the environment's lock, whose file it keeps up to date with how far it is}; writes one JSON
 answer to standard output: {"error": text or "", "package": stem or "", "downloaded": [names], "bytes": n, "failed":
 [names of packages whose post-link script failed]}. It ends in `os._exit`, since an interpreter's ordinary exit
-sometimes crashes here after success; whoever started it verifies the tree.
+sometimes crashes here after success; the caller verifies the tree.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Reporter:
     """Counts what is downloaded and linked; py-rattler calls these methods and passes the returned numbers back.
 
     :param total: number of packages
-    :param lock: descriptor of the lock's file that is kept up to date (`locks.tell`)
+    :param lock: descriptor of the lock's file that is kept up to date (`flock.tell`)
     """
 
     def __init__(self, total: int, lock: int) -> None:
@@ -116,7 +116,7 @@ class Reporter:
 
 
 def check_local(package: dict[str, Any]) -> str:
-    """Return what is wrong with an archive with a file:// url, which py-rattler takes without looking at its hash."""
+    """Return what is wrong with an archive with a file:// url, which py-rattler takes without comparing its hash."""
     if not package["url"].startswith("file://"):
         return ""
     path = unquote(urlsplit(package["url"]).path)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from ..host.errors import Problem
+from ..host.install_plan import InstallPlan
 from ..host.redaction import redact
 
 # what the text of an error holds -> (what happened, what to do); the first that matches counts
@@ -13,7 +13,7 @@ DISK = (
     (r"No space left on device|Disk quota exceeded",
      "the disk is full", "make room: bin/lockstep-clean removes retired generations and unused packages"),
     (r"Permission denied", "a file or folder is not ours to write", "give it to the user that Ansible connects as"),
-    (r"Input/output error|Read-only file system", "the disk fails", "look at `dmesg`, and have the disk repaired"),
+    (r"Input/output error|Read-only file system", "the disk fails", "read `dmesg`, and have the disk repaired"),
     (r"Too many open files", "this user may open too few files at once",
      "raise its limit (`ulimit -n`; nofile in /etc/security/limits.conf) to 4096 or more"),
 )  # fmt: skip
@@ -30,7 +30,7 @@ CHANNEL = (
     (r"50\d ", "the channel's server fails", "run again later"),
     (r"certificate|tls|TLS|SSL", "the channel's certificate is not trusted",
      "install the site's certificate authority on the host, or name its file in SSL_CERT_FILE (lockstep_environment)"),
-    (r"timed? ?out", "the channel answers too slowly", "run again; look at the network between host and channel"),
+    (r"timed? ?out", "the channel answers too slowly", "run again; check the network between host and channel"),
     (r"error sending request|[Cc]onnect|dns|reset|error decoding response|IncompleteMessage|unexpected EOF|end of file",
      "the channel cannot be reached, or breaks off",
      "check the host's network and proxy (lockstep_environment), and lockstep_channel_alias; run again"),
@@ -43,7 +43,7 @@ NAMES = re.compile(r"(?:https?|file)://[^\s)\"']+|'[^'\n]*'|(?<!\S)/\S*[^\s:]|\S
 LINKING = re.compile(r"failed to link \S+\.(?:conda|tar\.bz2)")
 
 
-def explain(text: str, package: str, plan: dict[str, Any]) -> tuple[Problem, bool]:
+def explain(text: str, package: str, plan: InstallPlan) -> tuple[Problem, bool]:
     """Turn the rattler runtime's words into a Problem; also return whether they were understood (else a second try
     may help).
 
@@ -52,8 +52,8 @@ def explain(text: str, package: str, plan: dict[str, Any]) -> tuple[Problem, boo
     text = URL.sub(lambda match: redact(match[0]), text.strip())
     named = FETCHING.search(text)
     stem = package or (re.sub(r"\.(conda|tar\.bz2):?$", "", named[1]) if named else "")
-    url = next((redact(p["url"]) for p in plan["packages"] if "{name}-{version}-{build}".format(**p) == stem), "")
-    what = f"environment {plan['name']}: " + (f"package {stem}" if stem else "its packages") + " cannot be installed"
+    url = next((redact(p.url) for p in plan.packages if p.stem == stem), "")
+    what = f"environment {plan.name}: " + (f"package {stem}" if stem else "its packages") + " cannot be installed"
     what += f" from {url}" if url else ""
     lines = [line.removeprefix("Caused by: ").strip().rstrip(".") for line in text.splitlines() if line.strip()]
     told = [line for line in lines if not WRAPPERS.match(line)] or lines  # the message says those already

@@ -8,9 +8,7 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
-import io
 import os
 import re
 import zipfile
@@ -22,6 +20,7 @@ from ..host.flock import error_context
 from ..host.root import need_root_folder
 from ..prefix.hashing import sha256_file
 from ..store.store import Store
+from .runtime_inspection import installed_wheel
 
 PLATFORMS = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}
 SUPERSEDED = re.compile(r"[0-9]|tools-|\.([0-9]|tools-).*\.(new|trash)\Z")
@@ -58,36 +57,8 @@ def platform_of(machine: str) -> str:
     return PLATFORMS[machine]
 
 
-def rattler_complete(folder: str, sha256: str) -> bool:
-    """Return whether an unpacked wheel is whole, as far as its mark and the sizes of its files tell."""
-    try:
-        marked = fs.read_file(os.path.join(folder, ".complete")).strip()
-        inside = os.listdir(os.path.join(folder, "rattler"))
-    except OSError:
-        return False
-    ends = "__init__.py" in inside and any(name.endswith(".so") for name in inside)
-    return marked == sha256 and ends and _sizes_right(folder)
-
-
-def _sizes_right(folder: str) -> bool:
-    """Compare an unpacked wheel with its own list (RECORD: path, hash, size)."""
-    try:
-        for name in os.listdir(folder):
-            if not name.endswith(".dist-info"):
-                continue
-            text = fs.read_file(os.path.join(folder, name, "RECORD"))
-            for path, _unused, size in (row for row in csv.reader(io.StringIO(text)) if len(row) == 3):
-                if size and os.lstat(os.path.join(folder, path)).st_size != int(size):
-                    return False
-    except (OSError, ValueError, csv.Error):
-        return False
-    return True
-
-
-def look(wanted: Wanted) -> dict[str, Any]:
-    """Say what is missing, without changing anything: `rattler runtime` (bool), `files` (paths), `superseded`
-    (paths).
-    """
+def inspect(wanted: Wanted) -> dict[str, Any]:
+    """Say what is missing, without changing anything: `rattler` (bool), `files` (paths), `superseded` (paths)."""
     folder = os.path.join(wanted.root, "rattler")
     differing = []
     for path, (sha256, mode) in wanted.files.items():
@@ -105,7 +76,7 @@ def look(wanted: Wanted) -> dict[str, Any]:
     except OSError:
         there = []
     return {
-        "rattler": not rattler_complete(os.path.join(folder, wanted.rattler), wanted.sha256),
+        "rattler": installed_wheel(os.path.join(folder, wanted.rattler)) != wanted.sha256,
         "files": differing,
         "superseded": [f"rattler/{name}" for name in there],
     }
@@ -170,6 +141,8 @@ def install_files(wanted: Wanted, texts: dict[str, str]) -> None:
             if not path.startswith(prefix):
                 full = os.path.join(wanted.root, path)
                 os.makedirs(os.path.dirname(full), 0o755, exist_ok=True)
+                if os.path.isdir(full) and not os.path.islink(full):
+                    fs.remove(full)
                 temporary = os.path.join(os.path.dirname(full), f".{os.path.basename(full)}.new")
                 fs.write_file(temporary, texts[path], mode, durable=True)
                 os.replace(temporary, full)
@@ -202,7 +175,7 @@ def apply(wanted: Wanted, wheel: str, texts: dict[str, str]) -> None:
                 install_wheel(wanted, wheel)
             if texts:
                 install_files(wanted, texts)
-            superseded = look(wanted)["superseded"]
+            superseded = inspect(wanted)["superseded"]
             if superseded:
                 with contextlib.suppress(Problem), store.pkgs_alone("remove the old rattler runtime", timeout=0):
                     for path in superseded:  # a build at work keeps its rattler runtime; a later run removes it

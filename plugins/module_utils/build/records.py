@@ -15,6 +15,7 @@ import stat
 from typing import Any, NamedTuple, Optional
 
 from ..host import fs
+from ..host.install_plan import InstallPlan, PlannedPackage
 from ..prefix.hashing import entries_of, entry_of, files_of, sha256_file
 from ..prefix.manifest import Entry
 from ..prefix.marker import FOLDER
@@ -63,7 +64,7 @@ class VerificationError(Exception):
         self.problems, self.stems = problems, stems or []
 
 
-def read_records(new: str, plan: dict[str, Any], pkgs: str, checksums: str, refetched: frozenset[str]) -> Recorded:
+def read_records(new: str, plan: InstallPlan, pkgs: str, checksums: str, refetched: frozenset[str]) -> Recorded:
     """Compare every record with the plan, complete it from the package cache, and gather what it promises.
 
     One record at a time: those of a large environment hold hundreds of thousands of paths.
@@ -75,8 +76,8 @@ def read_records(new: str, plan: dict[str, Any], pkgs: str, checksums: str, refe
     :raises VerificationError: where a record differs from the plan, or a file list from its checksum
     :raises OSError: where one cannot be read or written
     """
-    wanted = {"{name}-{version}-{build}".format(**p): p for p in plan["packages"]}
-    site_packages = next((p.get("python_site_packages_path") for p in plan["packages"] if p["name"] == "python"), None)
+    wanted = {p.stem: p for p in plan.packages}
+    site_packages = next((p.python_site_packages_path for p in plan.packages if p.name == "python"), None)
     meta = os.path.join(new, "conda-meta")
     problems, doubted = [], []
     files: dict[str, Optional[str]] = {}
@@ -101,13 +102,13 @@ def read_records(new: str, plan: dict[str, Any], pkgs: str, checksums: str, refe
             problems += [
                 f"{stem}: the archive says {key} {index.get(key)!r}"
                 for key in ("name", "version", "build")
-                if str(index.get(key)) != package[key]
+                if str(index.get(key)) != getattr(package, key)
             ]
             checksum = _checksum(os.path.join(pkgs, stem))
             for item in items:
                 original = item.get("original_path") or item["_path"]
                 if original != item["_path"]:
-                    aside.append(f"{original} of {package['name']}")
+                    aside.append(f"{original} of {package.name}")
                 promised = item.get("sha256_in_prefix") or item.get("sha256")
                 if item["path_type"] == "softlink":
                     links[item["_path"]] = promised or ""
@@ -117,12 +118,12 @@ def read_records(new: str, plan: dict[str, Any], pkgs: str, checksums: str, refe
                         origin = os.path.join(pkgs, stem, _in_package(original, package, site_packages))
                         originals[origin] = item["sha256"]
                 content.update(f"{item['_path']}\0{promised or ''}\0".encode("utf-8", "surrogateescape"))
-                scripts = scripts or item["_path"] in (f"bin/.{package['name']}-post-link.sh",)
+                scripts = scripts or item["_path"] in (f"bin/.{package.name}-post-link.sh",)
         except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
             problems.append(f"{stem}: unreadable record or index.json ({type(error).__name__}: {error})")
             doubted.append(stem)
             continue
-        if not _known_checksum(checksums, package["sha256"], checksum, stem in refetched):
+        if not _known_checksum(checksums, package.sha256, checksum, stem in refetched):
             problems.append(f"{stem}: what the package cache says of it is not what was first seen for this archive")
             doubted.append(stem)
         _complete(path, text, record, index)
@@ -131,18 +132,18 @@ def read_records(new: str, plan: dict[str, Any], pkgs: str, checksums: str, refe
     return Recorded(files, links, originals, content.hexdigest(), scripts, aside)
 
 
-def _differences(record: dict[str, Any], package: dict[str, Any], stem: str) -> list[str]:
+def _differences(record: dict[str, Any], package: PlannedPackage, stem: str) -> list[str]:
     """Say where a record is not what the plan asked for."""
     return [
-        f"{stem}: its record says {key} {record.get(key)!r}, the plan {package[key]!r}"
+        f"{stem}: its record says {key} {record.get(key)!r}, the plan {getattr(package, key)!r}"
         for key in ("name", "version", "build", "subdir", "sha256")
-        if record.get(key) != package[key]
+        if record.get(key) != getattr(package, key)
     ]
 
 
-def _in_package(path: str, package: dict[str, Any], site_packages: Optional[str]) -> str:
+def _in_package(path: str, package: PlannedPackage, site_packages: Optional[str]) -> str:
     """Return where a file of an environment lies inside its package: noarch python packages are mapped when linked."""
-    if package.get("noarch") != "python":
+    if package.noarch != "python":
         return path
     found = re.match(r"(lib/python[0-9.]+t?/site-packages)/(.*)", path, re.DOTALL)
     if found or (site_packages and path.startswith(site_packages + "/")):
@@ -294,7 +295,7 @@ def _altered_originals(originals: dict[str, str]) -> list[str]:
     return problems
 
 
-def list_urls(pkgs: str, plan: dict[str, Any]) -> None:
+def list_urls(pkgs: str, plan: InstallPlan) -> None:
     """Add a plan's urls to the cache's urls.txt: without that file `conda clean` does not see the cache at all.
 
     :raises OSError: where it cannot be written
@@ -305,7 +306,7 @@ def list_urls(pkgs: str, plan: dict[str, Any]) -> None:
             known = set(file.read().split())
     except FileNotFoundError:
         known = set()
-    new = [package["url"] for package in plan["packages"] if package["url"] not in known]
+    new = [package.url for package in plan.packages if package.url not in known]
     if new or not known:
         with open(path, "a", encoding="utf-8") as file:  # appended in one write: builders share the cache
             file.write("".join(url + "\n" for url in new))

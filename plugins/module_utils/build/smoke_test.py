@@ -12,10 +12,11 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..host.child_env import clean_environment
 from ..host.errors import Problem
+from ..host.install_plan import InstallPlan
 from .extra_files import library, package_variables, pip_command
 
 KEPT = 65536  # bytes of what a test says
@@ -29,7 +30,7 @@ class Test(NamedTuple):
     text: str
 
 
-def tests_of(plan: dict[str, Any], place: str, miniconda: str, pip_check: bool) -> list[Test]:
+def tests_of(plan: InstallPlan, place: str, miniconda: str, pip_check: bool) -> list[Test]:
     """Return the tests of an environment; none where it has no python.
 
     :param place: where the environment is
@@ -38,7 +39,7 @@ def tests_of(plan: dict[str, Any], place: str, miniconda: str, pip_check: bool) 
     if not library(plan):
         return []
     python = os.path.join(place, "bin", "python")
-    tests = [Test("smoke test", [python, "-I", "-B", "-"], plan["smoke"] or "import sys\n")]
+    tests = [Test("smoke test", [python, "-I", "-B", "-"], plan.smoke or "import sys\n")]
     if pip_check:
         tests.append(Test("pip check", [*pip_command(plan, place, miniconda), "check"], ""))
     return tests
@@ -46,7 +47,7 @@ def tests_of(plan: dict[str, Any], place: str, miniconda: str, pip_check: bool) 
 
 @contextlib.contextmanager
 def run_smoke_test(
-    plan: dict[str, Any], place: str, miniconda: str, pip_check: bool, seconds: float, notes: list[str]
+    plan: InstallPlan, place: str, miniconda: str, pip_check: bool, seconds: float, notes: list[str]
 ) -> Iterator[None]:
     """Start the tests side by side; on leaving, wait for them. What they leave running is ended.
 
@@ -56,8 +57,8 @@ def run_smoke_test(
     """
     path = os.environ.get("PATH") or "/usr/local/bin:/usr/bin:/bin"
     env = clean_environment(
-        {"PATH": f"{place}/bin:{path}", "CONDA_PREFIX": place, "CONDA_DEFAULT_ENV": plan["name"],
-         "PYTHONNOUSERSITE": "1", **package_variables(place), **plan["variables"]}
+        {"PATH": f"{place}/bin:{path}", "CONDA_PREFIX": place, "CONDA_DEFAULT_ENV": plan.name,
+         "PYTHONNOUSERSITE": "1", **package_variables(place), **plan.variables}
     )  # fmt: skip
     tests = tests_of(plan, place, miniconda, pip_check)
     if not tests:
@@ -72,7 +73,7 @@ def run_smoke_test(
             one.end()
         raise
     failed = [
-        problem for problem in [_judged(plan["name"], one, seconds, notes) for one in running] if problem is not None
+        problem for problem in [_judged(plan.name, one, seconds, notes) for one in running] if problem is not None
     ]
     if failed:
         raise failed[0]

@@ -15,12 +15,13 @@ import io
 import os
 import re
 import subprocess
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ..host import fs
 from ..host.child_env import clean_environment
 from ..host.errors import Problem
+from ..host.install_plan import InstallPlan, PlannedWheel
 from ..host.redaction import redact
 from ..prefix.hashing import entries_of, files_of, sha256_file
 from ..prefix.manifest import Entry
@@ -29,8 +30,8 @@ from ..store.store import Store
 from .extra_files import pip_command
 
 SECONDS = 7200  # limit of one pip command: wheels of gigabytes come over slow lines
-RESERVED = ("conda-meta/", "etc/conda/", FOLDER + "/")  # whoever writes here decides what activation does
-INSTALLED = "lockstep"  # what INSTALLER says, so that nobody takes the files for a stray `pip install`'s
+RESERVED = ("conda-meta/", "etc/conda/", FOLDER + "/")  # these decide what activation does
+INSTALLED = "lockstep"  # what INSTALLER says, unlike the files of a user's `pip install`
 
 # what pip says -> (what it means, what to do); the first that matches counts
 KINDS = (
@@ -64,7 +65,7 @@ class Runner(NamedTuple):
     """How pip is run: the store, the plan, the tree that is being built, where it will be, and the locks held."""
 
     store: Store
-    plan: dict[str, Any]
+    plan: InstallPlan
     new: str
     final: str
     fds: tuple[int, ...]
@@ -81,14 +82,14 @@ class Runner(NamedTuple):
         else:
             env["PIP_CONFIG_FILE"] = os.devnull  # --isolated alone still heeds /etc/pip.conf
         command = [*pip_command(self.plan, self.new, self.store.python), *arguments]
-        what = f"environment {self.plan['name']}: its wheels cannot be {arguments[0]}ed"
+        what = f"environment {self.plan.name}: its wheels cannot be {arguments[0]}ed"
         try:
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", env=env,
                 pass_fds=self.fds, timeout=SECONDS, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise Problem(what, f"pip did not end within {SECONDS} s", "look at the network, and run again") from None
+            raise Problem(what, f"pip did not end within {SECONDS} s", "check the network, and run again") from None
         said = redact(done.stdout.decode(errors="replace"))
         if done.returncode:
             raise self._explained(what, said)
@@ -119,9 +120,9 @@ def check_index(index: str) -> None:
         )
 
 
-def path_of(store: Store, wheel: dict[str, Any]) -> str:
+def path_of(store: Store, wheel: PlannedWheel) -> str:
     """Return where a wheel is kept."""
-    return os.path.join(store.wheels, wheel["sha256"], wheel["file_name"])
+    return os.path.join(store.wheels, wheel.sha256, wheel.file_name)
 
 
 def fetch(runner: Runner, index: str) -> Fetched:
@@ -133,10 +134,10 @@ def fetch(runner: Runner, index: str) -> Fetched:
     """
     store, plan = runner.store, runner.plan
     missing = []
-    for wheel in plan["pip"]:
+    for wheel in plan.pip:
         path = path_of(store, wheel)
         try:
-            if sha256_file(path) == wheel["sha256"]:
+            if sha256_file(path) == wheel.sha256:
                 continue
             os.unlink(path)
         except FileNotFoundError:
@@ -144,7 +145,7 @@ def fetch(runner: Runner, index: str) -> Fetched:
         missing.append(wheel)
     size = 0
     if missing:
-        scratch = os.path.join(store.wheels, f".{plan['name']}.new")
+        scratch = os.path.join(store.wheels, f".{plan.name}.new")
         fs.remove(scratch)
         os.makedirs(os.path.join(scratch, "tmp"), 0o755)
         try:
@@ -161,19 +162,19 @@ def fetch(runner: Runner, index: str) -> Fetched:
         finally:
             fs.remove(scratch)
     return Fetched(
-        [os.path.dirname(path_of(store, wheel)) for wheel in plan["pip"]], [wheel["name"] for wheel in missing], size
+        [os.path.dirname(path_of(store, wheel)) for wheel in plan.pip], [wheel.name for wheel in missing], size
     )
 
 
-def _exactly(wheels: list[dict[str, Any]], folder: str) -> list[str]:
+def _exactly(wheels: list[PlannedWheel], folder: str) -> list[str]:
     """Return pip's arguments for these wheels and nothing else, by a file of requirements in a folder."""
     path = os.path.join(folder, "requirements.txt")
-    lines = ["{name}=={version} --hash=sha256:{sha256}\n".format(**wheel) for wheel in wheels]
+    lines = [f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n" for wheel in wheels]
     fs.write_file(path, "".join(lines))
     return ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--progress-bar", "off", "--requirement", path]
 
 
-def _take(store: Store, missing: list[dict[str, Any]], scratch: str) -> int:
+def _take(store: Store, missing: list[PlannedWheel], scratch: str) -> int:
     """Move what was downloaded to its place, by its content; return the bytes."""
     found = {}
     for name in os.listdir(scratch):
@@ -182,11 +183,11 @@ def _take(store: Store, missing: list[dict[str, Any]], scratch: str) -> int:
             found[sha256_file(path)] = path
     size = 0
     for wheel in missing:
-        source = found.get(wheel["sha256"])
+        source = found.get(wheel.sha256)
         if source is None:
             raise Problem(
-                "{name} {version} did not arrive as it was locked".format(**wheel),
-                "pip downloaded another file than {file_name}".format(**wheel),
+                f"{wheel.name} {wheel.version} did not arrive as it was locked",
+                f"pip downloaded another file than {wheel.file_name}",
                 "lock again",
             )
         size += os.path.getsize(source)
@@ -204,7 +205,7 @@ def install(runner: Runner, fetched: Fetched, found: dict[str, os.stat_result]) 
     :raises Problem: where pip fails, or a wheel would replace a file of conda's
     :raises OSError: where something cannot be read or written
     """
-    for path in [path for path in found if path.startswith("conda-meta/")]:  # completed since it was looked at
+    for path in [path for path in found if path.startswith("conda-meta/")]:  # completed since it was read
         found[path] = os.lstat(os.path.join(runner.new, path))
     scratch = runner.new + ".pip.new"
     fs.remove(scratch)
@@ -213,7 +214,7 @@ def install(runner: Runner, fetched: Fetched, found: dict[str, os.stat_result]) 
         sources = [word for folder in fetched.folders for word in ("--find-links", folder)]
         runner.pip(
             ["install", "--isolated", "--no-index", *sources, "--no-compile", "--no-warn-script-location",
-             "--ignore-installed", "--break-system-packages", *_exactly(runner.plan["pip"], scratch)],
+             "--ignore-installed", "--break-system-packages", *_exactly(runner.plan.pip, scratch)],
             scratch, own_settings=False,
         )  # fmt: skip
     finally:
@@ -234,7 +235,7 @@ def install(runner: Runner, fetched: Fetched, found: dict[str, os.stat_result]) 
     wrong = _unlike_record(runner.new, made, entries)
     if wrong:
         raise Problem(
-            f"environment {runner.plan['name']}: what pip installed is not what the wheels' own lists say",
+            f"environment {runner.plan.name}: what pip installed is not what the wheels' own lists say",
             "; ".join(wrong[:5]),
             "run again; if it stays, one of the wheels is broken: name another version of it",
         )
@@ -242,7 +243,7 @@ def install(runner: Runner, fetched: Fetched, found: dict[str, os.stat_result]) 
 
 
 def _refuse_meddling(
-    plan: dict[str, Any], before: dict[str, os.stat_result], now: dict[str, os.stat_result], made: list[str]
+    plan: InstallPlan, before: dict[str, os.stat_result], now: dict[str, os.stat_result], made: list[str]
 ) -> None:
     """Check that conda's files are what they were, and that nothing was added to conda's own folders and ours."""
     changed = [
@@ -251,17 +252,17 @@ def _refuse_meddling(
         if path not in now or (now[path].st_ino, now[path].st_size, now[path].st_mtime_ns)
         != (old.st_ino, old.st_size, old.st_mtime_ns)
     ]  # fmt: skip
-    names = "; the wheels are " + ", ".join(wheel["name"] for wheel in plan["pip"])
+    names = "; the wheels are " + ", ".join(wheel.name for wheel in plan.pip)
     if changed:
         raise Problem(
-            f"environment {plan['name']}: wheels would replace {len(changed)} files of conda packages",
+            f"environment {plan.name}: wheels would replace {len(changed)} files of conda packages",
             (", ".join(sorted(changed)[:5]) + names)[:700],
             "take that package from one of the two, not from both, and lock again",
         )
     reserved = [path for path in made if path.startswith(RESERVED)]
     if reserved:
         raise Problem(
-            f"environment {plan['name']}: a wheel writes where only conda and Lockstep may",
+            f"environment {plan.name}: a wheel writes where only conda and Lockstep may",
             (", ".join(reserved[:5]) + names)[:700],
             "do without that package, or take it from the channel",
         )
@@ -358,6 +359,6 @@ def unused(store: Store) -> list[str]:
         return []
     for env in store.environments():
         for name in store.names(env):
-            plan = store.kept_plan(env, name) or {}
-            there -= {wheel["sha256"] for wheel in plan.get("pip", [])}
+            plan = store.kept_plan(env, name)
+            there -= {wheel.sha256 for wheel in plan.pip} if plan else set()
     return sorted(there)

@@ -16,9 +16,7 @@ from .collect import clean, report
 
 def arguments(argv: Optional[list[str]]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="lockstep-clean", description="Remove environments and packages that nobody uses."
-    )
+    parser = argparse.ArgumentParser(prog="lockstep-clean", description="Remove unused environments and packages.")
     parser.add_argument("command", choices=["clean"], help=argparse.SUPPRESS)
     parser.add_argument("--root", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--keep-previous", type=int, default=1, metavar="N",

@@ -1,7 +1,7 @@
-"""The scheduled clean: generations that nobody uses, then what conda calls unused. Python 3.9, standard library.
+"""The scheduled clean: unused generations, then what conda calls unused. Python 3.9, standard library.
 
 `conda clean --packages` judges only by hard links: it would offer for removal a package that was soft-linked, and one
-just extracted by a build still running. So it runs while nobody builds, and not at all where a record is soft-linked.
+just extracted by a build still running. So it runs while no build runs, and not at all where a record is soft-linked.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SOFT = "2"
 def usage(folders: list[str]) -> int:
     """Return the bytes that folders take on disk, a file with several names counted once.
 
-    What vanishes while it is looked at counts nothing.
+    What vanishes meanwhile counts nothing.
     """
     seen, total = set(), 0
     for folder in folders:

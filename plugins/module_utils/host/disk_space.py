@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
 
 from .errors import Problem
+from .install_plan import InstallPlan, PlannedPackage
 
 NETWORK = frozenset(
     ("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "9p", "ceph", "glusterfs", "lustre", "gpfs", "beegfs",
@@ -72,19 +72,19 @@ def refuse_other_filesystem(folders: list[str]) -> None:
             )
 
 
-def cached(pkgs: str, package: dict[str, Any]) -> bool:
+def cached(pkgs: str, package: PlannedPackage) -> bool:
     """Return whether the cache seems to hold a package of a plan (existence only: what is linked is verified later)."""
-    stem = "{name}-{version}-{build}".format(**package)
+    stem = package.stem
     return os.path.isdir(os.path.join(pkgs, stem, "info"))
 
 
-def estimate(plan: dict[str, Any], pkgs: str) -> dict[str, int]:
+def estimate(plan: InstallPlan, pkgs: str) -> dict[str, int]:
     """Estimate what a build takes: `missing` packages, and `bytes` and `inodes` to be written."""
-    total = len(plan["packages"]) + len(plan["pip"])
-    missing = sum(not cached(pkgs, package) for package in plan["packages"])
+    total = len(plan.packages) + len(plan.pip)
+    missing = sum(not cached(pkgs, package) for package in plan.packages)
     wheels = os.path.join(os.path.dirname(pkgs), "wheels")
-    missing += sum(not os.path.exists(os.path.join(wheels, w["sha256"], w["file_name"])) for w in plan["pip"])
-    packed = plan["download_bytes"] or total * UNKNOWN_PACKAGE
+    missing += sum(not os.path.exists(os.path.join(wheels, w.sha256, w.file_name)) for w in plan.pip)
+    packed = plan.download_bytes or total * UNKNOWN_PACKAGE
     share = missing / total if total else 0
     return {
         "missing": missing,
@@ -93,7 +93,7 @@ def estimate(plan: dict[str, Any], pkgs: str) -> dict[str, int]:
     }
 
 
-def need_room(root: str, plan: dict[str, Any], pkgs: str, reserve: int = RESERVE) -> dict[str, int]:
+def need_room(root: str, plan: InstallPlan, pkgs: str, reserve: int = RESERVE) -> dict[str, int]:
     """Check free bytes and inodes before a build; return the estimate.
 
     :param reserve: bytes that must stay free
@@ -108,15 +108,15 @@ def need_room(root: str, plan: dict[str, Any], pkgs: str, reserve: int = RESERVE
     )
     if free < wanted["bytes"] + reserve:
         raise Problem(
-            f"no room for environment {plan['name']}: about {human(wanted['bytes'])} needed and {human(reserve)} kept "
+            f"no room for environment {plan.name}: about {human(wanted['bytes'])} needed and {human(reserve)} kept "
             f"in reserve, {human(free)} free in {root}",
-            f"{wanted['missing']} of {len(plan['packages']) + len(plan['pip'])} packages are not in the cache yet; "
+            f"{wanted['missing']} of {len(plan.packages) + len(plan.pip)} packages are not in the cache yet; "
             "nothing was downloaded",
             remedy,
         )
     if disk.f_files and free_inodes < wanted["inodes"]:  # file systems without a fixed number of inodes say 0
         raise Problem(
-            f"no room for environment {plan['name']}: about {wanted['inodes']} inodes needed, {free_inodes} free "
+            f"no room for environment {plan.name}: about {wanted['inodes']} inodes needed, {free_inodes} free "
             f"in {root}",
             "the file system can hold no more files, whatever bytes are free; nothing was downloaded",
             remedy,

@@ -35,7 +35,7 @@ def error_context(message: str) -> Iterator[None]:
 def open_lock(path: str) -> Iterator[int]:
     """Open a lock's file; closing it ends the lock, unless a child has inherited the descriptor.
 
-    It is readable by its owner alone: whoever may read a file may lock it, and so hold up every run.
+    It is readable by its owner alone: a user who can read a file can lock it, and so hold up every run.
 
     :raises Problem: where it cannot be opened
     """
@@ -63,7 +63,7 @@ def exclusive_lock(path: str, label: str, what: str, patience: float) -> Iterato
         sign(handle, what)
         try:
             yield handle
-        finally:  # nobody should read of work that has ended
+        finally:  # work that has ended is not shown
             with contextlib.suppress(OSError):
                 os.ftruncate(handle, 0)
 
@@ -100,12 +100,12 @@ def wait(handle: int, shared: bool, label: str, patience: float) -> None:
 
 
 def sign(handle: int, what: str) -> None:
-    """Write into a lock's file who holds it. Only for messages: a full disk must not keep anybody from cleaning."""
+    """Write into a lock's file who holds it. Only for messages: a full disk must not keep the clean from running."""
     _write(handle, {"pid": os.getpid(), "since": int(time.time()), "what": what})
 
 
 def tell(handle: int, doing: str) -> None:
-    """Add to a lock's file how far its holder is: read by whoever waits, and by the controller during a long build."""
+    """Add to a lock's file how far its holder is: read by those who wait, and by the controller during a long build."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         _write(handle, {**json.loads(os.pread(handle, 4096, 0)), "doing": doing})
 

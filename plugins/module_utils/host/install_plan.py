@@ -1,4 +1,4 @@
-"""The plan: what one host is given for one environment, as plain JSON data.
+"""The install plan: what one host is given for one environment.
 
 A plan is made on the controller from a tier's lock and is all that a host knows of it: hosts read no YAML and solve
 nothing. Python 3.9, standard library only.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
 from .redaction import redact
 
@@ -64,22 +64,107 @@ _FIELDS: dict[str, type] = {
 }
 
 
-def digest(plan: dict[str, Any]) -> str:
-    """Return the sha256 (64 hex digits) of what makes two environments the same.
+class PlannedPackage(NamedTuple):
+    """One conda package of a plan: what is downloaded, how it is verified, and what it is called."""
 
-    That is layout, platform, the packages' (name, version, build, subdir, sha256), the wheels' (name, version, sha256)
-    and the variables; not where they are fetched from, and not the smoke test. Raises KeyError or TypeError for data
-    that `check` would refuse.
-    """
-    identity = {
-        "layout": plan["layout"],
-        "platform": plan["platform"],
-        "packages": sorted([p["name"], p["version"], p["build"], p["subdir"], p["sha256"]] for p in plan["packages"]),
-        "pip": sorted([w["name"], w["version"], w["sha256"]] for w in plan["pip"]),
-        "variables": plan["variables"],
-    }
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    name: str
+    version: str
+    build: str
+    build_number: int
+    subdir: str
+    file_name: str
+    url: str
+    md5: str
+    sha256: str
+    depends: list[str]
+    noarch: Optional[str] = None
+    python_site_packages_path: Optional[str] = None
+
+    @property
+    def stem(self) -> str:
+        """The name of its folder in the package cache, and of its record."""
+        return f"{self.name}-{self.version}-{self.build}"
+
+
+class PlannedWheel(NamedTuple):
+    """One wheel of a plan; `name` is normalised (PEP 503)."""
+
+    name: str
+    version: str
+    file_name: str
+    url: str
+    sha256: str
+
+
+class InstallPlan(NamedTuple):
+    """What one host is given for one environment; `channel` is a url, `smoke` the text of the smoke test or ""."""
+
+    layout: int
+    name: str
+    platform: str
+    digest: str
+    packages: list[PlannedPackage]
+    channel: str
+    pip: list[PlannedWheel]
+    variables: dict[str, str]
+    smoke: str
+    download_bytes: int
+
+    @property
+    def generation(self) -> str:
+        """The name of its generation's folder."""
+        return short(self.digest)
+
+    def identified(self) -> InstallPlan:
+        """Return the same plan with the digest of its contents.
+
+        That is the sha256 (64 hex digits) of what makes two environments the same: layout, platform, the packages'
+        (name, version, build, subdir, sha256), the wheels' (name, version, sha256) and the variables; not where they
+        are fetched from, and not the smoke test.
+        """
+        identity = {
+            "layout": self.layout,
+            "platform": self.platform,
+            "packages": sorted([p.name, p.version, p.build, p.subdir, p.sha256] for p in self.packages),
+            "pip": sorted([w.name, w.version, w.sha256] for w in self.pip),
+            "variables": self.variables,
+        }
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        return self._replace(digest=hashlib.sha256(text.encode("utf-8")).hexdigest())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as JSON data."""
+        return {
+            **self._asdict(),
+            "packages": [package._asdict() for package in self.packages],
+            "pip": [wheel._asdict() for wheel in self.pip],
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> InstallPlan:
+        """Read what `to_json` wrote.
+
+        :raises PlanError: naming all that is wrong with it
+        """
+        if problems := check(data):
+            raise PlanError(problems)
+        return _typed(data)
+
+
+class PlanError(ValueError):
+    """A plan that must not be acted on; `problems` holds a sentence for each reason."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else ""))
+        self.problems = problems
+
+
+def _typed(data: dict[str, Any]) -> InstallPlan:
+    """Build a plan from data whose keys and types are right; keys that are not known are left out."""
+    fields: dict[str, Any] = {key: data[key] for key in InstallPlan._fields}
+    packages = [PlannedPackage(**{k: p[k] for k in PlannedPackage._fields if k in p}) for p in fields.pop("packages")]
+    wheels = [PlannedWheel(**{k: w[k] for k in PlannedWheel._fields}) for w in fields.pop("pip")]
+    return InstallPlan(packages=packages, pip=wheels, **fields)
 
 
 def short(value: str) -> str:
@@ -126,7 +211,7 @@ def check(plan: Any) -> list[str]:
     problems += _check_pip(plan["pip"])
     if plan["pip"] and "python" not in seen:
         problems.append("plan: wheels, and no python to put them into")
-    if not problems and digest(plan) != plan["digest"]:
+    if not problems and _typed(plan).identified().digest != plan["digest"]:
         problems.append("plan: the digest is not that of its contents: the plan was altered, or is of another layout")
     return problems
 

@@ -1,4 +1,4 @@
-"""Bounded reading of files that anybody may have replaced. Python 3.9, standard library.
+"""Bounded reading of files that may have been replaced. Python 3.9, standard library.
 
 Only regular files are opened, never through a symbolic link; every read has a limit in bytes, and long work a deadline.
 """

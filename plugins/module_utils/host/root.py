@@ -28,15 +28,15 @@ def refuse_root(uid: int | None = None) -> None:
 
 
 def refuse_stranger(root: str, command: str) -> None:
-    """Stop whoever does not own the root, root itself included: what they leave there the owner could not repair.
+    """Refuse a user who does not own the root, root itself included: the owner could not repair what they leave.
 
     :param command: what was called, for the remedy
-    :raises Problem: where the folder belongs to somebody else, or is not there
+    :raises Problem: where the folder belongs to another user, or is missing
     """
     try:
         owner = os.stat(root).st_uid
     except OSError as error:
-        raise Problem(f"{root} cannot be looked at", str(error)) from None
+        raise Problem(f"{root} cannot be read", str(error)) from None
     if owner == os.geteuid():
         return
     name = f"#{owner}"
@@ -52,7 +52,7 @@ def refuse_stranger(root: str, command: str) -> None:
 def check_root(root: str) -> None:
     """Check that a path can be the root of a fleet's environments.
 
-    :raises Problem: where it is relative, has spaces or odd characters, or is too long for a shebang
+    :raises Problem: where it is relative, has spaces or special characters, or is too long for a shebang
     """
     remedy = "set lockstep_root to something like /opt/lockstep, the same on every host"
     if not root.startswith("/") or os.path.normpath(root) != root or root == "/":
@@ -69,7 +69,7 @@ def check_root(root: str) -> None:
 def need_root_folder(root: str) -> None:
     """Check that the folder is there and ours to write, before anything is downloaded into it.
 
-    :raises Problem: where it is missing and cannot be made, or belongs to somebody else
+    :raises Problem: where it is missing and cannot be made, or belongs to another user
     """
     check_root(root)
     if not os.path.isdir(root):
@@ -80,8 +80,8 @@ def need_root_folder(root: str) -> None:
     if os.statvfs(root).f_flag & os.ST_RDONLY:
         raise Problem(
             f"{root} is on a file system that is mounted read-only",
-            "somebody mounted it so, or the kernel did after an error",
-            "look at `dmesg`, have the disk repaired and mounted for writing, then run again",
+            "it was mounted so, or the kernel did that after an error",
+            "read `dmesg`, have the disk repaired and mounted for writing, then run again",
         )
     if not os.access(root, os.W_OK | os.X_OK):
         owner = os.stat(root).st_uid

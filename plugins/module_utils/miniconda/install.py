@@ -49,7 +49,7 @@ def _alone(root: str, seconds: int) -> Iterator[int]:
                 if time.monotonic() > end:
                     raise Problem(
                         f"another run has been installing Miniconda in {root} for more than {seconds} s",
-                        remedy="let it end, or look for it with `fuser -v state/miniconda.lock`",
+                        remedy="let it end, or find it with `fuser -v state/miniconda.lock`",
                     ) from None
                 time.sleep(0.5)
         yield lock

@@ -41,7 +41,7 @@ def see_generation(root: str, env: str, name: str, declared: Optional[str], note
     if found.marker and declared not in (None, found.marker.digest):
         result["names"] = package_names(place.tree)
         with contextlib.suppress(OSError, ValueError):
-            result["wheels"] = [[str(wheel["name"]), str(wheel["version"])] for wheel in kept_plan(place)["pip"]]
+            result["wheels"] = [[wheel.name, wheel.version] for wheel in kept_plan(place).pip]
     return result
 
 

@@ -7,7 +7,8 @@ import os
 import stat
 from typing import Any
 
-from ..host.reading import read_text, reason
+from ..build.runtime_inspection import installed_wheel
+from ..host.reading import reason
 from ..prefix.hashing import sha256_file
 from .notes import Notes, Obs
 
@@ -59,17 +60,8 @@ def see_folders(root: str) -> Obs:
     return found
 
 
-def _rattler_whole(package: str) -> bool:
-    """Whether an unpacked wheel has its two ends (as build/rattler_runtime.py requires)."""
-    try:
-        inside = os.listdir(package)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return "__init__.py" in inside and any(name.endswith(".so") for name in inside)
-
-
 def see_rattler(root: str, notes: Notes) -> Obs:
-    """The installed rattler runtimes (folder: text of its completion marker), and the folders of host files."""
+    """The rattler runtimes (folder: sha256 of its wheel, "" where it is not whole) and the folders of host files."""
     result: Obs = {"versions": {}, "tools": []}
     folder = os.path.join(root, "rattler")
     if not os.path.isdir(folder):
@@ -78,7 +70,5 @@ def see_rattler(root: str, notes: Notes) -> Obs:
         if name.startswith("tools-"):
             result["tools"].append(name)
         elif name[:1].isdigit():
-            marker = read_text(os.path.join(folder, name, ".complete"))
-            whole = marker is not None and _rattler_whole(os.path.join(folder, name, "rattler"))
-            result["versions"][name] = str(marker).strip()[:100] if whole else ""
+            result["versions"][name] = installed_wheel(os.path.join(folder, name))[:100]
     return result

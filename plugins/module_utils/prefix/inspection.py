@@ -10,9 +10,10 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from ..host import install_plan as plans
+from ..host.install_plan import InstallPlan
 from ..host.reading import LARGE, read, reason
 from .damage import Damage, DamageKind, permission_damage, type_of
 from .hashing import Hasher, Status, sha256_text, walk
@@ -114,21 +115,19 @@ def _sorted(damage: list[Damage]) -> list[Damage]:
     return sorted(damage, key=lambda item: (item.path, item.kind.value))
 
 
-def kept_plan(place: Place) -> dict[str, Any]:
+def kept_plan(place: Place) -> InstallPlan:
     """Return the install plan that a generation was made from.
 
     :raises OSError: where it cannot be read
     :raises ValueError: where it is damaged, or is that of another generation
     """
     try:
-        plan = json.loads(read(place.plan_file, LARGE))
+        plan = InstallPlan.from_json(json.loads(read(place.plan_file, LARGE)))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    if wrong := plans.check(plan):
-        raise ValueError(wrong[0])
-    if (plan["name"], plans.short(plan["digest"])) != (place.env, place.name):
-        raise ValueError(f"it is that of {plan['name']}/{plans.short(plan['digest'])}")
-    return dict(plan)
+    if (plan.name, plan.generation) != (place.env, place.name):
+        raise ValueError(f"it is that of {plan.name}/{plan.generation}")
+    return plan
 
 
 def _beside(place: Place, depth: str) -> Iterator[Damage]:
@@ -175,7 +174,7 @@ def _record_damage(place: Place, hasher: Hasher) -> Iterator[Damage]:
         return
     for name in unreadable:
         yield Damage(DamageKind.IDENTITY, f"conda-meta/{name}", "this record cannot be read")
-    planned = {tuple(package[key] for key in keys) for package in plan["packages"]}
+    planned = {tuple(getattr(package, key) for key in keys) for package in plan.packages}
     found = {tuple(str(record.get(key, "")) for key in keys) for record in records}
     for items, why in ((found - planned, "is recorded, and not in the install plan"),
                        (planned - found, "is in the install plan, and not recorded")):  # fmt: skip

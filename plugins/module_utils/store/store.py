@@ -1,7 +1,7 @@
 """The root on a host: where things are, who may change them now, which generation is published, and what may be
 removed.
 
-Python 3.9, standard library. Names that begin with a dot below `generations/<env>/` are work in progress, and whoever
+Python 3.9, standard library. Names that begin with a dot below `generations/<env>/` are work in progress, and who
 holds the environment's lock may remove them; the `.inuse` files apart, whose inodes are locks that shells and jobs
 hold shared.
 """
@@ -21,6 +21,7 @@ from ..host import install_plan as plans
 from ..host.disk_space import refuse_network, refuse_other_filesystem
 from ..host.errors import Problem
 from ..host.flock import error_context
+from ..host.install_plan import InstallPlan
 from ..host.root import need_root_folder
 from ..prefix.inspection import Place, kept_plan
 from ..prefix.marker import is_complete
@@ -128,7 +129,7 @@ class Store:
 
     @contextlib.contextmanager
     def _lock_pkgs_shared(self, what: str) -> Iterator[int]:
-        """Hold the package cache's lock shared; sweep the cache first if nobody else is at work."""
+        """Hold the package cache's lock shared; sweep the cache first if no other run is at work."""
         with flock.open_lock(os.path.join(self.state, "pkgs.lock")) as handle:
             if flock.try_lock(handle):
                 with error_context("what a killed run left in the package cache cannot be removed"):
@@ -205,7 +206,7 @@ class Store:
         except OSError:
             return []
 
-    def kept_plan(self, env: str, name: Optional[str]) -> Optional[dict[str, Any]]:
+    def kept_plan(self, env: str, name: Optional[str]) -> Optional[InstallPlan]:
         """Return the plan that a generation was made from; None where none can be relied on."""
         try:
             return kept_plan(self.place(env, name or ""))
@@ -222,7 +223,7 @@ class Store:
     def want(self, env: str, name: str) -> bool:
         """Note that a generation is wanted again, so that it is not collected before it is activated.
 
-        Return whether it is there, complete and noted; where not, whoever holds the environment's lock may look again.
+        Return whether it is there, complete and noted; where not, inspect again under the environment's lock.
         """
         with self._holding_in_use_lock(env, name) as in_use, contextlib.suppress(OSError):
             if not in_use or not is_complete(self.path(env, name)):
@@ -235,9 +236,8 @@ class Store:
     def _holding_in_use_lock(self, env: str, name: str) -> Iterator[bool]:
         """Hold a generation's in-use lock shared; yield whether that was possible.
 
-        The collector has an in-use lock to itself for moments. Anybody else who may read it may keep it for ever, so
-        nobody
-        waits for long.
+        The collector has an in-use lock to itself for moments. Any user may keep it for ever, so this does not
+        wait for long.
         """
         try:
             handle = os.open(self.in_use_lock(env, name), os.O_RDONLY | os.O_CLOEXEC)
@@ -268,14 +268,14 @@ class Store:
         os.chmod(path, 0o444)
         os.utime(path)
 
-    def keep(self, plan: dict[str, Any], name: str) -> None:
+    def keep(self, plan: InstallPlan, name: str) -> None:
         """Write a generation's plan and make its in-use lock: before its completion marker, so that a complete
         generation always has both.
 
         :raises OSError: where that cannot be done
         """
-        self.write_state(os.path.join("locks", plan["name"], name + ".json"), plan)
-        self.make_in_use_lock(plan["name"], name)
+        self.write_state(os.path.join("locks", plan.name, name + ".json"), plan.to_json())
+        self.make_in_use_lock(plan.name, name)
 
     def activate(self, env: str, name: str) -> dict[str, Any]:
         """Publish a complete generation: one link is swapped. Return `changed` and `previous` (a name or None).
@@ -366,9 +366,9 @@ class Store:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     if name not in self.candidates(env, keep_previous, min_age):
-                        continue  # staged again between the look and the in-use lock
+                        continue  # staged again before the in-use lock was taken
                     trash = self.path(env, f".{name}.trash")
-                    # whoever waits for the in-use lock finds nothing after this, and looks at the link again
+                    # a job that waits for the in-use lock finds nothing after this, and resolves the link again
                     os.rename(self.path(env, name), trash)
                 except BlockingIOError:
                     in_use.append(name)
@@ -388,7 +388,7 @@ class Store:
             os.utime(self.in_use_lock(env, name), (0, 0))
 
     def withdraw(self, env: str) -> bool:
-        """Remove an environment's link, so that nobody starts with it any more; generations go when they are collected.
+        """Remove an environment's link, so that no job starts with it any more; generations are collected later.
 
         Return whether there was one.
 

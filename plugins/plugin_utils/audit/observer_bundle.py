@@ -12,7 +12,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent.parent.parent / "module_utils"
 
 OBSERVER = (
-    "prefix", "observe", "miniconda/inspection",
+    "prefix", "observe", "build/runtime_inspection", "miniconda/inspection",
     "host/errors", "host/install_plan", "host/reading", "host/redaction",
 )  # fmt: skip
 """The observer, and what it shares with the installer."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...module_utils.host import install_plan as plans
+from ...module_utils.host.install_plan import PlannedPackage, PlannedWheel
 from ..core.errors import ControllerError
 from . import channels as chan
 
@@ -97,17 +98,17 @@ class Package:
         if _NOT_YAML.search("".join((self.name, self.version, self.build, self.url, *self.depends))):
             return [f"{where}: characters outside printable ASCII"]
         if self.manager == "conda":
-            problems = plans.check_package(self.planned(), self.platform, where)
+            problems = plans.check_package(self.planned()._asdict(), self.platform, where)
             return problems if _MD5.match(self.md5) else [*problems, f"{where}: no md5, which CEP 37 requires"]
         if self.manager != "pip":
             return [f"{where}: manager {self.manager[:40]!r} is neither conda nor pip"]
-        return plans.check_wheel(self.wheel(), where)
+        return plans.check_wheel(self.wheel()._asdict(), where)
 
-    def wheel(self) -> dict[str, Any]:
+    def wheel(self) -> PlannedWheel:
         """Return a wheel as an item of `pip` in an install plan."""
-        return {key: getattr(self, key) for key in ("name", "version", "file_name", "url", "sha256")}
+        return PlannedWheel(self.name, self.version, self.file_name, self.url, self.sha256)
 
-    def planned(self, channel_alias: str = chan.PUBLISHED_ALIAS) -> dict[str, Any]:
+    def planned(self, channel_alias: str = chan.PUBLISHED_ALIAS) -> PlannedPackage:
         """Return the package as an item of `packages` in an install plan.
 
         Values that a lock does not hold (noarch, build number) are derived from the build string. They are hints: when
@@ -118,21 +119,21 @@ class Package:
         number = re.search(r"(?:^|_)(\d+)(?:_cp\w+)?\Z", self.build) or re.search(r"(\d+)\Z", self.build)
         noarch = None if self.subdir != "noarch" else "python" if "py" in self.build else "generic"
         abi = re.search(r"_cp(\d)(\d+t?)\Z", self.build) if self.name == "python" else None
-        return {
-            "name": self.name,
-            "version": self.version,
-            "build": self.build,
-            "build_number": min(int(number[1][:9]), 10**9) if number else 0,
-            "subdir": self.subdir,
-            "file_name": self.file_name,
-            "url": chan.rewrite(self.url, channel_alias),
-            "md5": self.md5,
-            "sha256": self.sha256,
-            "depends": self.depends,
-            "noarch": noarch,
+        return PlannedPackage(
+            name=self.name,
+            version=self.version,
+            build=self.build,
+            build_number=min(int(number[1][:9]), 10**9) if number else 0,
+            subdir=self.subdir,
+            file_name=self.file_name,
+            url=chan.rewrite(self.url, channel_alias),
+            md5=self.md5,
+            sha256=self.sha256,
+            depends=self.depends,
+            noarch=noarch,
             # A free-threaded python has its packages in lib/python3.13t, which its version does not tell.
-            "python_site_packages_path": f"lib/python{abi[1]}.{abi[2]}/site-packages" if abi else None,
-        }
+            python_site_packages_path=f"lib/python{abi[1]}.{abi[2]}/site-packages" if abi else None,
+        )
 
 
 def merge_depends(depends: Iterable[str]) -> tuple[tuple[str, str], ...]:

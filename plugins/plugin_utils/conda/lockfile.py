@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from ...module_utils.host import install_plan as plans
+from ...module_utils.host.install_plan import InstallPlan
 from ...module_utils.host.redaction import redact
 from ..core import safe_yaml
 from ..core.digest import sha256
@@ -328,10 +329,9 @@ def plan(
     platform: str,
     channel_alias: str = chan.PUBLISHED_ALIAS,
     channels: Sequence[str] | None = None,
-) -> dict[str, Any]:
+) -> InstallPlan:
     """Return the install plan of an environment for hosts of one platform, checked (module_utils/host/install_plan.py).
 
-    :param smoke: text of the smoke test; "": none
     :param channel_alias: url of a mirror that replaces the published alias
     :param channels: the channels that the site allows; None: those of the lock
     :raises LockError: if the lock has no packages for the platform, or the host would refuse the plan
@@ -344,24 +344,21 @@ def plan(
         )
     try:
         problems = lock.problems(channels) if channels is not None else []
-        made: dict[str, Any] = {
-            "layout": plans.LAYOUT,
-            "name": name,
-            "platform": platform,
-            "digest": "",
-            "packages": sorted(
-                (p.planned(channel_alias) for p in lock.of(platform) if p.manager == "conda"),
-                key=lambda package: str(package["name"]),
-            ),
-            "channel": chan.base_url(lock.channels[0], channel_alias),
-            "pip": [package.wheel() for package in lock.of(platform) if package.manager == "pip"],
-            "variables": dict(sorted(lock.variables.items())),
-            "smoke": lock.smoke_test,
-            "download_bytes": lock.download_bytes(platform),
-        }
+        packages = [p.planned(channel_alias) for p in lock.of(platform) if p.manager == "conda"]
+        made = InstallPlan(
+            layout=plans.LAYOUT,
+            name=name,
+            platform=platform,
+            digest="",
+            packages=sorted(packages, key=lambda package: package.name),
+            channel=chan.base_url(lock.channels[0], channel_alias),
+            pip=[package.wheel() for package in lock.of(platform) if package.manager == "pip"],
+            variables=dict(sorted(lock.variables.items())),
+            smoke=lock.smoke_test,
+            download_bytes=lock.download_bytes(platform),
+        ).identified()
     except chan.ChannelError as error:
         raise LockError(name, str(error)) from None
-    made["digest"] = plans.digest(made)
-    if problems := problems + plans.check(made):
+    if problems := problems + plans.check(made.to_json()):
         raise LockError("\n".join(f"{name}: {problem}" for problem in problems))
     return made

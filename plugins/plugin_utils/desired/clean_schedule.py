@@ -29,7 +29,7 @@ def units(root: str, weekday: str, hour: int, minute: int, jitter_minutes: int) 
     return {
         SERVICE: (
             "# Written by Lockstep (role conda_clean).\n[Unit]\n"
-            "Description=Remove conda environments and packages that nobody uses\n\n"
+            "Description=Remove unused conda environments and packages\n\n"
             f"[Service]\nType=oneshot\nExecStart={root}/bin/lockstep-clean\n"
             "Nice=19\nIOSchedulingClass=idle\n"
         ),

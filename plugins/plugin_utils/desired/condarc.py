@@ -43,7 +43,7 @@ def render(root: str, channels: Sequence[str], channel_alias: str, users_may_add
     text += f"channel_alias: {json.dumps(channel_alias)}{final}\n"
     if strict:  # else a later file could give an allowed channel's name to another server
         text += "custom_channels: {} #!final\ncustom_multichannels: {} #!final\n"
-    # what is soft-linked out of the shared cache looks unused to `conda clean`
+    # what is soft-linked out of the shared cache counts as unused for `conda clean`
     text += "allow_softlinks: false #!final\nalways_softlink: false #!final\n"
     text += "auto_activate: false\n"
     text += "notify_outdated_conda: false\n"

@@ -1,14 +1,11 @@
 """From templated variables and a tier's locks: what one host should hold.
 
-Role defaults are the one place of decision; whoever calls this gives the values of `SETTINGS`, already templated.
+Role defaults are the one place of decision; the caller gives the values of `SETTINGS`, already templated.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,7 +15,7 @@ from typing import Any
 from ...module_utils.host import install_plan
 from ..conda import lockfile
 from ..conda.system_requirements import SystemRequirements, SystemRequirementsError
-from . import clean_schedule, condarc
+from . import clean_schedule, condarc, derived_cache
 from .declared import WHEEL, Clean, Declared, DeclaredEnv, Locked
 
 SETTINGS: tuple[str, ...] = (
@@ -34,7 +31,6 @@ SETTINGS: tuple[str, ...] = (
 """The variables that are read. One that is undefined is left out; what depends on it is then not declared."""
 
 ROLES = ("miniconda", "condarc", "conda_envs", "conda_clean")
-CACHE_FORMAT = 2
 UNITS = ".config/systemd/user/"
 UNIT_MODE = 0o644
 
@@ -64,12 +60,12 @@ def declare(
     names = _names(settings.get("conda_envs_names", settings.get("lockstep_envs")))
     locks = _string(settings, "conda_envs_locks_dir", _string(settings, "lockstep_locks_dir", ""))
     if names and not tier:
-        raise DeclareError("lockstep_tier is not set for this host, so nobody can say which lock it should hold; "
+        raise DeclareError("lockstep_tier is not set for this host, so its lock is unknown; "
                            "set it in the group_vars of its group")  # fmt: skip
     if names and not locks:
         raise DeclareError("lockstep_locks_dir is not set; it is the folder that holds <tier>/<env>.conda-lock.yml")
     if not names and settings.get("lockstep_envs") is None:
-        raise DeclareError("lockstep_envs is not set for this host, so nobody can say what it should hold; "
+        raise DeclareError("lockstep_envs is not set for this host, so what it should hold is unknown; "
                            "set it in group_vars (an empty list for a base alone)")  # fmt: skip
     channels = allowed_channels(settings)
     prefix = _string(settings, "miniconda_prefix", f"{root}/miniconda")
@@ -132,53 +128,21 @@ def read_env(path: Path, name: str, channels: Sequence[str] | None, cache: Path 
     if not install_plan.NAME.match(name):
         return DeclaredEnv(str(path), error=f"{name[:80]!r} cannot be the name of an environment")
     try:
-        status = path.stat()
+        inputs = ["declared", name, list(channels or []), derived_cache.identity(path)]
     except OSError as error:
         return DeclaredEnv(str(path), error=f"{path} cannot be read ({error.strerror}); lock or promote it first")
-    # ctime moves with any change: this is the file's identity without reading 300 KB for each host
-    layout = install_plan.LAYOUT
-    key = [CACHE_FORMAT, layout, name, list(channels or []), status.st_ino, status.st_size, status.st_mtime_ns,
-           status.st_ctime_ns]  # fmt: skip
     try:
-        if cache is not None:
-            with contextlib.suppress(OSError):  # a cache that cannot be had is no reason to doubt a lock
-                return DeclaredEnv(str(path), _cached(cache, path, name, channels, key))
-        return DeclaredEnv(str(path), _read_lock(path, name, channels))
+        found = derived_cache.derived(cache, inputs, lambda: _read_lock(path, name, channels))
     except (lockfile.LockError, DeclareError, OSError, UnicodeDecodeError) as error:
         lines = str(error).strip().splitlines()
         return DeclaredEnv(str(path), error="; ".join(lines[:3])[:500])
-
-
-def _cached(cache: Path, path: Path, name: str, channels: Sequence[str] | None, key: list[Any]) -> dict[str, Locked]:
-    """Read a lock once for all processes: whoever comes first parses it, the others wait and take what it wrote."""
-    folder = cache / "declared"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    place = folder / f"{digest_of(str(path))[:16]}.json"
-    found = _load_cache(place, key)
-    if found is None:
-        with place.with_suffix(".lock").open("a", encoding="utf-8") as turn:
-            fcntl.flock(turn, fcntl.LOCK_EX)
-            found = _load_cache(place, key)
-            if found is None:
-                found = _read_lock(path, name, channels)
-                platforms = {
-                    p: [locked.digest, locked.packages, dict(locked.system_requirements)] for p, locked in found.items()
-                }
-                write(place, json.dumps({"key": key, "platforms": platforms}, separators=(",", ":")))
-    return found
-
-
-def _load_cache(place: Path, key: list[Any]) -> dict[str, Locked] | None:
-    try:
-        data = json.loads(place.read_text(encoding="utf-8"))
-        if data["key"] != key:
-            return None
-        return {
-            platform: Locked(digest, tuple((n, v, b) for n, v, b in packages), system_requirements)
-            for platform, (digest, packages, system_requirements) in data["platforms"].items()
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+    return DeclaredEnv(
+        str(path),
+        {
+            platform: Locked(digest, tuple((n, v, b) for n, v, b in packages), requirements)
+            for platform, (digest, packages, requirements) in found.items()
+        },
+    )
 
 
 def write(path: Path, text: str) -> None:
@@ -197,25 +161,26 @@ def write(path: Path, text: str) -> None:
         raise
 
 
-def _read_lock(path: Path, name: str, channels: Sequence[str] | None) -> dict[str, Locked]:
+def _read_lock(path: Path, name: str, channels: Sequence[str] | None) -> dict[str, list[Any]]:
+    """Return [digest, packages, system requirements] by platform, as JSON data."""
     lock = lockfile.Lock.loads(path.read_text(encoding="utf-8"), str(path))
     least = flat_requirements(lock.value("system_requirements", {}), str(path))
     found = {}
     for platform in lock.platforms:
-        made = lockfile.plan(lock, name, platform, channels=channels)
-        packages = tuple((p["name"], p["version"], p["build"]) for p in made["packages"])
-        packages += tuple((w["name"], w["version"], WHEEL) for w in made["pip"])
-        needs = {key: value for key, value in least.items() if _asks_for(key.split("/")[0], made)}
-        found[platform] = Locked(made["digest"], packages, needs)
+        plan = lockfile.plan(lock, name, platform, channels=channels)
+        packages = [[package.name, package.version, package.build] for package in plan.packages]
+        packages += [[wheel.name, wheel.version, WHEEL] for wheel in plan.pip]
+        needs = {key: value for key, value in least.items() if _asks_for(key.split("/")[0], plan)}
+        found[platform] = [plan.digest, packages, needs]
     return found
 
 
-def _asks_for(key: str, made: Mapping[str, Any]) -> bool:
+def _asks_for(key: str, plan: install_plan.InstallPlan) -> bool:
     """Whether an environment depends on that virtual package; one of pure Python runs on hosts without a GPU too."""
-    for package in made["packages"]:
-        if key == "cuda" and package["name"] == "cuda-version":
+    for package in plan.packages:
+        if key == "cuda" and package.name == "cuda-version":
             return True
-        if any(str(item).split(" ", 1)[0] == f"__{key}" for item in package["depends"]):
+        if any(item.split(" ", 1)[0] == f"__{key}" for item in package.depends):
             return True
     return False
 

@@ -76,7 +76,7 @@ def observation_file(reports: Path, host: str) -> Path:
 
 
 def run_folder(reports: Path, run: str) -> Path:
-    """Where the observations of one run wait for its report: another run may look at the same hosts meanwhile."""
+    """Where the observations of one run wait for its report: another run may inspect the same hosts meanwhile."""
     return reports / "running" / quote(run, safe="")
 
 

@@ -215,7 +215,7 @@ def _assumed(lock: Lock, platform: str) -> str:
 
 
 def _digest(lock: Lock, name: str, platform: str, channels: Sequence[str] | None = None) -> str:
-    return plans.short(str(plan(lock, name, platform, channels=channels)["digest"]))
+    return plan(lock, name, platform, channels=channels).generation
 
 
 def _locks(settings: Settings) -> list[tuple[str, str, Lock]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from ...module_utils.host import install_plan as plans
 from ..conda import lock_diff
 from ..conda.lockfile import SUFFIX, Lock, LockError, plan
 from ..core import atomic_write
@@ -106,7 +105,7 @@ def _outcome(draft: Draft, requested: list[Requested], lock: Lock, outcome: Lock
     outcome.name, outcome.old_text = name, old_lock
     summary = lines(outcome)
     if exact:
-        digest = plans.short(str(plan(lock, name, draft.home)["digest"]))
+        digest = plan(lock, name, draft.home).generation
         count = sum(package.manager == "conda" for package in lock.of(draft.home))
         summary.append(
             f"{name}: for {draft.home} the lock holds exactly the {count} conda packages of the environment, digest "

@@ -40,7 +40,7 @@ def digests(lock: lockfile.Lock, env: str) -> dict[str, str]:
 
     :raises LockError: if a host would refuse the lock
     """
-    return {platform: lockfile.plan(lock, env, platform)["digest"] for platform in sorted(lock.platforms)}
+    return {platform: lockfile.plan(lock, env, platform).digest for platform in sorted(lock.platforms)}
 
 
 def promotion(env: str, tier: str, data: bytes, named: Mapping[str, str], gate: Mapping[str, Any]) -> bytes:

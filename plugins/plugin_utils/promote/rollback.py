@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...module_utils.host import install_plan as plans
+from ...module_utils.host.install_plan import InstallPlan
 from ..conda import channels as chan
 from ..conda import lock_diff, lockfile
 from ..conda.locked_package import merge_depends
@@ -151,7 +152,7 @@ def rebuild(settings: Settings, inspected: Inspection, records: Mapping[str, Any
     :raises RollbackError: if there are no records, they contradict each other, or give no valid lock
     """
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    kept: dict[tuple[str, str], Mapping[str, Any]] = {}
+    kept: dict[tuple[str, str], InstallPlan] = {}
     lacking: dict[str, list[str]] = defaultdict(list)
     silent = []
     for host in inspected.hosts:
@@ -161,11 +162,11 @@ def rebuild(settings: Settings, inspected: Inspection, records: Mapping[str, Any
             continue
         platform = record["platform"]
         plan = _unpack(record.get("plan"))
-        if plan is None or plans.check(plan) or plan["platform"] != platform or plan["name"] != settings.env:
+        if plan is None or plan.platform != platform or plan.name != settings.env:
             lacking[platform].append(host)
             continue
-        found[platform][plan["digest"]].append(host)
-        kept[platform, plan["digest"]] = plan
+        found[platform][plan.digest].append(host)
+        kept[platform, plan.digest] = plan
     if not found:
         raise _no_records(inspected, silent)
     if missing := sorted(set(lacking) - set(found)):
@@ -189,12 +190,12 @@ def rebuild(settings: Settings, inspected: Inspection, records: Mapping[str, Any
         text = lock.dumps()
         again = Lock.loads(text, "the lock made from the hosts' records", settings.channels)
         for platform, made in chosen.items():
-            if lockfile.plan(again, settings.env, platform, channels=settings.channels)["digest"] != made["digest"]:
+            if lockfile.plan(again, settings.env, platform, channels=settings.channels).digest != made.digest:
                 raise LockError(f"for {platform} its digest differs from that of the record")
     except LockError as error:
         lines = "; ".join(str(error).splitlines()[:3])[:400]
         raise RollbackError(f"the hosts' records of {settings.env} give no valid lock", lines, _RESTORE) from None
-    if any(plan["smoke"] for plan in chosen.values()):
+    if any(plan.smoke for plan in chosen.values()):
         lost.append("the smoke test that its builds ran is not taken from hosts, since every host would run it: this "
                     "lock has none")  # fmt: skip
     if silent:
@@ -212,37 +213,34 @@ def _no_records(inspected: Inspection, silent: Sequence[str]) -> RollbackError:
     )
 
 
-def _unpack(value: Any) -> dict[str, Any] | None:
-    """Decode the install plan that a host sent (base64 of zlib of JSON); None if it cannot be decoded."""
+def _unpack(value: Any) -> InstallPlan | None:
+    """Decode the install plan that a host sent (base64 of zlib of JSON); None if it cannot be decoded or is refused."""
     if not isinstance(value, str) or not value:
         return None
     try:
         data = zlib.decompressobj().decompress(base64.b64decode(value, validate=True), MOST)
-        found = json.loads(data)
+        return InstallPlan.from_json(json.loads(data))
     except (ValueError, zlib.error, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
 
 
-def _lock(settings: Settings, current: Lock | None, chosen: Mapping[str, Mapping[str, Any]]) -> tuple[Lock, list[str]]:
+def _lock(settings: Settings, current: Lock | None, chosen: Mapping[str, InstallPlan]) -> tuple[Lock, list[str]]:
     alias = settings.channel_alias.rstrip("/")
     packages: list[Package] = []
     sizes: dict[str, int] = {}
     variables: list[Mapping[str, str]] = []
     channels: dict[str, None] = {}
     for platform, plan in sorted(chosen.items()):
-        channels[_published(plan["channel"] + "/", alias).rstrip("/")] = None
-        for item in plan["packages"]:
-            url = _published(item["url"], alias)
+        channels[_published(plan.channel + "/", alias).rstrip("/")] = None
+        for item in plan.packages:
+            url = _published(item.url, alias)
             channels[url.rsplit("/", 2)[0]] = None
-            depends = merge_depends(item["depends"])
-            packages.append(Package("conda", item["name"], platform, item["version"], item["build"], url, item["md5"],
-                                    item["sha256"], depends))  # fmt: skip
-        packages += [
-            Package("pip", w["name"], platform, w["version"], "", w["url"], "", w["sha256"]) for w in plan["pip"]
-        ]
-        sizes[platform] = plan["download_bytes"]
-        variables.append(plan["variables"])
+            depends = merge_depends(item.depends)
+            packages.append(Package("conda", item.name, platform, item.version, item.build, url, item.md5,
+                                    item.sha256, depends))  # fmt: skip
+        packages += [Package("pip", w.name, platform, w.version, "", w.url, "", w.sha256) for w in plan.pip]
+        sizes[platform] = plan.download_bytes
+        variables.append(plan.variables)
     if any(item != variables[0] for item in variables):
         what = f"the hosts' records of {settings.env} have different variables for different platforms"
         raise RollbackError(what, "", _RESTORE)

@@ -1,4 +1,4 @@
-"""What a host printed, read with mistrust: a malformed answer affects the verdict on its own host alone."""
+"""What a host printed, which nothing vouches for: a malformed answer affects the verdict on its own host alone."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from ...desired.declared import Declared
 from .drift import Drift, section
 from .kinds import Kind
 
-FLOORS = {
+LABELS = {
     "cuda": "NVIDIA driver's CUDA",
     "glibc": "glibc",
     "linux": "kernel",
@@ -58,7 +58,7 @@ def requirements_drift(declared: Declared, host: Mapping[str, Any], platform: st
             continue
         simulated = " (simulated)" if base == "cuda" and gpu.get("simulated") else ""
         for_whom = f"the lock of {', '.join(envs)} promises" if envs else "the system requirements is"
-        label = FLOORS.get(base, base)
+        label = LABELS.get(base, base)
         what = f"{label} is {value}{simulated}" if value else f"no {label} was found"
         yield Drift(Kind.SYSTEM_REQUIREMENTS, "host", f"{what}, and {for_whom} {least}", least, str(value or ""))
 

@@ -47,12 +47,12 @@ def test_a_build_is_whole_frozen_and_published(channel: Channel, store: Store) -
     assert (result["changed"], result["previous"], result["repaired"]) == (True, None, False)
     assert result["downloaded"] == ["alpha", "beta", "gamma", "python"]
     assert result["compiled"] >= 20 and result["borrowed"] == 0
-    assert store.published("train") == name == plan["digest"][:12]
+    assert store.published("train") == name == plan.digest[:12]
     assert [entry[0] for entry in store.history("train")] == [name]
     assert damage_of(str(final), "hashes") == []
     marker, _ = read_marker(str(final))
     assert marker and {key: getattr(marker, key) for key in ("layout", "env", "platform", "digest", "packages")} == {
-        "layout": 1, "env": "train", "platform": "linux-64", "digest": plan["digest"], "packages": 4,
+        "layout": 1, "env": "train", "platform": "linux-64", "digest": plan.digest, "packages": 4,
     }  # fmt: skip
     assert python(store, "import alpha, beta; print(alpha.__version__, beta.NAME)") == "2.0 beta"
     # the final path is inside the files, the staging path nowhere
@@ -95,13 +95,13 @@ def test_a_second_run_changes_nothing(channel: Channel, store: Store) -> None:
 def test_an_update_borrows_bytecode_and_keeps_the_old_generation(channel: Channel, store: Store) -> None:
     old = build.build(store, channel.plan("train", "python", "alpha=1.0", "beta"), FAST)
     staged = build.stage(store, channel.plan("train", "python", "alpha=2.0", "beta"), FAST)
-    assert store.published("train") == old["name"]  # staged only
+    assert store.published("train") == old.name  # staged only
     assert python(store, "import alpha; print(alpha.__version__)") == "1.0"
     assert staged["downloaded"] == ["alpha"] and staged["borrowed"] >= 1
     swap = store.activate("train", staged["name"])
-    assert swap == {"changed": True, "previous": old["name"]}
+    assert swap == {"changed": True, "previous": old.name}
     assert python(store, "import alpha; print(alpha.__version__)") == "2.0"
-    assert damage_of(store.path("train", old["name"]), "hashes") == []
+    assert damage_of(store.path("train", old.name), "hashes") == []
     # another environment borrows from this one
     other = build.build(store, channel.plan("serve", "python", "alpha=2.0"), FAST)
     assert other["compiled"] == 0 and other["borrowed"] >= 20 and not other["downloaded"]
@@ -179,18 +179,18 @@ def test_a_repair_that_fails_its_test_in_both_places_leaves_what_was_there(chann
     (final / "share").chmod(0o755)
     (final / "share/extra").write_text("mine")
     with pytest.raises(Problem, match=r"the smoke test failed; what was live before still is.*no luck"):
-        build.build(store, {**plan, "smoke": "raise SystemExit('no luck')"}, FAST)
+        build.build(store, plan._replace(smoke="raise SystemExit('no luck')"), FAST)
     assert (final / "share/extra").read_text() == "mine" and is_complete(str(final))
     assert {path.name for path in final.parent.iterdir()} == {f".{final.name}.inuse", final.name}
 
 
 def test_what_a_killed_run_left_at_the_final_path_is_in_no_tests_way(channel: Channel, store: Store) -> None:
     plan = channel.plan("train", *ALL, smoke=ENTRY)
-    final = Path(store.path("train", plan["digest"][:12]))
+    final = Path(store.path("train", plan.digest[:12]))
     (final / "lib").mkdir(parents=True)
     final.chmod(0o555)
     with pytest.raises(Problem, match="no luck"):
-        build.build(store, {**plan, "smoke": "raise SystemExit('no luck')"}, FAST)
+        build.build(store, plan._replace(smoke="raise SystemExit('no luck')"), FAST)
     (final / "lib").mkdir(parents=True)
     result = build.build(store, plan, FAST)
     assert not result["repaired"] and damage_of(str(final), "hashes") == []

@@ -18,7 +18,7 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.build.rattler_error
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
-from tests.support.tiny_channel import Channel, make_channel, make_store
+from tests.support.tiny_channel import Channel, fetched_from, make_channel, make_store
 
 FAST = build.Options(pip_check=False)
 
@@ -66,9 +66,7 @@ def moody(channel: Channel) -> Iterator[str]:
 
 
 def test_a_refusal_for_a_moment_fails_no_build(channel: Channel, store: Store, moody: str) -> None:
-    plan = channel.plan("train", "beta", "gamma")
-    for package in plan["packages"]:
-        package["url"] = package["url"].replace(channel.url, moody)
+    plan = fetched_from(channel.plan("train", "beta", "gamma"), channel.url, moody)
     assert build.build(store, plan, FAST)["downloaded"] == ["beta", "gamma"]
 
 
@@ -77,12 +75,9 @@ def test_a_channel_that_falls_silent_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(install_child, "PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections, and answers nothing
-        plan = channel.plan("train", "beta")
-        plan["packages"][0]["url"] = "http://127.0.0.1:{}/linux-64/{}".format(
-            server.getsockname()[1], plan["packages"][0]["file_name"]
-        )
+        plan = fetched_from(channel.plan("train", "beta"), channel.url, f"http://127.0.0.1:{server.getsockname()[1]}")
         places = {"staging": str(tmp_path / "new"), "final": str(tmp_path / "final"), "pkgs": store.pkgs}
-        request = {**plan, **places, "full": False}
+        request = {**plan.to_json(), **places, "full": False}
         reporter = install_child.Reporter(1, -1)
         with pytest.raises(TimeoutError, match="of beta not a byte came for") as raised:
             asyncio.run(install_child.watched(install_child.install(request, reporter), reporter))

@@ -8,11 +8,12 @@ import sys
 import time
 import tracemalloc
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import smoke_test
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+
+from tests.support.fake_root import plan_of
 
 LONG = 60  # seconds that what is left behind would live: no test waits that long
 
@@ -29,10 +30,7 @@ def place(tmp_path: Path) -> Path:
 
 def run(place: Path, smoke: str, seconds: float = 30) -> list[str]:
     """Run a smoke test there; return the notes."""
-    plan: dict[str, Any] = {
-        "name": "train", "packages": [{"name": "python", "version": "3.12.1"}], "variables": {"MINE": "1"},
-        "smoke": smoke,
-    }  # fmt: skip
+    plan = plan_of([("python", "3.12.1", "0")])._replace(variables={"MINE": "1"}, smoke=smoke)
     notes: list[str] = []
     with smoke_test.run_smoke_test(plan, str(place), sys.executable, False, seconds, notes):
         pass

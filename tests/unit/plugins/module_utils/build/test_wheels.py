@@ -91,7 +91,7 @@ def test_every_host_has_the_same_content(channel: Channel, index: Index, tmp_pat
 def test_the_digest_is_another_with_another_wheel(channel: Channel, index: Index) -> None:
     one = channel.plan("train", "python", "alpha", pip=[delta(index)])
     two = channel.plan("train", "python", "alpha", pip=[delta(index, tag="py2.py3-none-any")])
-    assert one["digest"] != two["digest"] != channel.plan("train", "python", "alpha")["digest"]
+    assert one.digest != two.digest != channel.plan("train", "python", "alpha").digest
 
 
 def test_a_repair_needs_no_index(channel: Channel, index: Index, store: Store) -> None:

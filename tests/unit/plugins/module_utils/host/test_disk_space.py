@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build.rattler_errors import explain
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import disk_space, flock
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.install_plan import InstallPlan
+
+from tests.support.fake_root import plan_of
 
 MOUNTS = """/dev/sda1 / ext4 rw 0 0
 server:/export /data nfs4 rw 0 0
@@ -49,10 +51,10 @@ def test_network_file_systems_are_refused(mounts: str) -> None:
     disk_space.refuse_network("/opt/lockstep", "/nonexistent")  # a system that does not tell
 
 
-def plan(size: int = 0) -> dict[str, Any]:
-    packages = [{"name": name, "version": "1", "build": "0", "url": f"https://c.example/t/SECRET/{name}-1-0.conda"}
-                for name in ("a", "b")]  # fmt: skip
-    return {"name": "train", "packages": packages, "pip": [], "download_bytes": size}
+def plan(size: int = 0) -> InstallPlan:
+    made = plan_of([(name, "1", "0") for name in ("a", "b")])
+    packages = [p._replace(url=f"https://c.example/t/SECRET/{p.file_name}") for p in made.packages]
+    return made._replace(packages=packages, download_bytes=size)
 
 
 def test_only_what_is_missing_counts(tmp_path: Path) -> None:

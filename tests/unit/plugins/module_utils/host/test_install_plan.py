@@ -38,8 +38,15 @@ def make_plan() -> dict:
         "smoke": "",
         "download_bytes": 0,
     }
-    plan["digest"] = plans.digest(plan)
+    plan["digest"] = digest(plan)
     return plan
+
+
+def digest(plan: dict) -> str:
+    """The digest of what a plan holds, whatever digest it names."""
+    packages = [plans.PlannedPackage(**package) for package in plan["packages"]]
+    wheels = [plans.PlannedWheel(**wheel) for wheel in plan["pip"]]
+    return plans.InstallPlan(**{**plan, "packages": packages, "pip": wheels}).identified().digest
 
 
 def test_a_good_plan_has_no_problems():
@@ -52,7 +59,7 @@ def test_the_digest_ignores_where_packages_come_from_and_their_order():
     other["packages"].reverse()
     other["packages"][0]["url"] = "http://10.0.0.1/mirror/linux-64/" + other["packages"][0]["file_name"]
     other["smoke"] = "import this"
-    assert plans.digest(other) == plan["digest"]
+    assert digest(other) == plan["digest"]
     assert len(plan["digest"]) == 64 and plans.short(plan["digest"]) == plan["digest"][:12]
 
 
@@ -62,20 +69,20 @@ def test_the_digest_ignores_where_packages_come_from_and_their_order():
         ("variables", {"A": "2"}),
         ("platform", "linux-aarch64"),
         ("layout", 2),
-        ("pip", [{"name": "x", "version": "1", "sha256": "a" * 64}]),
+        ("pip", [{"name": "x", "version": "1", "sha256": "a" * 64, "file_name": "", "url": ""}]),
     ],
 )
 def test_the_digest_covers(key, value):
     plan = make_plan()
     plan[key] = value
-    assert plans.digest(plan) != plans.digest(make_plan())
+    assert digest(plan) != digest(make_plan())
 
 
 @pytest.mark.parametrize("key", ["name", "version", "build", "subdir", "sha256"])
 def test_the_digest_covers_of_each_package(key):
     plan = make_plan()
     plan["packages"][0][key] = "other"
-    assert plans.digest(plan) != plans.digest(make_plan())
+    assert digest(plan) != digest(make_plan())
 
 
 PACKAGE_FAULTS = [
@@ -164,3 +171,17 @@ def test_duplicates_and_nonsense():
     plan["packages"].append(plan["packages"][0])
     assert any("listed twice" in problem for problem in plans.check(plan))
     assert plans.check(None) == ["the plan is not a mapping"]
+
+
+def test_a_plan_survives_its_json():
+    plan = plans.InstallPlan.from_json(make_plan())
+    assert plan.to_json() == make_plan() and plans.InstallPlan.from_json(plan.to_json()) == plan
+    assert plan.packages[0].stem == "python-1.0-h1_0" and plan.generation == plan.digest[:12]
+
+
+def test_a_plan_that_is_refused_names_every_reason():
+    with pytest.raises(plans.PlanError, match=r"plan: layout 2 is not 1.*; plan: no packages") as raised:
+        plans.InstallPlan.from_json({**make_plan(), "layout": 2, "packages": []})
+    assert len(raised.value.problems) == 2
+    with pytest.raises(plans.PlanError, match="the plan is not a mapping"):
+        plans.InstallPlan.from_json([*plans.InstallPlan.from_json(make_plan())])

@@ -192,7 +192,7 @@ PLANTS: list[tuple[str, Callable[[FakeRoot, Path], Any], Kind, str, str]] = [
      Kind.IN_USE_LOCK, "is not a regular file", "train"),
     ("no plan", lambda f, t: (f.root / f"state/locks/train/{t.name}.json").unlink(), Kind.INSTALL_PLAN, "is missing", "train"),
     ("a plan of another", lambda f, t: put(f.root / f"state/locks/train/{t.name}.json", json.dumps(
-        plan_of(PACKAGES[:2], f.platform))), Kind.INSTALL_PLAN, "it is that of", "train"),
+        plan_of(PACKAGES[:2], f.platform).to_json())), Kind.INSTALL_PLAN, "it is that of", "train"),
     ("half a plan", lambda f, t: put(f.root / f"state/locks/train/{t.name}.json", "{"), Kind.INSTALL_PLAN, "plan", "train"),
     ("a condarc that some may not read", lambda f, t: (f.root / "miniconda/.condarc").chmod(0o604), Kind.CONDARC, "0604",
      "condarc"),
@@ -268,12 +268,9 @@ def test_another_digest_names_the_packages_that_differ(fleet: FakeRoot) -> None:
 
 def test_another_digest_names_the_wheels_that_differ(fleet: FakeRoot) -> None:
     declared = fleet.declared()
-    plan = plan_of(PACKAGES, fleet.platform)
-    wheel = "einops-0.8.1-py3-none-any.whl"
-    plan["pip"] = [
-        {"name": "einops", "version": "0.8.1", "sha256": "e" * 64, "file_name": wheel, "url": f"https://files/{wheel}"}
-    ]
-    plan["digest"] = plans.digest(plan)
+    file = "einops-0.8.1-py3-none-any.whl"
+    wheel = plans.PlannedWheel("einops", "0.8.1", file, f"https://files/{file}", "e" * 64)
+    plan = plan_of(PACKAGES, fleet.platform)._replace(pip=[wheel]).identified()
     tree = fleet.build("train", PACKAGES, plan=plan)
     (drift,), _ = look(fleet, declared)
     assert drift.kind is Kind.ENV_DIGEST and "einops 0.8.1 is extra" in drift.detail

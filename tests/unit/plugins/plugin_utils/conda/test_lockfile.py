@@ -92,19 +92,19 @@ def test_dependencies_on_one_package_are_merged():
 def test_install_plan_has_the_packages_of_its_platform():
     custom = {"download_bytes": '{"linux-64": 5}', "smoke_test": "import six"}
     made = lockfile.plan(lock(custom=custom), "train", "linux-64")
-    assert plans.check(made) == [] and made["download_bytes"] == 5 and made["smoke"] == "import six"
-    assert [p["name"] for p in made["packages"]] == ["python", "six", "zlib"]
-    python, six, _ = made["packages"]
-    assert python["build_number"] == 0 and python["python_site_packages_path"] == "lib/python3.12/site-packages"
-    assert six["noarch"] == "python" and six["depends"] == ["python"] and six["subdir"] == "noarch"
-    assert made["channel"] == BASE
+    assert plans.check(made.to_json()) == [] and made.download_bytes == 5 and made.smoke == "import six"
+    assert [p.name for p in made.packages] == ["python", "six", "zlib"]
+    python, six, _ = made.packages
+    assert python.build_number == 0 and python.python_site_packages_path == "lib/python3.12/site-packages"
+    assert six.noarch == "python" and six.depends == ["python"] and six.subdir == "noarch"
+    assert made.channel == BASE
 
 
 def test_channel_alias_changes_urls_and_not_the_digest():
     direct = lockfile.plan(lock(), "train", "linux-64")
     mirrored = lockfile.plan(lock(), "train", "linux-64", channel_alias="http://10.77.0.2:8000/")
-    assert mirrored["digest"] == direct["digest"] and mirrored["channel"] == "http://10.77.0.2:8000/conda-forge"
-    assert all(p["url"].startswith("http://10.77.0.2:8000/conda-forge/") for p in mirrored["packages"])
+    assert mirrored.digest == direct.digest and mirrored.channel == "http://10.77.0.2:8000/conda-forge"
+    assert all(p.url.startswith("http://10.77.0.2:8000/conda-forge/") for p in mirrored.packages)
 
 
 def test_plan_for_a_platform_missing_from_the_lock_is_refused():
@@ -124,7 +124,7 @@ def test_plan_for_a_platform_missing_from_the_lock_is_refused():
 )
 def test_site_packages_path_follows_the_build_string(build, number, path):
     planned = package("python", "3.13.0", build).planned()
-    assert (planned["build_number"], planned["python_site_packages_path"]) == (number, path)
+    assert (planned.build_number, planned.python_site_packages_path) == (number, path)
 
 
 def set_first(**values):

@@ -38,7 +38,7 @@ def sound(text: str) -> None:
             made = lockfile.plan(read, "train", platform)
         except LockError:
             continue
-        assert plans.check(made) == []
+        assert plans.check(made.to_json()) == []
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

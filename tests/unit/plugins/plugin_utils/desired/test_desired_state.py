@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import condarc, desired_state, settings
 
+from tests.support.fake_root import plan_of
 from tests.support.lock_samples import lock
 
 
@@ -35,8 +35,8 @@ def test_desired_state_has_the_digest_of_the_locks_plan(tmp_path: Path) -> None:
     made = desired_state.declare(given(tmp_path), "h", None)
     found = made.envs["train"].platforms["linux-64"]
     plan = lockfile.plan(lockfile.Lock.loads(path.read_text(), "x"), "train", "linux-64")
-    assert found.digest == plan["digest"] == plans.digest(plan)
-    assert found.packages == tuple((p["name"], p["version"], p["build"]) for p in plan["packages"])
+    assert found.digest == plan.digest == plan.identified().digest
+    assert found.packages == tuple((p.name, p.version, p.build) for p in plan.packages)
 
 
 def test_lock_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_damaged_cache_is_replaced(tmp_path: Path, damage: str) -> None:
     put_lock(tmp_path / "locks")
     values = given(tmp_path / "locks")
     good = desired_state.declare(values, "h", tmp_path / "reports")
-    (cached,) = (tmp_path / "reports/declared").glob("*.json")
+    (cached,) = (tmp_path / "reports/derived").glob("*.json")
     cached.write_text(damage)
     assert desired_state.declare(values, "h", tmp_path / "reports") == good
 
@@ -188,10 +188,15 @@ def test_desired_condarc_is_the_one_that_the_role_writes(tmp_path: Path) -> None
 
 
 def test_only_environments_with_cuda_builds_require_a_driver() -> None:
-    plan = {"packages": [{"name": "numpy", "depends": ["python >=3.12"]}]}
-    assert not desired_state._asks_for("cuda", plan)
-    assert desired_state._asks_for("cuda", {"packages": [{"name": "torch", "depends": ["__cuda >=12"]}]})
-    assert desired_state._asks_for("cuda", {"packages": [{"name": "cuda-version", "depends": []}]})
+    def asks(name: str, *depends: str) -> bool:
+        plan = plan_of([(name, "1", "0")])
+        return desired_state._asks_for(
+            "cuda", plan._replace(packages=[plan.packages[0]._replace(depends=list(depends))])
+        )
+
+    assert not asks("numpy", "python >=3.12")
+    assert asks("torch", "__cuda >=12")
+    assert asks("cuda-version")
 
 
 def test_files_are_written_atomically_and_readable_by_their_owner_only(tmp_path: Path) -> None:

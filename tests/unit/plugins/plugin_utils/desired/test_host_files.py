@@ -101,11 +101,11 @@ class TestRattlerRuntime:
     def test_installs_all_and_then_changes_nothing(
         self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]
     ) -> None:
-        missing = rattler_runtime.look(wanted)
+        missing = rattler_runtime.inspect(wanted)
         assert missing["rattler"] and sorted(missing["files"]) == sorted(texts)
         assert not Path(wanted.root).exists()  # looking makes nothing
         rattler_runtime.apply(wanted, str(wheel), texts)
-        assert rattler_runtime.look(wanted) == {"rattler": False, "files": [], "superseded": []}
+        assert rattler_runtime.inspect(wanted) == {"rattler": False, "files": [], "superseded": []}
         root = Path(wanted.root)
         assert (root / "rattler/1.0/.complete").read_text() == wanted.sha256 + "\n"
         assert (root / "bin/lockstep-run").stat().st_mode & 0o777 == 0o755
@@ -120,11 +120,11 @@ class TestRattlerRuntime:
         (root / "bin/lockstep-run").chmod(0o700)
         for old in ("0.9", "tools-000000000000", ".1.0.new"):
             (root / "rattler" / old / "sub").mkdir(parents=True)
-        found = rattler_runtime.look(wanted)
+        found = rattler_runtime.inspect(wanted)
         assert sorted(found["files"]) == ["bin/lockstep-run", f"rattler/{wanted.tools}/lockstep_host/gc/collect.py"]
         assert len(found["superseded"]) == 3
         rattler_runtime.apply(wanted, "", texts)
-        assert rattler_runtime.look(wanted) == {"rattler": False, "files": [], "superseded": []}
+        assert rattler_runtime.inspect(wanted) == {"rattler": False, "files": [], "superseded": []}
         assert {p.name for p in (root / "rattler").iterdir()} == {wanted.rattler, wanted.tools}
 
     @pytest.mark.parametrize("harm", [lambda f: f.write_bytes(b"E"), lambda f: f.rename(f.with_name("other.so"))])
@@ -133,9 +133,9 @@ class TestRattlerRuntime:
     ) -> None:
         rattler_runtime.apply(wanted, str(wheel), texts)
         harm(Path(wanted.root, "rattler/1.0/rattler/rattler.abi3.so"))
-        assert rattler_runtime.look(wanted)["rattler"]
+        assert rattler_runtime.inspect(wanted)["rattler"]
         rattler_runtime.apply(wanted, str(wheel), {})
-        assert not rattler_runtime.look(wanted)["rattler"]
+        assert not rattler_runtime.inspect(wanted)["rattler"]
 
     def test_keeps_an_old_rattler_runtime_during_a_build(
         self, wanted: rattler_runtime.Wanted, wheel: Path, texts: dict[str, str]

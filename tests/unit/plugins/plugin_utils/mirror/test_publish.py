@@ -72,7 +72,7 @@ os._exit(0)
             store = make_store(tmp_path / f"root{n}")
             lock = lockfile.Lock.loads(path.read_text(), "lock")
             plan = lockfile.plan(lock, "train", "linux-64", channel_alias=alias)
-            assert all(package["url"].startswith(f"{alias}/forge/") for package in plan["packages"])
+            assert all(package.url.startswith(f"{alias}/forge/") for package in plan.packages)
             built = generation.build(store, plan, generation.Options(pip_check=False))
             assert built["changed"] and generation.inspect(store, plan, "hashes").state == "complete"
 

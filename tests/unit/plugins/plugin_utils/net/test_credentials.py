@@ -92,7 +92,7 @@ def test_every_downloader_reads_the_netrc_file(tmp_path: Path, monkeypatch: Any)
     from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache
     from ansible_collections.lockstep.fleet.plugins.plugin_utils.solve.conda_solver import Question, Solver
 
-    from tests.support.tiny_channel import make_channel, make_store
+    from tests.support.tiny_channel import fetched_from, make_channel, make_store
 
     channel = make_channel(tmp_path / "channel")
     plan = channel.plan("train", "python", "gamma")
@@ -101,8 +101,7 @@ def test_every_downloader_reads_the_netrc_file(tmp_path: Path, monkeypatch: Any)
         one.answer = lambda request: (  # type: ignore[method-assign,assignment]
             answer(request) if request.headers.get("Authorization") == "Basic bWU6cHc=" else one.status(request, 401)
         )
-        for package in plan["packages"]:
-            package["url"] = package["url"].replace(tmp_path.as_uri(), one.url)
+        plan = fetched_from(plan, tmp_path.as_uri(), one.url)
         with pytest.raises(Problem, match=r"the channel refuses access.*netrc"):
             generation.build(make_store(tmp_path / "root"), plan, generation.Options(pip_check=False))
         file, sha256 = "x-1-py3-none-any.whl", hashlib.sha256(b"x").hexdigest()

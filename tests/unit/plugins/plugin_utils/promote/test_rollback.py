@@ -21,6 +21,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.promotion i
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.promote.rollback import RollbackError, inspect, rebuild
 
 from tests.support.altered import altered
+from tests.support.fake_root import plan_of
 from tests.support.kills import Killed, kill_at
 from tests.support.lock_samples import lock, package
 from tests.support.promotion_samples import NOW, P, Site, digest, text
@@ -56,7 +57,7 @@ def back(site: Site, write: bool = True, records: Any = None, **other: Any) -> r
 
 def record(data: str, platform: str = P, alias: str = "https://conda.anaconda.org", **changes: Any) -> dict[str, Any]:
     """What module env_info returns of a host that was given this lock."""
-    made = lockfile.plan(Lock.loads(data, "x"), "train", platform, channel_alias=alias) | changes
+    made = lockfile.plan(Lock.loads(data, "x"), "train", platform, channel_alias=alias).to_json() | changes
     packed = base64.b64encode(zlib.compress(json.dumps(made).encode())).decode()
     return {"platform": platform, "generation": made["digest"][:12], "plan": packed}
 
@@ -276,15 +277,19 @@ def test_record_with_a_channel_that_is_not_allowed_is_refused(site: Site) -> Non
 
 def test_env_info_finds_the_previous_generation(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    (tmp_path / "state").mkdir()
-    names = [character * 12 for character in "abcd"]
-    for name in names[:3]:
-        store.write_state(f"locks/train/{name}.json", {"name": name})
+    store.prepare()
+    (tmp_path / "generations/train").mkdir()
+    plans = [plan_of([("a", version, "0")]) for version in ("1", "2", "3", "4")]
+    names = [plan.generation for plan in plans]
+    for plan in plans[:3]:
+        store.keep(plan, plan.generation)
     history = [*names, names[2]]
     store.write_state("train.json", [[name, 1.0 * at] for at, name in enumerate(history)])
     assert find(store, "train", names[2], []) == names[1], "d is newer, and its plan is not kept"
     assert find(store, "train", "", []) == names[2]
-    assert find(store, "train", names[2], [names[0] * 5]) == find(store, "train", names[2], ["aaaaaaaa"]) == names[0]
+    assert (
+        find(store, "train", names[2], [plans[0].digest]) == find(store, "train", names[2], [names[0][:8]]) == names[0]
+    )
     assert find(store, "train", names[2], ["ffffffff"]) == find(store, "serve", "", []) == ""
 
 
