@@ -147,16 +147,16 @@ def test_report_without_hosts_is_not_proven(tmp_path: Path) -> None:
 
 
 def test_different_contents_under_one_digest_are_drift_of_the_minority(tmp_path: Path) -> None:
-    odd = entry("p3", envs={"train": (A, "d" * 64)})
-    report = audit(tmp_path, entry("p1"), entry("p2"), odd)
+    minority = entry("p3", envs={"train": (A, "d" * 64)})
+    report = audit(tmp_path, entry("p1"), entry("p2"), minority)
     assert [r["host"] for r in report["results"] if r["verdict"] == "drift"] == ["p3"]
     assert "under the same digest" in reports.failure(report)
-    tie = audit(tmp_path, entry("p1"), odd)
+    tie = audit(tmp_path, entry("p1"), minority)
     assert tie["counts"]["drift"] == 2
 
 
 def test_two_names_of_one_machine_are_unknown(tmp_path: Path) -> None:
-    """prod-2 has prod-1's address: nobody has looked at it."""
+    """prod-2 has prod-1's address, so prod-2 was not inspected."""
     many = [entry(name) for name in ("p1", "p2", "p3", "p4", "p5")]
     for item, machine in zip(many, ("m1", "m1", "m3", "", ""), strict=True):
         item["observation"]["machine"] = machine
