@@ -277,14 +277,16 @@ def test_record_with_a_channel_that_is_not_allowed_is_refused(site: Site) -> Non
 def test_env_info_finds_the_previous_generation(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     (tmp_path / "state").mkdir()
-    names = [character * 12 for character in "abcd"]
-    for name in names[:3]:
-        store.write_state(f"locks/train/{name}.json", {"name": name})
+    plans = [lockfile.plan(Lock.loads(text(f"1.{n}"), "x"), "train", P) for n in range(4)]
+    names = [plan["digest"][:12] for plan in plans]
+    for plan, name in zip(plans[:3], names, strict=False):
+        store.write_state(f"locks/train/{name}.json", plan)
     history = [*names, names[2]]
     store.write_state("train.json", [[name, 1.0 * at] for at, name in enumerate(history)])
-    assert find(store, "train", names[2], []) == names[1], "d is newer, and its plan is not kept"
+    assert find(store, "train", names[2], []) == names[1], "the fourth is newer, and its plan is not kept"
     assert find(store, "train", "", []) == names[2]
-    assert find(store, "train", names[2], [names[0] * 5]) == find(store, "train", names[2], ["aaaaaaaa"]) == names[0]
+    first = plans[0]["digest"]
+    assert find(store, "train", names[2], [first]) == find(store, "train", names[2], [first[:8]]) == names[0]
     assert find(store, "train", names[2], ["ffffffff"]) == find(store, "serve", "", []) == ""
 
 
