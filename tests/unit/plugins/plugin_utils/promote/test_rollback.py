@@ -285,7 +285,7 @@ def test_env_info_finds_the_previous_generation(tmp_path: Path) -> None:
         store.keep(plan, plan.generation)
     history = [*names, names[2]]
     store.write_state("train.json", [[name, 1.0 * at] for at, name in enumerate(history)])
-    assert find(store, "train", names[2], []) == names[1], "d is newer, and its plan is not kept"
+    assert find(store, "train", names[2], []) == names[1], "the fourth is newer, and its plan is not kept"
     assert find(store, "train", "", []) == names[2]
     assert (
         find(store, "train", names[2], [plans[0].digest]) == find(store, "train", names[2], [names[0][:8]]) == names[0]
