@@ -93,7 +93,7 @@ test-faults: artefacts ## What happens when things break: on real hosts
 
 .PHONY: test
 test: artefacts ## All tests, and a count at the end
-	@$(PYTHON) -m local.suite lint unit integration contract pulumi bench-smoke molecule faults
+	@$(PYTHON) -m local.suite lint sanity unit integration contract pulumi bench-smoke molecule faults
 
 .PHONY: test-bench-smoke
 test-bench-smoke: setup ## Each benchmark in its smallest size: that it still works, not how long it takes

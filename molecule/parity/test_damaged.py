@@ -22,7 +22,7 @@ END
 # host, command that damages it (as user ml), kind of drift, and a part of the drift's subject or detail
 DAMAGE = [
     ("dev-m", f"chmod u+w {SITE}/numpy; rm {SITE}/numpy/version.py", "file-missing", "numpy/version.py"),
-    ("dev-m", f"rm {ROOT}/miniconda/conda-meta/frozen", "base-thawed", "frozen"),
+    ("dev-m", f"rm {ROOT}/miniconda/conda-meta/frozen", "base-not-frozen", "frozen"),
     ("dev-m", "rm ~/.config/systemd/user/timers.target.wants/lockstep-clean.timer", "clean-schedule", ""),
     (
         "test-m",
@@ -31,7 +31,7 @@ DAMAGE = [
         "pip-installed",
         "planted",
     ),
-    ("test-m", f"echo '# mine' >> {ROOT}/bin/lockstep-run", "tools", "lockstep-run"),
+    ("test-m", f"echo '# mine' >> {ROOT}/bin/lockstep-run", "host-files", "lockstep-run"),
     ("test-m", "crontab -r", "clean-schedule", ""),
     ("prod-m", f"printf 'channels: [defaults]\\n' > {ROOT}/miniconda/.condarc", "condarc", ".condarc"),
     ("prod-m", f"ln -sfn ../generations/serve/000000000000 {ROOT}/envs/serve", "env-link", "serve"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import time
@@ -27,7 +26,7 @@ class Site(Fleet):
 
     def play(self, *arguments: str, rc: int | None = 0) -> str:
         started = time.monotonic()
-        said = re.sub(r"\x1b\[[0-9;]*m", "", super().play(*arguments, *SPECS, rc=rc))  # Molecule turns colours on
+        said = super().play(*arguments, *SPECS, rc=rc)
         words = " ".join(item for item in arguments if not item.startswith("lockstep_"))
         print(f"\n{time.monotonic() - started:6.1f} s  {words}{' (refused)' if rc else ''}", flush=True)
         return said

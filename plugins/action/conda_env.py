@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils.host.errors import Problem
 from ..plugin_utils.ansible_support import reader
 from ..plugin_utils.conda.channels import PUBLISHED_ALIAS
-from ..plugin_utils.core.progress import told, watched
+from ..plugin_utils.core import progress
 from ..plugin_utils.desired import host_files
 from ..plugin_utils.desired.install_plans import packed_plans
 
@@ -64,8 +64,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         env, root = str(arguments.get("name")), str(arguments.get("root"))
         command = f"cat {shlex.quote(f'{root}/state/{env}.lock')}"
 
-        def say(doing: str, seconds: float) -> None:
-            line = told(str(variables.get("inventory_hostname", "")), env, doing, seconds)
+        def report(doing: str, seconds: float) -> None:
+            line = progress.line(str(variables.get("inventory_hostname", "")), env, doing, seconds)
             self._display.display(line, stderr=True)
 
-        return watched(reader(self, command), say, first)
+        return progress.watch(reader(self, command), report, first)

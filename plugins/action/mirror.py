@@ -19,7 +19,7 @@ class ActionModule(ControllerAction):
     """Downloads, checks and indexes here; connects to no host."""
 
     def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        """Make the mirror, or in check mode say what that would do."""
+        """Make the mirror, or in check mode report what that would do."""
         require("a mirror", "rattler")
 
         def some(name: str) -> tuple[str, ...] | None:
@@ -44,7 +44,7 @@ class ActionModule(ControllerAction):
         parent = os.getppid()
 
         def alive() -> bool:
-            if os.getppid() != parent:  # Ansible was killed: whoever runs it again must not find this one at work
+            if os.getppid() != parent:  # Ansible was killed: this process must release the mirror's lock
                 os._exit(1)
             return True
 
@@ -53,7 +53,9 @@ class ActionModule(ControllerAction):
         except Problem as problem:
             raise AnsibleActionFail(str(problem)) from None
         except Stopped:
-            raise AnsibleActionFail("the run was ended; what has arrived is kept, the next run goes on there") from None
+            raise AnsibleActionFail(
+                "the run was stopped; what has arrived is kept, and the next run continues there"
+            ) from None
         lines = made.difference()
         return {
             "changed": made.changed,

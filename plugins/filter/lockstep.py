@@ -1,4 +1,4 @@
-"""Filters that hand a role the texts which the audit compares with: one place decides what a host should hold."""
+"""Filters that render the texts of host files for roles. The audit compares hosts with the same texts."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ class FilterModule:
     """The collection's filters."""
 
     def filters(self) -> dict[str, Any]:
-        """Name them for Ansible."""
+        """Return the filters by name."""
         return {"condarc": _condarc, "clean_units": _clean_units, "clean_cron": _clean_cron}

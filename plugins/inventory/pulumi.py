@@ -1,18 +1,18 @@
-"""The machines of Pulumi stacks, as an inventory."""
+"""Inventory plugin: read the machines of Pulumi stacks."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: pulumi
-short_description: The machines of one or several Pulumi stacks
+short_description: Read the machines of Pulumi stacks
 version_added: 0.1.0
 author:
   - The Lockstep developers (@lockstep-fleet)
 description:
-  - Reads the output C(inventory) of Pulumi stacks that the checkout's program made, or files saved from it.
-  - A stack that is not ready (no CLI, not logged in, no such stack, never brought up, of another schema, without
-    machines) is an error that says which and what to do. Set C(any_unparsed_is_failed) in section C(inventory) of
-    ansible.cfg, as this checkout does, or Ansible goes on without the hosts.
+  - Reads the output C(inventory) of Pulumi stacks that Lockstep's program made, or of files with that output.
+  - A stack that is not ready (no CLI, not logged in, no such stack, never created, another schema, no machines) is an
+    error with cause and remedy. Set C(any_unparsed_is_failed) in section C(inventory) of ansible.cfg, as this checkout
+    does; otherwise Ansible continues without the hosts.
   - Groups are the tier (C(dev)), and C(group_*), C(platform_*), C(type_*), C(stack_*).
   - The file's name must end in C(pulumi.yml) or C(pulumi.yaml).
 options:
@@ -22,19 +22,19 @@ options:
     choices: [lockstep.fleet.pulumi]
   stacks:
     description:
-      - Names of stacks to read. Where E(LOCKSTEP_STACKS) is set, those that it names (with commas between them) are
-        read in their place; it is not for sources that only have O(files).
+      - Names of the stacks to read. If E(LOCKSTEP_STACKS) is set, its comma-separated names replace them, except in a
+        source that only has O(files).
     type: list
     elements: str
     default: []
   files:
     description:
-      - Files to read besides, each with the output of C(pulumi stack output --json). Relative to this file.
+      - Further files to read, each with the output of C(pulumi stack output --json). Paths are relative to this file.
     type: list
     elements: str
     default: []
   project:
-    description: The folder of Pulumi.yaml, relative to this file. Left out, the nearest above this file.
+    description: The folder of Pulumi.yaml, relative to this file; by default the nearest one above it.
     type: str
   program:
     description: The Pulumi CLI.
@@ -43,14 +43,14 @@ options:
     env:
       - name: LOCKSTEP_PULUMI
   timeout:
-    description: How long a stack may take to answer, in seconds.
+    description: Time limit for reading one stack, in seconds.
     type: float
     default: 120
   host_keys:
     description:
-      - What ssh does with host keys. C(accept-new) trusts a machine's key at first sight and never another one after;
-        C(strict) wants it known beforehand; C(unset) leaves C(ansible_ssh_common_args) alone, for those who set it
-        themselves (SSM then needs a ProxyCommand of yours).
+      - How ssh treats host keys. C(accept-new) accepts a machine's key at the first connection, and refuses another one
+        later. C(strict) requires that the key is known. C(unset) does not set C(ansible_ssh_common_args), so that you
+        can set it yourself (SSM then needs your own ProxyCommand).
     type: str
     choices: [accept-new, strict, unset]
     default: accept-new
@@ -64,7 +64,7 @@ EXAMPLES = r"""
 plugin: lockstep.fleet.pulumi
 stacks: [dev, test, prod]
 
-# for machines without Pulumi or without the right to read stacks: files saved by somebody who has it
+# for controllers without Pulumi or without access to the stacks: files that another user saved
 # pulumi stack output --json -s prod > prod.json
 ---
 plugin: lockstep.fleet.pulumi
@@ -88,21 +88,21 @@ STRICT = {"accept-new": "accept-new", "strict": "yes", "unset": None}
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: ignore[misc]
-    """Reads stacks and files, checks them, and fills the inventory."""
+    """Read stacks and files, validate them, and fill the inventory."""
 
     NAME = "lockstep.fleet.pulumi"
 
     def verify_file(self, path: str) -> bool:
-        """Take files that are named for Pulumi."""
+        """Accept files whose name ends in pulumi.yml or pulumi.yaml."""
         return super().verify_file(path) and path.endswith(("pulumi.yml", "pulumi.yaml"))
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
-        """Fill the inventory from everything that the file at `path` names."""
+        """Fill the inventory from all stacks and files that the file at `path` names."""
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
         stacks, files = self._named()
         about = json.dumps([stacks, files, self.get_option("project"), self.get_option("program")])
-        # the file's path alone would give what other stacks have said
+        # the path alone is no key: LOCKSTEP_STACKS can name other stacks
         key = f"{self.get_cache_key(path)}_{hashlib.sha256(about.encode()).hexdigest()[:12]}"
         wanted = self.get_option("cache")
         try:
@@ -120,20 +120,20 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             kept = self._cache[key]["sources"]
         except (KeyError, TypeError):
             return None
-        # a cache outlives the checkout that wrote it
+        # an older checkout may have written the cache
         return [
-            [source, stack_inventory.checked(found, f"{source} (cached)", "--flush-cache")] for source, found in kept
+            [source, stack_inventory.validate(found, f"{source} (cached)", "--flush-cache")] for source, found in kept
         ]
 
     def _named(self) -> tuple[list[str], list[str]]:
-        """Stacks and files to read. To Ansible a file's own words are above the environment's; here they are below."""
+        """Return the stacks and files to read. LOCKSTEP_STACKS overrides the file, unlike Ansible's own precedence."""
         stacks, files = self.get_option("stacks"), self.get_option("files")
         instead = [name.strip() for name in os.environ.get("LOCKSTEP_STACKS", "").split(",") if name.strip()]
         return (instead if instead and (stacks or not files) else stacks), files
 
     def _read(self, here: Path, stacks: list[str], files: list[str]) -> list[list[Any]]:
         if not stacks and not files:
-            raise stack_inventory.StackError("it names no stacks and no files. Remedy: add `stacks: [dev]`.")
+            raise stack_inventory.StackError("the file names no stacks and no files. Remedy: add `stacks: [dev]`.")
         found: list[list[Any]] = []
         if stacks:
             named = self.get_option("project")

@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.locked_package import Package, merge_depends
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core import digest
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror import disk_space
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.settings import Choice, Extras, Settings, Sources
@@ -141,7 +142,7 @@ def test_full_disk_leaves_a_consistent_mirror(lab: Site, disk: Path, monkeypatch
     alias = lab.upstream.as_uri()
     with pytest.raises(Problem, match=r"no room for \d files: .* needed, 1\.\d MB free.*nothing was downloaded"):
         lab.mirror(alias, "full", extras=NOTHING)
-    monkeypatch.setattr(disk_space, "need_room", lambda *arguments: None)  # it fills up meanwhile
+    monkeypatch.setattr(disk_space, "require_space", lambda *arguments: None)  # it fills up meanwhile
     filler.write_bytes(b"x" * 8_300_000)
     with pytest.raises(Problem, match=r"the disk of .* is full.*Remedy: make room, then run again"):
         lab.mirror(alias, "full", extras=NOTHING)
@@ -191,7 +192,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     rattler = next((channel / "rattler").iterdir())
     extras = Extras(
         (facts["version"],), {facts["installer"]: facts["sha256"]},
-        ({"linux-64": {"file": rattler.name, "sha256": wheel_cache.sha256_of(rattler)}},),
+        ({"linux-64": {"file": rattler.name, "sha256": digest.sha256_file(rattler)}},),
     )  # fmt: skip
     sources = Sources(str(channel), str(channel / "miniconda"), str(channel / "rattler"))
     settings = Settings(folder / "m", folder / "locks", Choice(("dev",)), extras=extras, sources=sources)

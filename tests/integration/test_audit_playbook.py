@@ -110,7 +110,7 @@ def test_audit_in_parity_exits_0_and_shows_every_host(fleet: Fleet) -> None:
     status, text, report = fleet.run(hosts)
     assert status == 0, text
     assert verdicts(report) == dict.fromkeys(hosts, "parity")
-    assert "Parity proven on 3 of 3 hosts" in text
+    assert "3 of 3 hosts are in sync" in text
     assert text.count(fleet.made.tree("train").name) == 3
     assert "<!DOCTYPE html>" in (fleet.reports / "report.html").read_text()
     assert (fleet.reports / "observations/dev-1.json").stat().st_mode & 0o777 == 0o600
@@ -146,7 +146,7 @@ def test_audit_with_drift_exits_non_zero_and_names_it(fleet: Fleet) -> None:
     assert "prod-2: host: unreachable: Failed to connect" in text
     assert "the observer gave no answer" in text
     assert "lockstep_tier cannot be worked out" in text
-    assert any("was over on 2020-01-01" in note["detail"] for result in report["results"] for note in result["notes"])
+    assert any("ended on 2020-01-01" in note["detail"] for result in report["results"] for note in result["notes"])
 
 
 def test_limited_audit_is_marked_in_the_report(fleet: Fleet) -> None:
@@ -180,7 +180,7 @@ def test_audit_with_tags_or_another_strategy_omits_no_host(fleet: Fleet, monkeyp
     status, text, report = fleet.run({**bad, **hosts}, "--tags", "miniconda")
     assert status != 0
     assert verdicts(report) == {"dev-0": "unknown", "dev-1": "parity", "prod-1": "parity"}
-    assert text.count("TASK [Report]") == 1
+    assert text.count("TASK [Write the report]") == 1
     assert "run_once with the free strategy" not in text
 
 
@@ -222,7 +222,7 @@ def test_audit_times_out_a_host_that_hangs(fleet: Fleet) -> None:
     status, text, report = fleet.run({"dev-1": {"canned_answer": fleet.good}, "prod-0": hangs}, "-e", "seconds=-57")
     assert status != 0 and time.monotonic() - began < 35
     assert verdicts(report) == {"dev-1": "parity", "prod-0": "unknown"}
-    assert "not observed in this run, whose output says why" in " ".join(text.split())
+    assert "not observed in this run; the run's output has the reason" in " ".join(text.split())
 
 
 def test_templated_variables_reach_the_comparison(fleet: Fleet) -> None:

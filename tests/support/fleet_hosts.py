@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -67,8 +68,9 @@ class Fleet:
     def play(self, *arguments: str, rc: int | None = 0) -> str:
         """Run ansible-playbook; its output."""
         argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", self.inventory, *arguments]
+        plain = {**os.environ, "ANSIBLE_FORCE_COLOR": "false", "ANSIBLE_NOCOLOR": "true"}  # Molecule turns colours on
         done = subprocess.run(
-            argv, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600
+            argv, cwd=CHECKOUT, env=plain, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600
         )
         assert rc is None or done.returncode == rc, f"{arguments} ended with {done.returncode}:\n{done.stdout}"
         return done.stdout

@@ -17,9 +17,9 @@ TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "collections"), str(TOP)]
 
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs  # noqa: E402
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.progress import Progress  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.run import run  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.settings import Choice, Settings, Sources  # noqa: E402
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.workers import Progress  # noqa: E402
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import download  # noqa: E402
 
 count, limit, guard = 0, 0, threading.Lock()
@@ -49,13 +49,13 @@ def main() -> None:
         setattr(Path, name, before(getattr(Path, name)))
     fs.sync_filesystem = before(fs.sync_filesystem)
     download.BLOCK = 1 << 15
-    real = Progress.arrive
+    real = Progress.add_bytes
 
-    def arrive(self: Any, got: int) -> None:
+    def add_bytes(self: Any, got: int) -> None:
         step()
         real(self, got)
 
-    Progress.arrive = arrive  # type: ignore[method-assign]
+    Progress.add_bytes = add_bytes  # type: ignore[method-assign]
     settings = Settings(
         folder / "m", folder / "locks", Choice(("dev", "test", "prod")),
         sources=Sources(alias), prune=prune, parallel=2,

@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.locked_package import merge_depends
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, Package
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.outcome import Outcome
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.mirror import Outcome
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.run import run
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.settings import Choice, Extras, Settings, Sources
 

@@ -157,7 +157,7 @@ def found_version(prefix: str) -> str:
     """Return Python and conda of a prefix, like an installer's version without its build: `py312_26.5.3`."""
     python, conda = _record(prefix, "python").get("version", ""), _record(prefix, "conda").get("version", "")
     minor = "".join(str(python).split(".")[:2])
-    return f"py{minor}_{str(conda).split('+')[0]}" if minor and conda else ""
+    return f"py{minor}_{str(conda).partition('+')[0]}" if minor and conda else ""
 
 
 def why_not_adopt(prefix: str) -> str:

@@ -1,4 +1,4 @@
-"""A host's verdict, and maintenance: the declared, dated exception from it."""
+"""Decide a host's verdict; read `lockstep_maintenance`, the declared and dated exception from it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .compare.drift import NOTE, UNKNOWN, Drift
 
 
 class Verdict(Enum):
-    """What is said of a host. Only parity is proof; the order is the order of urgency."""
+    """The verdicts on a host, most urgent first. Only parity means in sync."""
 
     DRIFT = "drift"
     UNKNOWN = "unknown"
@@ -24,43 +24,41 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Maintenance:
-    """Why a host is left out, and the last day (UTC) of it."""
+    """Why a host is not counted, and the last day (UTC) of its maintenance."""
 
     reason: str
     until: datetime.date
 
 
 def maintenance(value: Any, today: datetime.date) -> tuple[Maintenance | None, str]:
-    """Read `lockstep_maintenance`: `{reason, until}`, the date as YYYY-MM-DD, that day included.
+    """Read `lockstep_maintenance`: `{reason, until}`, with the last day as YYYY-MM-DD.
 
-    :returns: the maintenance, or None and why it counts as none ("" where there is nothing declared)
+    :param today: the current day (UTC)
+    :returns: the maintenance and "", or None and why it is ignored ("" if none is declared)
     """
     if value is None or value == "" or value == {} or value is False:
         return None, ""
     if not isinstance(value, Mapping) or set(value) != {"reason", "until"}:
-        return None, "lockstep_maintenance is not {reason, until}: it counts as none"
+        return None, "lockstep_maintenance is not {reason, until}; it is ignored"
     reason, until = str(value["reason"] or "").strip(), value["until"]
     if not reason:
-        return None, "lockstep_maintenance gives no reason: it counts as none"
+        return None, "lockstep_maintenance gives no reason; it is ignored"
     if isinstance(until, datetime.datetime):
         until = until.date()
     if not isinstance(until, datetime.date):
         if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(until)):
-            return None, f"lockstep_maintenance: until is {plain(str(until), 40)!r}, not YYYY-MM-DD: it counts as none"
+            return None, f"lockstep_maintenance: until is {plain(str(until), 40)!r}, not YYYY-MM-DD; it is ignored"
         try:
             until = datetime.date.fromisoformat(str(until))
         except ValueError:
-            return None, f"lockstep_maintenance: {until} is no day: it counts as none"
+            return None, f"lockstep_maintenance: {until} is not a date; it is ignored"
     if until < today:
-        return None, f"maintenance ({plain(reason, 120)}) was over on {until.isoformat()}: it counts as none"
+        return None, f"maintenance ({plain(reason, 120)}) ended on {until.isoformat()}; it is ignored"
     return Maintenance(plain(reason, 200), until), ""
 
 
 def verdict(drifts: Sequence[Drift], declared: Maintenance | None) -> Verdict:
-    """The verdict on one host.
-
-    Proven drift outweighs what could not be seen; what could not be seen is never parity.
-    """
+    """Return the verdict on one host. Drift takes precedence over unknown, and unknown over parity."""
     if declared is not None:
         return Verdict.MAINTENANCE
     worst = {drift.severity for drift in drifts} - {NOTE}

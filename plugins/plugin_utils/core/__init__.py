@@ -1,1 +1,1 @@
-"""What every package of the controller may use: text, findings, atomic writes, guarded YAML, progress."""
+"""Helpers for all packages of the controller: text, errors, findings, digests, atomic writes, safe YAML, progress."""

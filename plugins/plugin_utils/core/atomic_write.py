@@ -1,4 +1,4 @@
-"""Write a file as a whole or not at all."""
+"""Write a file atomically: the whole file or nothing."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import tempfile
 import time
 from pathlib import Path
 
-_LEFTOVER_AGE = 3600  # seconds after which a temporary file of a killed run is swept
+_LEFTOVER_AGE = 3600  # seconds after which the temporary file of a killed run is removed
 
 
-def write(path: Path, text: str) -> None:
-    """Write a whole file by rename, so that a killed run leaves the old one; sweeps what killed runs left long ago.
+def write(path: Path, content: str | bytes) -> None:
+    """Write to a temporary file, sync it, and rename it: a killed run leaves the old file. Mode 0644; makes the folder.
 
-    :raises OSError: where it cannot be written
+    Also remove the temporary files of runs that were killed more than an hour ago.
+
+    :raises OSError: if the file cannot be written
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}."
@@ -24,8 +26,8 @@ def write(path: Path, text: str) -> None:
                 leftover.unlink()
     handle, temporary = tempfile.mkstemp(prefix=prefix, suffix=".new", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fchmod(stream.fileno(), 0o644)
             os.fsync(stream.fileno())

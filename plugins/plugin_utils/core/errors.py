@@ -1,14 +1,14 @@
-"""The base of the controller's errors: what failed, why, and what to do."""
+"""Define the base of the controller's errors: what failed, why, and what to do."""
 
 from __future__ import annotations
 
 
 class ControllerError(ValueError):
-    """A refusal in three parts; its text is `what: cause; remedy`.
+    """An error in three parts; its text is `what: cause; remedy`.
 
     :param what: what failed, naming the file, variable or package
-    :param cause: why, in the words of what refused; "" if `what` says it
-    :param remedy: what a person can do; "" if there is nothing to do
+    :param cause: why; empty if `what` says it
+    :param remedy: what the user can do; empty if the cause says it
     """
 
     def __init__(self, what: str, cause: str = "", remedy: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Findings: what is wrong with something that a person wrote, where, and what to do about it."""
+"""Define findings: what is wrong with a spec or a lock, where, and what to do about it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ERROR = "error"
 WARNING = "warning"
 
 FUZZY_PIN = "fuzzy-pin"
-"""The one code whose severity hangs on whether there is a current lock."""
+"""The one code whose severity depends on whether a current lock exists."""
 
 CODES = frozenset({
     # of a spec
@@ -23,13 +23,14 @@ CODES = frozenset({
     "channel", "cpu-build", "no-platform", "old-lock", "pip-from-channel", "pip-unsolvable", "unknown-package",
     "unsolvable", "unusable-lock", "withdrawn",
 })  # fmt: skip
-"""Every code there is; docs/reference/lint-findings.md has a row for each."""
+"""All codes; docs/reference/lint-findings.md has a row for each."""
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One finding; lines and columns count from 1, 0 stands for the whole file. The codes are in
-    docs/reference/lint-findings.md.
+    """One finding. Lines and columns count from 1; 0 means the whole file.
+
+    :raises KeyError: if `code` is not one of CODES
     """
 
     source: str
@@ -45,16 +46,16 @@ class Finding:
             raise KeyError(self.code)
 
     def text(self) -> str:
-        """Return it as `file:line:column: severity code: cause; remedy`, which editors and CI can jump to."""
+        """Return `file:line:column: severity code: message; remedy`: editors and CI can jump to it."""
         place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
         return f"{place}: {self.severity} {self.code}: {self.message}; {self.remedy}"
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:
-    """Return those that forbid to go on."""
+    """Return the findings that stop the run."""
     return [finding for finding in findings if finding.severity == ERROR]
 
 
 def warnings(findings: Iterable[Finding]) -> list[Finding]:
-    """Return those that do not."""
+    """Return the findings that do not stop the run."""
     return [finding for finding in findings if finding.severity == WARNING]

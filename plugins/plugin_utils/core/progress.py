@@ -1,4 +1,7 @@
-"""What a host says of a long build while it runs: asked for beside the module's own call, and seldom."""
+"""Report the progress of a long build on a host while its module still runs.
+
+The build writes what it does into its lock's file on the host; the controller reads that file from time to time.
+"""
 
 from __future__ import annotations
 
@@ -8,45 +11,45 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-GROWTH = 1.5  # each pause is so much longer than the one before: ten lines for half an hour
-LONGEST = 300.0  # seconds
+GROWTH = 1.5  # each pause is this many times as long as the one before: ten lines for half an hour
+LONGEST = 300.0  # seconds; the longest pause
 
 
 @contextlib.contextmanager
-def watched(look: Callable[[], str], say: Callable[[str, float], None], first: float) -> Iterator[None]:
-    """While the block runs, look now and then and say what is found.
+def watch(read: Callable[[], str], report: Callable[[str, float], None], first: float) -> Iterator[None]:
+    """Read the lock's text at growing intervals while the block runs, and report what the build does.
 
-    A look that fails ends the looking, not the block: progress is a courtesy. A block that ends sooner than the first
-    look costs nothing.
+    An exception of `read` or `report` ends the watching, not the block. A block that ends before the first reading
+    costs nothing.
 
-    :param look: returns the text of a lock's file (`module_utils.locks.tell`)
-    :param say: is given what is being done, and the seconds since the start
-    :param first: seconds until the first look
+    :param read: returns the text of a lock's file (`module_utils.host.flock.tell` writes it)
+    :param report: called with the current activity, and the seconds since the start
+    :param first: seconds until the first reading
     """
     ended = threading.Event()
 
-    def ask() -> None:
+    def poll() -> None:
         began, pause = time.monotonic(), first
         with contextlib.suppress(Exception):
             while not ended.wait(pause):
-                doing = doing_of(look())
+                doing = activity(read())
                 if doing and not ended.is_set():
-                    say(doing, time.monotonic() - began)
+                    report(doing, time.monotonic() - began)
                 pause = min(pause * GROWTH, LONGEST)
 
-    asker = threading.Thread(target=ask, name="lockstep-progress", daemon=True)
-    asker.start()
+    poller = threading.Thread(target=poll, name="lockstep-progress", daemon=True)
+    poller.start()
     try:
         yield
     finally:
         ended.set()
-        asker.join(1.0)  # one that waits for a host that is gone is left to its fate
+        poller.join(1.0)  # a daemon thread: one that waits for an unreachable host does not delay the end
 
 
-def doing_of(sign: str) -> str:
-    """Return what the holder of a lock says it does; "" for anything that is not such a text."""
+def activity(text: str) -> str:
+    """Return the activity that a lock's text names, printable and at most 200 characters; "" for any other text."""
     try:
-        doing = json.loads(sign)["doing"]
+        doing = json.loads(text)["doing"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
     if not isinstance(doing, str):
@@ -54,7 +57,7 @@ def doing_of(sign: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in doing[:200])
 
 
-def told(host: str, env: str, doing: str, seconds: float) -> str:
-    """Write one line: "gpu-01: train has 120 of 308 packages, 1204 MB fetched, 57 linked (1 min 15 s)"."""
+def line(host: str, env: str, doing: str, seconds: float) -> str:
+    """Format one line: "gpu-01: train has 120 of 308 packages, 1204 MB fetched, 57 linked (1 min 15 s)"."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{host}: {env} {doing} ({f'{minutes} min ' if minutes else ''}{rest} s)"

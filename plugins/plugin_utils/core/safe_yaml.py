@@ -1,9 +1,9 @@
-"""Read YAML that comes from outside without letting it hurt the reader.
+"""Read untrusted YAML safely.
 
-libyaml crashes the interpreter on some tens of thousands of nested brackets, and a few hundred bytes of merge keys can
-cost seconds, so the events of the text are inspected before anything recurses into it. Refused are: too much text, deep
+libyaml crashes the interpreter on some ten thousand nested brackets, and a few hundred bytes of merge keys can cost
+seconds. So the events of the text are inspected before anything recurses into it. Refused are: too much text, deep
 nesting, anchors, aliases, tags, merge keys, keys that are not plain scalars, and the same key twice in one mapping
-(which YAML readers disagree about, and PyYAML silently accepts).
+(YAML readers treat it differently; PyYAML silently accepts it).
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ MAX_DEPTH = 8
 
 
 class YamlError(ValueError):
-    """Text that is not acceptable YAML; `line` and `column` count from 1, and are 0 where there is no place to name."""
+    """Refused YAML; `line` and `column` count from 1, and are 0 if the place is not known."""
 
     def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
         super().__init__(message)
         self.message, self.line, self.column = message, line, column
 
     def at(self, source: str) -> str:
-        """Return the message behind `source:line:column`."""
+        """Return `source:line:column: message`."""
         place = f"{source}:{self.line}:{self.column}" if self.line else source
         return f"{place}: {self.message}"
 
 
 def load(text: str) -> Any:
-    """Return the plain data of the one document in `text`; raises YamlError."""
+    """Return the data of the one document in `text`.
+
+    :raises YamlError: if the text is refused
+    """
     _inspect(text)
     try:
         return yaml.load(text, Loader=yaml.CSafeLoader)
@@ -39,8 +42,9 @@ def load(text: str) -> Any:
 
 
 def compose(text: str) -> Any:
-    """Return the node graph of the one document in `text` (None if empty), whose nodes know their place; raises
-    YamlError.
+    """Return the node graph of the one document in `text` (None if empty); its nodes have line and column.
+
+    :raises YamlError: if the text is refused
     """
     _inspect(text)
     try:
@@ -50,7 +54,7 @@ def compose(text: str) -> Any:
 
 
 def _inspect(text: str) -> None:
-    """Raise YamlError for what no lock or spec needs, before anything recurses into it."""
+    """Raise YamlError for text that no lock or spec needs."""
     if len(text) > MAX_CHARACTERS:
         raise YamlError(f"{len(text)} characters; more than {MAX_CHARACTERS >> 20} MiB are not read")
     keys: list[set[str] | None] = []  # for each open collection: the keys of a mapping, None for a sequence
@@ -95,13 +99,13 @@ def _remember_key(event: yaml.NodeEvent, known: set[str]) -> None:
 
 
 def _refusal(message: str, event: yaml.NodeEvent) -> YamlError:
-    mark = event.start_mark
-    return YamlError(message, mark.line + 1, mark.column + 1) if mark else YamlError(message)
+    start = event.start_mark
+    return YamlError(message, start.line + 1, start.column + 1) if start else YamlError(message)
 
 
 def _explain(error: Exception) -> YamlError:
-    """Turn an exception of PyYAML into one sentence with a place."""
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    """Make a YamlError with line and column from an exception of PyYAML."""
+    place = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error) or type(error).__name__
-    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+    line, column = (place.line + 1, place.column + 1) if place else (0, 0)
     return YamlError(f"not acceptable YAML: {str(problem).splitlines()[0]}", line, column)

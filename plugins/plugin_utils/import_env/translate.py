@@ -203,8 +203,8 @@ def variables(discovered: Discovered, prefix: str) -> dict[str, str]:
         text = spec_text("x", [], [], {name: value}, ["python"], [])
         wrong = errors(environment_spec.read(text, "", "x", ["conda-forge"])[1])
         if wrong:
-            discovered.note(DECIDE if wrong[0].code == "secret-variable" else LEFT_OUT,
-                       f"variable {name}: {wrong[0].message}; {wrong[0].remedy}", place)  # fmt: skip
+            kind = DECIDE if wrong[0].code == "secret-variable" else LEFT_OUT
+            discovered.note(kind, f"variable {name}: {wrong[0].message}; {wrong[0].remedy}", place)
         else:
             kept[name] = value
     return kept

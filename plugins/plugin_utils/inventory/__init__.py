@@ -1,1 +1,1 @@
-"""The inventory that a Pulumi stack's output describes."""
+"""Read the inventory that a Pulumi stack outputs."""

@@ -1,4 +1,4 @@
-"""How large the missing files are, and whether the disk can hold them: known before anything is downloaded."""
+"""Find out the sizes of the missing files, and require that the disk can hold them, before any download."""
 
 from __future__ import annotations
 
@@ -9,57 +9,57 @@ from collections.abc import Mapping, Sequence
 from ...module_utils.host.disk_space import human
 from ...module_utils.host.errors import Problem
 from ...module_utils.host.redaction import redact
-from ..net.errors import Absent
+from ..net.errors import NotFound
+from .items import Item
 from .mirror import SHOWN, Mirror
-from .plan import Item
-from .progress import Progress
-from .workers import each
+from .workers import Progress, for_each
 
-UNKNOWN = 64 << 20  # bytes: of a file whose server does not tell its size
-SPARE = 4 << 20  # bytes: for the indexes
-ASKING = 8  # questions for sizes at once: they are small
+UNKNOWN = 64 << 20  # bytes, assumed for a file whose server does not send its size
+SPARE = 4 << 20  # bytes, for the indexes
+REQUESTS = 8  # requests for sizes at once: they are small
 
 
 def sizes_of(mirror: Mirror, missing: Sequence[Item]) -> dict[str, int]:
-    """Return how large the missing files are (-1: not known), asked of the source before anything is downloaded.
+    """Ask the source for the sizes of the missing files; return bytes by path (-1: not known).
 
-    So a full disk, and all files that the source does not have, are known at once.
+    So a full disk, and all files that the source does not have, are reported at once.
 
-    :raises Problem: naming what the source does not have
+    :raises Problem: if the source does not have all files; names them
     """
     sizes: dict[str, int] = {}
-    absent: list[str] = []
-    ask = []
+    lacking: list[str] = []
+    unknown = []
     for item in missing:
         if item.path in mirror.known or not item.source:
             sizes[item.path] = mirror.known.get(item.path, -1)
         else:
-            ask.append(item)
-    if ask:
-        mirror.say(f"mirror: asking for the sizes of {len(ask)} files")
+            unknown.append(item)
+    if unknown:
+        mirror.report(f"mirror: asking for the sizes of {len(unknown)} files")
 
-        def one(item: Item) -> None:
+        def ask(item: Item) -> None:
             try:
                 sizes[item.path] = mirror.fetcher.size(item.source)
-            except Absent as problem:
-                absent.append(f"{redact(item.source)} ({problem.cause})")
+            except NotFound as problem:
+                lacking.append(f"{redact(item.source)} ({problem.cause})")
 
-        each(mirror, one, ask, Progress(lambda text: None, len(ask), 0), ASKING)
-    if absent:
+        for_each(mirror, ask, unknown, Progress(lambda text: None, len(unknown), 0), REQUESTS)
+    if lacking:
         raise Problem(
-            f"the source does not have {len(absent)} of {len(mirror.want.items)} files: "
-            + ", ".join(sorted(absent)[:SHOWN]) + (" and more" if len(absent) > SHOWN else ""),
+            f"the source does not have {len(lacking)} of {len(mirror.want.items)} files: "
+            + ", ".join(sorted(lacking)[:SHOWN]) + (" and more" if len(lacking) > SHOWN else ""),
             "nothing was downloaded",
-            "if the channel withdrew a package, lock again; else correct the source (lockstep_mirror_source, "
+            "if the channel withdrew a package, lock again; otherwise correct the source (lockstep_mirror_source, "
             "lockstep_mirror_miniconda_source, lockstep_mirror_rattler_source)",
         )  # fmt: skip
     return sizes
 
 
-def need_room(mirror: Mirror, missing: Sequence[Item], sizes: Mapping[str, int]) -> None:
-    """Refuse what the disk cannot hold.
+def require_space(mirror: Mirror, missing: Sequence[Item], sizes: Mapping[str, int]) -> None:
+    """Require that the disk can hold the missing files.
 
-    :raises Problem: where there is not enough
+    :param sizes: bytes by path, -1: not known
+    :raises Problem: if there is not enough space
     """
     needed = 0
     for item in missing:

@@ -1,4 +1,4 @@
-"""Bring the missing files, several at once."""
+"""Download the missing files, several at once."""
 
 from __future__ import annotations
 
@@ -10,49 +10,48 @@ from pathlib import Path
 from ...module_utils.host.disk_space import human
 from ...module_utils.host.errors import Problem
 from ..net import wheel_cache
-from ..net.errors import Full, Refused, Stopped
+from ..net.errors import AccessRefused, DiskFull, Stopped
+from .items import Item
 from .mirror import SHOWN, Mirror
-from .plan import Item
-from .progress import Progress
-from .workers import each
+from .workers import Progress, for_each
 
 
 def download(mirror: Mirror, missing: Sequence[Item], sizes: Mapping[str, int]) -> None:
-    """Fetch, several at once. One failure does not keep the others from arriving: they are then there.
+    """Download the missing files. If one fails, the others still arrive, and a later run need not fetch them.
 
     :param sizes: bytes by path, -1: not known
-    :raises Problem: naming all that could not be had
-    :raises Stopped: where the run is to end
+    :raises Problem: if files failed; names them
+    :raises Stopped: if the run must end
     """
     partial = mirror.state / "partial"
-    _sweep(partial, {mirror.partial(item).name for item in missing})
+    _remove_stale(partial, {mirror.partial(item).name for item in missing})
     if not missing:
         return
     total = sum(max(size, 0) for size in sizes.values())
-    mirror.say(f"mirror: fetching {len(missing)} files, {human(total)}")
-    progress = Progress(mirror.say, len(missing), total)
-    mirror.fetcher.say = progress.arrive
+    mirror.report(f"mirror: fetching {len(missing)} files, {human(total)}")
+    progress = Progress(mirror.report, len(missing), total)
+    mirror.fetcher.count = progress.add_bytes
     problems: list[Problem] = []
 
-    def one(item: Item) -> None:
+    def fetch(item: Item) -> None:
         try:
-            _bring(mirror, item, progress)
+            _fetch(mirror, item, progress)
         except Problem as problem:
             problems.append(problem)
-            if isinstance(problem, (Full, Refused)):
+            if isinstance(problem, (DiskFull, AccessRefused)):
                 mirror.stop.set()
 
-    # the largest first: else the last one keeps everybody waiting
+    # the largest first, so that no large one is left for the end
     order = sorted(missing, key=lambda item: (-sizes[item.path], item.path))
     try:
-        each(mirror, one, order, progress, mirror.settings.parallel)
+        for_each(mirror, fetch, order, progress, mirror.settings.parallel)
     except Stopped:
         if not problems:
             raise
     if problems:
-        raise _all_of(problems)
+        raise _combine(problems)
     seconds = time.monotonic() - progress.began
-    mirror.say(
+    mirror.report(
         f"mirror: fetched {progress.done} files, {human(progress.arrived)} in {seconds:.0f} s, "
         f"{human(progress.arrived / max(seconds, 0.001))}/s"
     )
@@ -60,21 +59,21 @@ def download(mirror: Mirror, missing: Sequence[Item], sizes: Mapping[str, int]) 
         partial.rmdir()
 
 
-def _bring(mirror: Mirror, item: Item, progress: Progress) -> None:
-    """Bring one file, and remember that it was hashed."""
+def _fetch(mirror: Mirror, item: Item, progress: Progress) -> None:
+    """Download one file, and remember that it was hashed."""
     partial = mirror.partial(item)
     with contextlib.suppress(OSError):
         progress.bytes += partial.stat().st_size
     source = item.source or _indexed_wheel(item)
     size = mirror.fetcher.fetch(source, item.sha256, partial, mirror.dest / item.path)
     with progress.guard:
-        mirror.seen.add(mirror.dest, item.path, item.sha256, True)
+        mirror.hashed.add(mirror.dest, item.path, item.sha256, True)
         mirror.outcome.fetched[item.path] = size
-    progress.finish()
+    progress.finish_file()
 
 
-def _all_of(problems: Sequence[Problem]) -> Problem:
-    """Return the first of several problems, with the others' messages."""
+def _combine(problems: Sequence[Problem]) -> Problem:
+    """Return the first of several problems, with the messages of the others added."""
     first = problems[0]
     rest = [problem.message for problem in problems[1:SHOWN]]
     return Problem(
@@ -85,7 +84,7 @@ def _all_of(problems: Sequence[Problem]) -> Problem:
 
 
 def _indexed_wheel(item: Item) -> str:
-    """Return where a rattler runtime's wheel lies that the controller's own pip fetched (or had fetched before)."""
+    """Fetch a wheel of the rattler runtime with the controller's pip, or take it from the cache; return its path."""
     try:
         return str(wheel_cache.wheel(item.path.rpartition("/")[2], item.sha256))
     except Problem as problem:
@@ -95,8 +94,8 @@ def _indexed_wheel(item: Item) -> str:
         ) from None  # fmt: skip
 
 
-def _sweep(folder: Path, wanted: set[str]) -> None:
-    """Remove half-done downloads of files that are no longer wanted."""
+def _remove_stale(folder: Path, wanted: set[str]) -> None:
+    """Remove the partial downloads of files that are no longer wanted."""
     with contextlib.suppress(FileNotFoundError):
         for entry in folder.iterdir():
             if entry.name not in wanted:

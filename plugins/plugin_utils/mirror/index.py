@@ -1,19 +1,20 @@
-"""Make a folder of archives a channel.
+"""Make the indexes of a mirror: `repodata.json` of a channel (CEP 36), and the package index for pip (PEP 503).
 
-A package's record is what py-rattler reads from the archive itself, with two things of the lock laid over it. One is
-md5. The other are the dependencies: channels repair those of archives that are long published (conda-forge's repodata
-patches), the lock was solved with the repaired ones, and an index without the repairs would let a solver put together
-what the channel has withdrawn. Where both say the same, the archive's own words stay. Repairs of `constrains` are in no
-lock, so a mirror has them as they were built.
+A package's record is what py-rattler reads from the archive, with md5 and dependencies from the lock. Channels repair
+the dependencies of archives that are already published (conda-forge's repodata patches), and the lock was solved with
+the repaired ones. An index without the repairs would let a solver combine packages that the channel has declared
+incompatible. If both name the same dependencies, the archive's own text stays. Repairs of `constrains` are not in
+locks, so a mirror has them as they were built.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +23,20 @@ with contextlib.suppress(ImportError):  # ansible_support.require() says what to
 
 from ...module_utils.host.errors import Problem
 from ..conda.locked_package import LockError, merge_depends
-from .plan import Item
+from .items import Item
+from .layout import SIMPLE
 
 REPODATA = "repodata.json"
 OTHER_FORMS = ("repodata.json.zst", "repodata.json.bz2", "repodata_shards.msgpack.zst", "current_repodata.json")
-"""Other forms of the same index. Clients prefer some of them, so one that another tool left would be believed."""
+"""Other forms of the same index. Clients prefer some of them, so a file that another tool left would win."""
 
 _ONLY_LOCAL = ("fn", "url", "channel")
 
 
 def read_records(dest: Path, paths: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return by path what archives say of themselves, sha256 and size as they are now.
+    """Read the records of archives, with their current sha256 and size; return them by path.
 
-    :raises Problem: where one is no conda package
+    :raises Problem: if one is no conda package
     """
 
     async def one(path: str) -> tuple[str, dict[str, Any]]:
@@ -57,16 +59,17 @@ def read_records(dest: Path, paths: Sequence[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def record(item: Item, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an archive's record with what the lock says laid over it.
+def make_record(item: Item, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an archive's record with md5 and dependencies of the lock.
 
-    :raises Problem: where the archive is another package than the lock says
+    :param own: the record that the archive holds
+    :raises Problem: if the archive holds another package than the lock names
     """
-    said = (own.get("name"), own.get("version"), own.get("build"))
-    if own.get("sha256") != item.sha256 or said != (item.name, item.version, item.build):
+    identity = (own.get("name"), own.get("version"), own.get("build"))
+    if own.get("sha256") != item.sha256 or identity != (item.name, item.version, item.build):
         raise Problem(
-            f"{item.path} is not the package that the lock says",
-            f"its own index says {' '.join(str(part) for part in said)}, sha256 {str(own.get('sha256'))[:12]}...",
+            f"{item.path} is not the package that the lock names",
+            f"its own index says {' '.join(str(part) for part in identity)}, sha256 {str(own.get('sha256'))[:12]}...",
             "lock again: the channel's metadata does not fit its files",
         )
     depends = list(own.get("depends", ()))
@@ -79,8 +82,11 @@ def record(item: Item, own: Mapping[str, Any]) -> dict[str, Any]:
     return {**own, "md5": item.md5, "depends": depends}
 
 
-def repodata(subdir: str, records: Mapping[str, Mapping[str, Any]]) -> bytes:
-    """Return the text of a subdir's `repodata.json` (CEP 36), the same for the same records; keys are file names."""
+def make_repodata(subdir: str, records: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """Return the bytes of a subdir's `repodata.json` (CEP 36).
+
+    :param records: by file name; the same records give the same bytes
+    """
     data: dict[str, Any] = {
         "info": {"subdir": subdir},
         "packages": {name: records[name] for name in sorted(records) if name.endswith(".tar.bz2")},
@@ -91,8 +97,8 @@ def repodata(subdir: str, records: Mapping[str, Mapping[str, Any]]) -> bytes:
     return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
 
 
-def former(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the records of an index that is there, by file name; none where it is damaged."""
+def read_repodata(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the records of a `repodata.json` by file name; {} if it is missing or damaged."""
     try:
         data = json.loads(path.read_bytes())
         found = {**data["packages"], **data["packages.conda"]}
@@ -102,5 +108,28 @@ def former(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file's name is that of a conda package."""
+    """Return whether a file name is that of a conda package."""
     return bool(re.search(r"[.](conda|tar[.]bz2)\Z", name))
+
+
+def simple_pages(wheels: Mapping[str, str]) -> dict[str, bytes]:
+    """Return the bytes of the pages of a package index for pip and uv (PEP 503), by path.
+
+    :param wheels: sha256 by path, `simple/<name>/<wheel>`
+    """
+    names: dict[str, list[str]] = {}
+    for path in sorted(wheels):
+        names.setdefault(path.split("/")[1], []).append(path)
+    pages = {}
+    for name, paths in names.items():
+        links = [(f"{path.split('/')[2]}#sha256={wheels[path]}", path.split("/")[2]) for path in paths]
+        pages[f"{SIMPLE}/{name}/index.html"] = _page(f"Links for {name}", links)
+    if names:
+        pages[f"{SIMPLE}/index.html"] = _page("Packages", [(f"{name}/", name) for name in names])
+    return pages
+
+
+def _page(title: str, links: Iterable[tuple[str, str]]) -> bytes:
+    rows = [f'<a href="{html.escape(url)}">{html.escape(text)}</a><br>' for url, text in links]
+    head = f"<!DOCTYPE html><html><head><title>{title}</title></head>"
+    return "\n".join([head, "<body>", *rows, "</body></html>", ""]).encode()

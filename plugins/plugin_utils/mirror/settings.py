@@ -1,4 +1,4 @@
-"""What is to be mirrored, from where, to where, and how."""
+"""Define the settings of a mirror: what to hold, from where, to where."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from ..conda import channels as chan
 
 @dataclass(frozen=True)
 class Choice:
-    """What is asked for; None means everything that there is."""
+    """Which locks to mirror; None means all that exist.
+
+    :param tiers: the site's tiers, in order
+    :param chosen: the tiers to mirror
+    :param channels: the channels that a lock may use
+    """
 
     tiers: tuple[str, ...]
     chosen: tuple[str, ...] | None = None
@@ -23,8 +28,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class Extras:
-    """What hosts need besides packages: versions of Miniconda with the table of installers, and the rattler
-    runtime's wheels.
+    """What hosts need besides packages: versions of Miniconda, the sha256 of each installer by file name, and the
+    rattler runtime's wheels: for each version, `{file, sha256}` by platform.
     """
 
     miniconda_versions: tuple[str, ...] = ()
@@ -34,10 +39,9 @@ class Extras:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where files come from: an address or folder for each. `rattler runtime` "": the package index of the
-    controller's pip.
+    """Where files come from: a url or a folder for each. `rattler` "": the package index of the controller's pip.
 
-    With `mirror` all of it comes from another mirror, as it is laid out there.
+    With `mirror`, all files come from another mirror at `alias`.
     """
 
     alias: str = chan.PUBLISHED_ALIAS
@@ -48,7 +52,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Settings:
-    """What to mirror, from where, to where, and how."""
+    """All settings of one run. `verify`: hash every file; `parallel`: downloads at once."""
 
     dest: Path
     locks_dir: Path

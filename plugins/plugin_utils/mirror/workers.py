@@ -1,20 +1,60 @@
-"""A few threads for a run's files."""
+"""Process files in a few threads, and report progress."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from ...module_utils.host.disk_space import human
 from ..net.errors import Stopped
-from .mirror import Mirror
-from .plan import Item
-from .progress import Progress
+from .items import Item
+from .mirror import Mirror, Report
 
 
-def each(mirror: Mirror, work: Callable[[Item], None], items: Sequence[Item], progress: Progress, threads: int) -> None:
-    """Do something for each item in a few threads, while this one says how far it is and heeds whoever waits.
+class Progress:
+    """Count files and bytes; report them at intervals.
 
-    :raises Stopped: where the run is to end
+    :param files: number of files
+    :param total: bytes of all files
+    """
+
+    def __init__(self, report: Report, files: int, total: int) -> None:
+        self.report, self.files, self.total = report, files, total
+        self.done = self.bytes = self.arrived = 0
+        self.began = self.reported = time.monotonic()
+        self.guard = threading.Lock()
+
+    def add_bytes(self, count: int) -> None:
+        """Count bytes; negative if they were discarded."""
+        with self.guard:
+            self.bytes += count
+            self.arrived += max(count, 0)
+
+    def finish_file(self) -> None:
+        """Count a finished file."""
+        with self.guard:
+            self.done += 1
+
+    def report_due(self) -> None:
+        """Report if it is time: every 5 seconds, after the first minute every 30."""
+        now = time.monotonic()
+        if now - self.reported < (5 if now - self.began < 60 else 30):
+            return
+        self.reported = now
+        rate = self.arrived / (now - self.began)
+        left = f", {max(self.total - self.bytes, 0) / rate:.0f} s left" if rate else ""
+        size = f"{human(self.bytes)} of {human(self.total)}"
+        self.report(f"mirror: {self.done} of {self.files} files, {size}, {human(rate)}/s{left}")
+
+
+def for_each(
+    mirror: Mirror, work: Callable[[Item], None], items: Sequence[Item], progress: Progress, threads: int
+) -> None:
+    """Call `work` for each item in a few threads; meanwhile report progress and check that the caller is alive.
+
+    :raises Stopped: if the run must end
     """
     if not items:
         return
@@ -29,7 +69,7 @@ def each(mirror: Mirror, work: Callable[[Item], None], items: Sequence[Item], pr
         try:
             while pending:
                 done, pending = wait(pending, timeout=0.5)
-                progress.tell()
+                progress.report_due()
                 if not mirror.alive():
                     raise Stopped
                 for future in done:

@@ -1,1 +1,1 @@
-"""Downloads: requests, retries, credentials, and the cache of wheels."""
+"""Download files: requests, retries, credentials, and the cache of wheels."""

@@ -1,7 +1,7 @@
-"""Whom to trust, and with which credentials, when something is downloaded. Standard library only.
+"""Set up downloads: proxies, certificate authorities and credentials. Standard library only.
 
-Proxies are those of the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), certificate authorities the system's or those
-of SSL_CERT_FILE, SSL_CERT_DIR or REQUESTS_CA_BUNDLE, credentials those of the netrc file ($NETRC or ~/.netrc).
+Proxies come from the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), certificate authorities from the system or from
+SSL_CERT_FILE, SSL_CERT_DIR or REQUESTS_CA_BUNDLE, credentials from the netrc file ($NETRC or ~/.netrc).
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from ...module_utils.host.errors import Problem
 
 
 def opener(credentials: Mapping[str, tuple[str, str]] | None = None) -> urllib.request.OpenerDirector:
-    """Return what opens addresses with this site's proxies, authorities and credentials.
+    """Return an opener that uses this site's proxies, authorities and credentials.
 
-    :raises Problem: where the netrc file or one of certificates cannot be used
+    :param credentials: (user, password) by host; they take precedence over the netrc file
+    :raises Problem: if the netrc file or a file of certificates cannot be used
     """
     return urllib.request.build_opener(
         urllib.request.HTTPSHandler(context=tls_context()), _Credentials(credentials or {})
@@ -29,10 +30,10 @@ def opener(credentials: Mapping[str, tuple[str, str]] | None = None) -> urllib.r
 
 
 def tls_context() -> ssl.SSLContext:
-    """Return whom to trust: the system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR (which OpenSSL reads
-    itself), and those of REQUESTS_CA_BUNDLE besides, which conda and pip read.
+    """Return the TLS context: the system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR (OpenSSL reads
+    both), plus those of REQUESTS_CA_BUNDLE (conda and pip read it).
 
-    :raises Problem: where a variable names a file that holds none
+    :raises Problem: if a variable names a file without certificates
     """
     context = ssl.create_default_context()
     for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
@@ -51,7 +52,7 @@ def tls_context() -> ssl.SSLContext:
 
 
 def split_credentials(url: str) -> tuple[str, dict[str, tuple[str, str]]]:
-    """Return an address without `user:password@`, and by host what was there."""
+    """Split `user:password@` off a url; return the bare url, and (user, password) by host ({} if there was none)."""
     parts = urlsplit(url)
     if "@" not in parts.netloc:
         return url, {}
@@ -61,9 +62,9 @@ def split_credentials(url: str) -> tuple[str, dict[str, tuple[str, str]]]:
 
 
 class _Credentials(urllib.request.BaseHandler):
-    """Adds what the netrc file (or the source's own address) has for a host, to requests for that host alone.
+    """Add the credentials of the netrc file (or of the source's own url) to requests for their host only.
 
-    A redirect makes a new request: its host gets its own entry or nothing, never that of the first one.
+    A redirect makes a new request: it gets the credentials of its own host or none, never those of the first host.
     """
 
     handler_order = 400
@@ -81,7 +82,7 @@ class _Credentials(urllib.request.BaseHandler):
         host = urlsplit(request.full_url).hostname or ""
         entry = self.given.get(host)
         if entry is None and self.file:
-            found = self.file.hosts.get(host)  # not its `default`, which would go to whoever is redirected to
+            found = self.file.hosts.get(host)  # not its `default`, which would go to every host of a redirect
             entry = (found[0], found[2] or "") if found else None
         if entry and not request.has_header("Authorization"):
             text = base64.b64encode(f"{entry[0]}:{entry[1]}".encode()).decode()
@@ -92,12 +93,12 @@ class _Credentials(urllib.request.BaseHandler):
 
 
 def _bad_netrc(error: Exception) -> Problem:
-    """Return what is wrong with a netrc file, without the parser's words: it quotes what it stumbled over."""
+    """Make the error for a netrc file, without the parser's message: that quotes the file, which holds passwords."""
     where = getattr(error, "filename", None) or os.environ.get("NETRC") or "~/.netrc"
     line = getattr(error, "lineno", None)
     why, remedy = "it is not a netrc file", "repair it, or name another one in the environment variable NETRC"
     if isinstance(error, OSError):
         why = error.strerror or str(error)
     elif "permissive" in str(error) or "owner" in str(error):
-        why, remedy = "others can read it, or it belongs to somebody else", f"chmod 600 {where}"
+        why, remedy = "others can read it, or it belongs to another user", f"chmod 600 {where}"
     return Problem(f"{where} cannot be used" + (f" (line {line})" if line else ""), why, remedy)

@@ -1,4 +1,4 @@
-"""Try a download until it works, as long as it comes further."""
+"""Retry a download as long as it makes progress."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ TRIES = 6  # in a row without any progress
 LONGEST = 30.0  # seconds between two tries
 
 
-class Passing(Exception):
-    """A failure that another try may not meet; `after`: seconds that the server asked for."""
+class TemporaryError(Exception):
+    """A failure that another try may not meet; `after`: seconds that the server asked to wait."""
 
     def __init__(self, text: str, after: float = 0.0) -> None:
         super().__init__(text)
         self.after = after
 
 
-class Wrong(Exception):
-    """All bytes arrived, and they are others."""
+class WrongContent(Exception):
+    """All bytes arrived, and they are not those of the expected file."""
 
 
-def until_it_works(
+def retry(
     source: str, once: Callable[[], None], reached: Callable[[], int], stop: threading.Event, pause: float
 ) -> None:
-    """Try until it works, as long as each few tries bring the download further than it ever was.
+    """Call `once` until it succeeds. Give up after `TRIES` tries in a row that brought no new bytes.
 
-    :param reached: how far it is, in bytes
+    :param source: the address, for messages
+    :param reached: returns how many bytes are there
     :param pause: seconds before the second try; doubled for each further one
-    :raises Problem: where it does not work
-    :raises Stopped: where the run is to end
+    :raises Problem: if the tries are used up, or the content is wrong twice
+    :raises Stopped: if `stop` is set
     """
     furthest, failures, wrong = -1, 0, 0
     while True:
@@ -41,8 +42,8 @@ def until_it_works(
             raise Stopped
         try:
             return once()
-        except Wrong as error:
-            # bytes of an earlier run or a broken proxy may be among them: once more from the start
+        except WrongContent as error:
+            # bytes of an earlier run or of a broken proxy may be among them: once more from the start
             wrong += 1
             if wrong > 1:
                 raise Problem(
@@ -50,7 +51,7 @@ def until_it_works(
                     str(error),
                     "if the channel replaced it, lock again; if a proxy or mirror damages it, repair that",
                 ) from None
-        except Passing as error:
+        except TemporaryError as error:
             if reached() > furthest:
                 furthest, failures = reached(), 0
             failures += 1

@@ -1,9 +1,8 @@
-"""The controller's cache of the rattler runtime's wheels: fetched once, by name, version and sha256."""
+"""Fetch the rattler runtime's wheels into the controller's cache: once for each name, version and sha256."""
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import http.client
 import os
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from ...module_utils.host.errors import Problem
 from ...module_utils.host.redaction import redact
+from ..core.digest import sha256_file
 from .credentials import opener
 
 FILE = re.compile(
@@ -28,49 +28,51 @@ def cache_dir() -> Path:
     return Path(os.environ.get("LOCKSTEP_CACHE") or "~/.cache/lockstep").expanduser()
 
 
-def sha256_of(path: Path) -> str:
-    """Hash a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def wheel(file: str, sha256: str, source: str = "", cache: Path | None = None) -> Path:
-    """Return the path of a verified wheel, fetched first if the cache has none. Safe in many processes at once.
+    """Return the path of a verified wheel in the cache; fetch it first if it is not there. Safe for many processes.
 
-    :param source: url of a folder, or a folder, that has it; "": the package index that the controller's pip is set
-        up for
-    :raises Problem: where it cannot be had, or is not the declared one
+    :param file: the wheel's file name (PEP 427)
+    :param sha256: the expected sha256
+    :param source: url or path of the folder that has it; "": the package index of the controller's pip
+    :raises Problem: if it cannot be fetched, or its sha256 is another one
     """
     folder = (cache or cache_dir()) / "wheels"
     match = FILE.match(file)
     if not match:
-        raise Problem(f"conda_envs_rattler_wheels: {file!r} is not a wheel's file name")
+        raise Problem(
+            f"conda_envs_rattler_wheels: {file!r} is not a wheel's file name",
+            remedy="write the full name, as the package index has it",
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{sha256[:16]}-{file}"
-        if path.is_file() and sha256_of(path) == sha256:
+        if path.is_file() and sha256_file(path) == sha256:
             return path
         with (folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if path.is_file() and sha256_of(path) == sha256:  # by another process, while this one waited
+            if path.is_file() and sha256_file(path) == sha256:  # fetched by another process meanwhile
                 return path
             with tempfile.TemporaryDirectory(dir=folder) as temporary:
                 got = _fetch(file, match, sha256, source, Path(temporary))
-                found = sha256_of(got)
+                found = sha256_file(got)
                 if found != sha256:
                     raise Problem(
                         f"the rattler runtime's wheel {file} is not the declared one",
                         f"its sha256 is {found}, declared is {sha256}",
-                        "look why the source delivers another file; repair conda_envs_rattler_wheels if that is wrong",
+                        "correct conda_envs_rattler_wheels if its sha256 is wrong; otherwise use another source",
                     )
                 got.replace(path)
     except OSError as error:
-        raise Problem(f"the rattler runtime's wheel cannot be put into {folder}", str(error)) from None
+        raise Problem(
+            f"the rattler runtime's wheel cannot be written to {folder}",
+            str(error),
+            "correct LOCKSTEP_CACHE, or make room",
+        ) from None
     return path
 
 
 def _fetch(file: str, match: re.Match[str], sha256: str, source: str, to: Path) -> Path:
-    """Bring the wheel from its source into a folder of this controller."""
+    """Copy or download the wheel from its source into the folder `to`; return its path."""
     path = to / file
     if source.startswith(("http://", "https://")):
         url = f"{source.rstrip('/')}/{file}"

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..audit.report import LIMIT, SCHEMA
+from ..audit.hosts import LIMIT
+from ..audit.report import SCHEMA
 from ..audit.verdict import Verdict
 from ..core.digest import sha256
 from ..core.errors import ControllerError

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ansible_collections.lockstep.fleet.plugins.module_utils.observe.main import observe
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import report
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import hosts, report
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.findings import CODES
 
 from tests.support.paths import CHECKOUT
@@ -48,7 +48,7 @@ def test_every_shared_variable_has_a_row() -> None:
 
 def test_every_key_of_reports_and_observations_is_described(tmp_path: Path) -> None:
     page = (REFERENCE / "report.md").read_text(encoding="utf-8")
-    whole = report.build([report.Host("gpu-1")], report.Run("run", "2026-01-01T00:00:00Z", "stats", ["dev"], {}))
+    whole = report.build([hosts.Host("gpu-1")], report.Run("run", "2026-01-01T00:00:00Z", "stats", ["dev"], {}))
     of_report = {*whole, *whole["results"][0]}
     of_observation = {*observe({"root": str(tmp_path)}), *observe({"root": str(tmp_path / "missing")})}
     assert {"results", "facts"} < of_report

@@ -69,8 +69,8 @@ def refusal(tmp_path: Path, out: str = "", err: str = "", code: int = 0, **more:
     [
         ("error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions", "is not logged in"),
         ("error: no stack named 'dev' found", "does not exist. Remedy: `pulumi stack ls`"),
-        ("error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE", "secrets cannot be opened"),
-        ('error: unable to open state directory "file:///x": stat /x: no such file', "Pulumi refuses: error: unable"),
+        ("error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE", "secrets cannot be decrypted"),
+        ('error: unable to open state directory "file:///x": stat /x: no such file', "Pulumi fails: error: unable"),
     ],
 )
 def test_what_pulumi_refuses_is_explained(tmp_path: Path, err: str, words: str) -> None:
@@ -81,18 +81,18 @@ def test_what_pulumi_refuses_is_explained(tmp_path: Path, err: str, words: str) 
 @pytest.mark.parametrize(
     ("out", "words"),
     [
-        ("{}", "has no outputs yet: it was never brought up, or was destroyed. Remedy: `pulumi up -s dev`"),
+        ("{}", "has no outputs yet: it was never created, or was destroyed. Remedy: `pulumi up -s dev`"),
         ('{"url": "x"}', "has no output `inventory`, only url"),
-        ('{"inventory": "[secret]"}', "keeps its inventory secret"),
+        ('{"inventory": "[secret]"}', "the inventory of stack dev is secret"),
         (
             '{"inventory": {"schema": 2}}',
-            "has schema 2, but this is a reader of schema 1. Remedy: update this checkout",
+            "has schema 2, and this checkout reads schema 1. Remedy: update this checkout",
         ),
-        ('{"inventory": {"schema": 0}}', "Remedy: make it anew with this checkout"),
+        ('{"inventory": {"schema": 0}}', "Remedy: make it again with this checkout"),
         ('{"inventory": []}', "has no schema"),
         ('{"inventory": {"schema": 1}}', "does not fit schema 1"),
-        ("[]", "no mapping of outputs"),
-        ("warning: hello", "no JSON"),
+        ("[]", "not a mapping of outputs"),
+        ("warning: hello", "not JSON"),
     ],
 )
 def test_what_is_not_ready_is_explained(tmp_path: Path, out: str, words: str) -> None:
@@ -132,7 +132,7 @@ def test_saved_files(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"nothing\.json: No such file or directory\. Remedy: save it"):
         from_file(tmp_path / "nothing.json")
     bare.write_text("{")
-    with pytest.raises(StackError, match="is no JSON"):
+    with pytest.raises(StackError, match="is not JSON"):
         from_file(bare)
 
 

@@ -1,4 +1,4 @@
-"""What a host says of a long build while it runs: written into its lock's file, read by the controller, shown."""
+"""Progress of a long build: written to the lock's file on the host, read and shown by the controller."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.build import install_child
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import flock
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.progress import doing_of, told, watched
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.progress import activity, line, watch
 
 from tests.support.lock_samples import lock, package
 from tests.support.paths import CHECKOUT
@@ -48,7 +48,7 @@ class TestLockFile:
             reporter.on_link_complete(0)  # within the same second: not worth a write
             assert json.loads(path.read_text())["doing"].endswith("0 linked")
 
-    def test_that_cannot_be_written_does_not_stop_the_holder(self) -> None:
+    def test_that_cannot_be_written_stops_no_build(self) -> None:
         flock.tell(-1, "x")
         install_child.Reporter(1, -1).tell()
 
@@ -58,17 +58,17 @@ class TestWatching:
         said: list[tuple[str, float]] = []
         enough = threading.Event()
 
-        def say(doing: str, seconds: float) -> None:
+        def report(doing: str, seconds: float) -> None:
             said.append((doing, seconds))
             if len(said) == 3:
                 enough.set()
 
-        with watched(lambda: SIGN, say, 0.05):
+        with watch(lambda: SIGN, report, 0.05):
             assert enough.wait(30)
         assert [doing for doing, _ in said[:3]] == ["has 120 of 308 packages, 1204 MB fetched"] * 3
         assert said[2][1] >= 0.05 * (1 + 1.5 + 2.25)
 
-    def test_reads_nothing_for_short_work(self) -> None:
+    def test_reads_nothing_of_a_short_build(self) -> None:
         asked: list[str] = []
         began = time.monotonic()
 
@@ -76,32 +76,32 @@ class TestWatching:
             asked.append(SIGN)
             return SIGN
 
-        with watched(read, lambda doing, seconds: None, 60):
+        with watch(read, lambda doing, seconds: None, 60):
             pass
         assert not asked
         assert time.monotonic() - began < 30
 
-    def test_stops_after_a_failure_and_hides_no_error(self) -> None:
+    def test_stops_at_a_failure_and_hides_no_error(self) -> None:
         asked = threading.Event()
 
         def read() -> str:
             asked.set()
             raise OSError("no route to host")
 
-        with pytest.raises(KeyError), watched(read, lambda doing, seconds: None, 0.01):
+        with pytest.raises(KeyError), watch(read, lambda doing, seconds: None, 0.01):
             assert asked.wait(30)
             raise KeyError
 
     @pytest.mark.parametrize("sign", ["", "{", "[]", "3", '{"doing": 3}', '{"pid": 3}', '{"doing": ""}', "[" * 100000])
-    def test_ignores_a_malformed_lock_file(self, sign: str) -> None:
-        assert doing_of(sign) == ""
+    def test_ignores_a_malformed_lock_text(self, sign: str) -> None:
+        assert activity(sign) == ""
 
     def test_shows_no_control_characters(self) -> None:
-        assert doing_of(json.dumps({"doing": "\x1b[2Jgone"})) == " [2Jgone"
+        assert activity(json.dumps({"doing": "\x1b[2Jgone"})) == " [2Jgone"
 
     def test_writes_lines_for_people(self) -> None:
-        assert told("gpu-01", "train", "verifies every file", 14.9) == "gpu-01: train verifies every file (14 s)"
-        assert told("gpu-01", "train", "is tested", 75) == "gpu-01: train is tested (1 min 15 s)"
+        assert line("gpu-01", "train", "verifies every file", 14.9) == "gpu-01: train verifies every file (14 s)"
+        assert line("gpu-01", "train", "is tested", 75) == "gpu-01: train is tested (1 min 15 s)"
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_long_build_is_reported_beside_the_results(lock_file: Path) -> None:
     assert "120 of 308" not in done.stdout  # what reads the results sees nothing new
 
 
-def test_failure_of_the_progress_report_does_not_fail_the_task(lock_file: Path) -> None:
+def test_a_connection_lost_only_while_reading_progress_fails_no_build(lock_file: Path) -> None:
     done = run_role(lock_file, "", 1)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "lost" not in done.stderr

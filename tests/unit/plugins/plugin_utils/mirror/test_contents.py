@@ -4,4 +4,4 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror import conte
 
 
 def test_contents_with_an_unsafe_path_are_ignored() -> None:
-    assert contents.read('{"schema": 1, "files": [{"path": "../x"}], "indexes": {}}') is None
+    assert contents.from_json('{"schema": 1, "files": [{"path": "../x"}], "indexes": {}}') is None

@@ -46,7 +46,7 @@ def test_server_without_content_length(site: Site, served: Source) -> None:
 def test_unreachable_source_is_reported_with_its_remedy(site: Site) -> None:
     with pytest.raises(Problem, match=r"cannot be downloaded.*refused \(6 tries\).*proxy"):
         site.mirror("http://127.0.0.1:9")
-    with pytest.raises(Problem, match="is no address"):
+    with pytest.raises(Problem, match="is not a valid address"):
         site.mirror("gopher://127.0.0.1:9")
     with pytest.raises(Problem, match="does not have 7 of 7"):
         site.mirror("/nowhere", sources=Sources("/nowhere", "/nowhere", "/nowhere"))

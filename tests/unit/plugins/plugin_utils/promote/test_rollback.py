@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 from ansible_collections.lockstep.fleet.plugins.modules.env_info import find
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import report
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import render, report
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda import lockfile
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.conda.lockfile import Lock, Package
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.lock_store import provenance, transaction
@@ -285,7 +285,7 @@ def test_env_info_finds_the_previous_generation(tmp_path: Path) -> None:
         store.keep(plan, plan.generation)
     history = [*names, names[2]]
     store.write_state("train.json", [[name, 1.0 * at] for at, name in enumerate(history)])
-    assert find(store, "train", names[2], []) == names[1], "d is newer, and its plan is not kept"
+    assert find(store, "train", names[2], []) == names[1], "the fourth is newer, and its plan is not kept"
     assert find(store, "train", "", []) == names[2]
     assert (
         find(store, "train", names[2], [plans[0].digest]) == find(store, "train", names[2], [names[0][:8]]) == names[0]
@@ -360,7 +360,7 @@ def test_report_names_a_tier_that_was_rolled_back(site: Site) -> None:
     assert made["rollbacks"] == found
     to, left = digest(site.old)[:12], digest(site.new)[:12]
     line = f"rolled back: train in test, 2026-05-04, to {to} from {left}: loss diverges"
-    assert line in report.terminal(made) and "loss diverges" in report.render_html(made)
+    assert line in render.render_terminal(made) and "loss diverges" in render.render_html(made)
     site.put("test", "train", text("3.0"))
     assert provenance.rollbacks(site.locks, ["test"], ["train"]) == [], "another lock came since"
 
@@ -373,7 +373,7 @@ def test_provenance_with_any_value_replaced_breaks_no_report(site: Site, value: 
     for wrong in altered(json.loads(path.read_text()), value):
         path.write_text(json.dumps(wrong))
         for item in provenance.rollbacks(site.locks, ["test"], ["train"]):
-            assert "\x1b" not in report.rolled_back(item)
+            assert "\x1b" not in render.rollback_line(item)
         made = promote(site.settings(), NOW, write=False)
         assert made.refusals or made.outcomes
         inspected = inspect(settings(site))
