@@ -86,7 +86,7 @@ def sha256_file(path: str, size: int = BLOCK, deadline: Optional[Deadline] = Non
             if not block:
                 return total.hexdigest()
             total.update(block)
-            if deadline:
+            if deadline and len(block) == BLOCK:
                 deadline.check()
     except OSError as error:
         error.filename = path
