@@ -99,11 +99,11 @@ class ActionModule(DocumentedAction):
         found = read_answer(str(answer.get("stdout") or ""))
         if found is not None:
             return found
-        said = " ".join(str(answer.get("stderr") or answer.get("stdout") or "").split()[-40:])
+        output = " ".join(str(answer.get("stderr") or answer.get("stdout") or "").split()[-40:])
         if answer.get("rc") in (126, 127):
             remedy = "set ansible_python_interpreter to a Python of 3.9 or newer"
-            raise ValueError(f"{python} cannot be run on the host ({plain(said, 200)}); {remedy}")
-        raise ValueError(f"the observer gave no answer (status {answer.get('rc')}): {plain(said, 300)}")
+            raise ValueError(f"{python} cannot be run on the host ({plain(output, 200)}); {remedy}")
+        raise ValueError(f"the observer gave no answer (status {answer.get('rc')}): {plain(output, 300)}")
 
     def _finish(self, entry: dict[str, Any], options: dict[str, Any], declared: Declared | None,
                 drifts: list[Drift], settings: dict[str, Any]) -> dict[str, Any]:  # fmt: skip
@@ -111,12 +111,12 @@ class ActionModule(DocumentedAction):
         window, complaint = maintenance(settings.get("lockstep_maintenance"), today)
         if complaint:
             drifts = [*drifts, Drift(Kind.SETTINGS, "host", complaint, severity=NOTE)]
-        said = verdict(drifts, window)
+        found = verdict(drifts, window)
         seen = entry.get("observation")
         seen = seen if isinstance(seen, dict) else {}
         entry.update(
             {
-                "verdict": said.value,
+                "verdict": found.value,
                 "maintenance": {"reason": window.reason, "until": window.until.isoformat()} if window else None,
                 "drift": [drift.to_json() for drift in drifts],
                 "declared": summary(declared, seen),
@@ -136,7 +136,7 @@ class ActionModule(DocumentedAction):
         real = [drift for drift in drifts if drift.severity != NOTE]
         result: dict[str, Any] = {
             "changed": False,
-            "verdict": said.value,
+            "verdict": found.value,
             "in_sync": in_sync(drifts),
             "drift": [str(drift) for drift in real[:SHOWN]],
             "drift_count": len(real),
@@ -146,9 +146,9 @@ class ActionModule(DocumentedAction):
         }
         more = f" (and {len(real) - 3} more)" if len(real) > 3 else ""
         first = "; ".join(str(drift) for drift in real[:3]) + more
-        if said is Verdict.UNKNOWN and options["on_unknown"] == "fail":
+        if found is Verdict.UNKNOWN and options["on_unknown"] == "fail":
             result.update(failed=True, msg=f"cannot determine whether this host is in sync: {first}")
-        elif said is Verdict.DRIFT and options["fail_on_drift"]:
+        elif found is Verdict.DRIFT and options["fail_on_drift"]:
             result.update(failed=True, msg=f"this host is not in sync: {first}")
         elif real:
             result["msg"] = first

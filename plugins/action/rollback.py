@@ -80,13 +80,13 @@ class ActionModule(ControllerAction):
         what = "made again from the hosts' own records" if inspected.source == "hosts" else "kept beside the lock"
         if made.changed:
             verb = "goes back" if made.returns else "is rolled back"
-            said = f"{asked.tier}'s {asked.env} {verb} to {now}, {what}; it was {was}"
+            message = f"{asked.tier}'s {asked.env} {verb} to {now}, {what}; it was {was}"
         else:
-            said = f"{asked.tier}'s {asked.env} is {now}: {inspected.why}"
+            message = f"{asked.tier}'s {asked.env} is {now}: {inspected.why}"
         lines = [f"{asked.tier}/{asked.env}", *(f"  {line}" for line in made.difference), ""]
         return {
             "changed": made.changed,
-            "msg": said,
+            "msg": message,
             "source": inspected.source,
             "hosts": inspected.hosts,
             "locks_dir": str(folder),

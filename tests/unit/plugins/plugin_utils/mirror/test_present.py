@@ -40,7 +40,7 @@ def test_unneeded_files_are_pruned_only_on_request(site: Site, served: Source) -
     assert "1 files that no chosen lock needs stay" in kept.summary[-1] and "foreign-1.0-0.conda" in kept.notes[0]
     data = (dest / gamma).read_bytes()
     (dest / gamma).write_bytes(data[:-1] + b"!")
-    assert gamma not in whole_after(site, served) and (dest / gamma).exists(), "damaged, and nobody needs it"
+    assert gamma not in whole_after(site, served) and (dest / gamma).exists(), "damaged, and no lock needs it"
     (dest / gamma).unlink()
     site.lock("prod", "train", "python", "gamma", previous=True)
     site.mirror(served.url)
