@@ -15,7 +15,7 @@ ACTIVATE = f". {ROOT}/miniconda/etc/profile.d/conda.sh && conda activate"
 @pytest.mark.parametrize("host", HOSTS)
 def test_miniconda_has_the_declared_version_and_is_frozen(fleet: Fleet, host: str) -> None:
     declared = json.loads((fleet.state / "channel.json").read_text())["version"]
-    mark = json.loads(fleet.run(host, f"cat {ROOT}/miniconda/.lockstep.json"))
+    mark = json.loads(fleet.run(host, f"cat {ROOT}/miniconda/.lockstep-base.json"))
     assert mark["version"] == declared and not mark["adopted"]
     assert "frozen" in fleet.run(host, f"{ROOT}/miniconda/bin/conda install -y tqdm", rc=None).lower()
 

@@ -44,7 +44,7 @@ SMOKE = {
         for name in ("empty components", "plain instances", "the cluster")
     ],
 }
-ON_A_FLEET = {"site_noop"}  # molecule's scenario `default` runs it
+ON_A_FLEET = {"site_noop"}  # molecule's scenario `parity` runs it
 
 
 def test_every_benchmark_has_a_smoke_size() -> None:

@@ -20,12 +20,13 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.build import build
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
-from tests.faults.killed import open_store
 from tests.support.damage import damage_of
+from tests.support.killed_build import open_store
+from tests.support.paths import CHECKOUT
 from tests.support.tiny_channel import Channel, make_channel, make_store
 from tests.support.waiting import until
 
-KILLED = Path(__file__).with_name("killed.py")
+KILLED = CHECKOUT / "tests/support/killed_build.py"
 FAST = build.Options(pip_check=False)
 ALL = os.environ.get("LOCKSTEP_FAULTS") == "all"
 

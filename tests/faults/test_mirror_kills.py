@@ -25,9 +25,10 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.mirror.settings imp
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.net import wheel_cache
 
 from tests.support.mirror_samples import Site, source, tree_of, whole
+from tests.support.paths import CHECKOUT
 from tests.support.waiting import until
 
-KILLED = Path(__file__).with_name("mirror_killed.py")
+KILLED = CHECKOUT / "tests/support/killed_mirror.py"
 ALL = os.environ.get("LOCKSTEP_FAULTS") == "all"
 NOTHING = Extras()
 

@@ -230,7 +230,7 @@ def test_unreachable_channel_is_reported(channel: Channel, store: Store, server:
 
 
 def test_package_of_a_local_channel_is_verified(channel: Channel, store: Store, tmp_path: Path) -> None:
-    """py-rattler itself does not look at the hash of an archive with a file:// url."""
+    """py-rattler itself does not verify the hash of an archive with a file:// url."""
     plan = channel.plan("train", "python", "alpha", "beta")
     beta = next(package for package in plan["packages"] if package["name"] == "beta")
     copied = tmp_path / "mirror" / BETA
@@ -298,7 +298,7 @@ def test_damaged_cache_is_repaired(channel: Channel, store: Store, spoil: Callab
 BUILD = """
 import json, sys
 sys.path[:0] = {path!r}
-from tests.faults.killed import open_store
+from tests.support.killed_build import open_store
 from ansible_collections.lockstep.fleet.plugins.module_utils import generation
 plan = json.load(open(sys.argv[2]))
 print(json.dumps(generation.build(open_store(sys.argv[1]), plan, generation.Options(pip_check=False))))
@@ -315,7 +315,7 @@ def test_two_builds_of_one_environment_run_one_after_the_other(channel: Channel,
     plan = channel.plan("train", "python", "alpha", "beta", "large")
     runs = [start(store, plan, tmp_path / f"{i}.json") for i in range(3)]
     results = [json.loads(run.communicate()[0]) for run in runs]
-    assert [result["files"] > 0 for result in results].count(True) == 1  # the others waited and looked
+    assert [result["files"] > 0 for result in results].count(True) == 1  # the others waited and found it built
     assert build.inspect(store, plan, "hashes").state == "complete"
 
 

@@ -28,8 +28,8 @@ MORE = """
   gather_facts: false
   tasks:
     - lockstep.fleet.host_info:
-      register: look
-    - ansible.builtin.copy: {dest: "{{ out }}", content: "{{ look | to_json }}", mode: "0600"}
+      register: inspected
+    - ansible.builtin.copy: {dest: "{{ out }}", content: "{{ inspected | to_json }}", mode: "0600"}
       delegate_to: localhost
       connection: local
 """
@@ -160,7 +160,7 @@ def test_limited_audit_is_marked_in_the_report(fleet: Fleet) -> None:
 def test_audit_of_an_inventory_without_hosts_fails(fleet: Fleet) -> None:
     status, text, _ = fleet.run({})
     assert status != 0
-    assert "nothing would be looked at" in text
+    assert "nothing would be inspected" in text
 
 
 def test_audit_with_no_host_left_by_the_limit_fails(fleet: Fleet) -> None:
@@ -170,7 +170,7 @@ def test_audit_with_no_host_left_by_the_limit_fails(fleet: Fleet) -> None:
     for extra in (("-e", "audit_hosts=prod-1", "--limit", "dev-1"), ("--limit", "localhost")):
         status, text, _ = fleet.run({**hosts, **here}, *extra)
         assert status != 0, extra
-        assert f"together with --limit {extra[-1]}: nothing would be looked at" in " ".join(text.split())
+        assert f"together with --limit {extra[-1]}: nothing would be inspected" in " ".join(text.split())
 
 
 def test_audit_with_tags_or_another_strategy_omits_no_host(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +202,7 @@ MEANWHILE = """
 
 
 def test_concurrent_audits_write_separate_reports(fleet: Fleet) -> None:
-    """As site.yml, or a second audit, that looks at the hosts between this one's looks and its report."""
+    """As site.yml, or a second audit, that inspections at the hosts between this one's inspections and its report."""
     (fleet.work / "meanwhile.yml").write_text(MEANWHILE)
     killed = fleet.reports / "running/killed"
     killed.mkdir(parents=True)
@@ -234,17 +234,17 @@ def test_templated_variables_reach_the_comparison(fleet: Fleet) -> None:
 
 
 def test_site_yml_inspects_at_the_depth_at_which_it_repairs() -> None:
-    """Else what only the deepest look shows would stay for ever: a host without drift is not touched."""
+    """Otherwise drift that only depth hashes shows would stay: site.yml skips hosts without drift."""
     plays = yaml.safe_load((CHECKOUT / "playbooks/site.yml").read_text())
     limits = yaml.safe_load((CHECKOUT / "playbooks/vars/inspection.yml").read_text())["lockstep_inspection_seconds"]
-    looks = [
+    inspections = [
         (task["lockstep.fleet.host_info"], play["vars"])
         for play in plays
         for task in play["tasks"]
         if "lockstep.fleet.host_info" in task
     ]
-    assert len(looks) == 2
-    for look, variables in looks:
+    assert len(inspections) == 2
+    for inspected, variables in inspections:
         for given, depth in (
             ({}, "stats"),
             ({"conda_envs_verify": "hashes"}, "hashes"),
@@ -252,8 +252,8 @@ def test_site_yml_inspects_at_the_depth_at_which_it_repairs() -> None:
         ):
             chosen = jinja2.Template(variables["lockstep_inspection_depth"]).render(given)
             given = {"lockstep_inspection_depth": chosen, "lockstep_inspection_seconds": limits}
-            assert jinja2.Template(look["depth"]).render(given) == depth
-            assert jinja2.Template(look["seconds"]).render(given) == {"stats": "300", "hashes": "1800"}[depth]
+            assert jinja2.Template(inspected["depth"]).render(given) == depth
+            assert jinja2.Template(inspected["seconds"]).render(given) == {"stats": "300", "hashes": "1800"}[depth]
 
 
 @pytest.mark.parametrize("python", ["/usr/bin/env python3", "~/bin/python 3", "/usr/bin/python3"])
@@ -273,19 +273,24 @@ def test_interpreters_run_as_ansible_runs_them(fleet: Fleet, monkeypatch: pytest
 
 def test_site_yml_reports_what_it_will_change(fleet: Fleet) -> None:
     """The same action as site.yml uses it: unknown fails, drift says which roles repair it, results are small."""
-    playbook = fleet.work / "look.yml"
+    playbook = fleet.work / "inspect.yml"
     playbook.write_text(MORE)
     out = fleet.work / "out.json"
     status, text, _ = fleet.run({"dev-1": {"canned_answer": fleet.good}}, "-e", f"out={out}", playbook=str(playbook))
     assert status == 0, text
-    look = json.loads(out.read_text())
-    assert (look["verdict"], look["in_sync"], look["drift"], look["changed"]) == ("parity", True, [], False)
+    inspected = json.loads(out.read_text())
+    assert (inspected["verdict"], inspected["in_sync"], inspected["drift"], inspected["changed"]) == (
+        "parity",
+        True,
+        [],
+        False,
+    )
     (fleet.made.root / "envs/train").unlink()
     bad = fleet.answer("unlinked")
     fleet.made.publish("train", f"../generations/train/{fleet.made.plans['train']['digest'][:12]}")
     status, _, _ = fleet.run({"dev-1": {"canned_answer": bad}}, "-e", f"out={out}", playbook=str(playbook))
-    look = json.loads(out.read_text())
-    assert (status, look["verdict"], look["roles"]) == (0, "drift", ["conda_envs"])
+    inspected = json.loads(out.read_text())
+    assert (status, inspected["verdict"], inspected["roles"]) == (0, "drift", ["conda_envs"])
     assert len(out.read_text()) < 2000
     status, text, _ = fleet.run({"dev-1": {"canned_answer": str(fleet.work / "mute.json")}}, "-e", f"out={out}",
                                 playbook=str(playbook))  # fmt: skip

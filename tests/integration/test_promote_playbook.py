@@ -58,7 +58,7 @@ def test_promotion_is_checked_made_and_rolled_back(play: Play) -> None:
     assert code == 0 and "~ zlib 1.3 -> 1.4" in output and "changed=1" in output and site.files() == before
     code, output = play.run("promote", *words, "--limit", "prod-1")
     assert code == 0 and "held by 2 hosts of dev" in output and site.has("test") == site.new, "a limit limits nothing"
-    assert site.evidence("test") and site.has("test", previous=True) == site.old
+    assert site.provenance_of("test") and site.has("test", previous=True) == site.old
     code, output = play.run("promote", *words)
     assert code == 0 and "changed=0" in output and "there already" in output
 

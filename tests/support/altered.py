@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 
-def altered(data: Any, odd: Any) -> Iterator[Any]:
-    """The same data with one value after the other replaced."""
+def altered(data: Any, other: Any) -> Iterator[Any]:
+    """The same data with one value after the other replaced by `other`."""
     items = data.items() if isinstance(data, dict) else enumerate(data)
     for key, value in items:
-        parts: list[Any] = [odd]
+        parts: list[Any] = [other]
         if isinstance(value, (dict, list)):
-            parts += altered(value, odd)
+            parts += altered(value, other)
         for part in parts:
             if isinstance(data, dict):
                 yield {**data, key: part}

@@ -35,7 +35,7 @@ quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthC
 
 
 def check_lock(text: str, must_be_read: bool = False) -> None:
-    """Read a lock that nobody vetted; what is let through can be verified and is from where it says."""
+    """Read an untrusted lock; one that is accepted can be verified and names where its packages come from."""
     try:
         read = Lock.loads(text, "x.yml", ["conda-forge"])
     except LockError as error:

@@ -37,7 +37,7 @@ def served(site: Site) -> Iterator[Source]:
 
 @pytest.fixture(autouse=True)
 def fast_retries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No pause between tries, and no credentials of the user."""
+    """Retry without delays, and without the user's own credentials."""
     monkeypatch.setattr(Fetcher.__init__, "__defaults__", (None, None, lambda count: None, 0.01, 5.0))
     monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):

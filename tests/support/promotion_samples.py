@@ -66,7 +66,7 @@ class Site:
         data = provenance.read(self.locks, provenance.lock_path(tier, env, previous))
         return None if data is None else data.decode()
 
-    def evidence(self, tier: str, env: str = "train", previous: bool = False) -> dict[str, Any] | None:
+    def provenance_of(self, tier: str, env: str = "train", previous: bool = False) -> dict[str, Any] | None:
         lock_, known = (
             provenance.read(self.locks, place(tier, env, previous)) for place in (provenance.lock_path, provenance.path)
         )

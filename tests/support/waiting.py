@@ -37,7 +37,7 @@ def held(in_use_lock: str | Path, how: str) -> Iterator[None]:
 
 
 def freed(in_use_lock: str | Path) -> None:
-    """Wait until nobody holds a lock file any more: the kernel ends an in-use lock a moment after its holder's
+    """Wait until no process holds a lock file: the kernel releases an in-use lock a moment after its holder's
     death.
     """
     done = subprocess.run(["flock", "-x", "-w", f"{PATIENCE:.0f}", str(in_use_lock), "true"], check=False)

@@ -117,7 +117,7 @@ def compile_all(python: str, new: str, final: str, todo: list[str], fds: tuple[i
                 except BrokenPipeError:
                     pass
     finally:
-        for child, _ in running:
+        for child, _unused in running:
             child.wait()
 
 

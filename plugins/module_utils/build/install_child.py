@@ -49,7 +49,7 @@ class Reporter:
         if now - self.told < 1:
             return
         self.told = now
-        size = sum(size for _, size in self.downloads.values()) / 1e6
+        size = sum(size for _unused, size in self.downloads.values()) / 1e6
         fetched = f", {size:.0f} MB fetched" if size else ""
         doing = f"has {self.ready} of {self.total} packages{fetched}, {self.linked} linked"
         with contextlib.suppress(OSError, ValueError, TypeError):
@@ -208,8 +208,8 @@ def main() -> int:
         {
             "error": error,
             "package": culprit,
-            "downloaded": [] if error else sorted({*missing, *(name for name, _ in reporter.downloads.values())}),
-            "bytes": sum(size for _, size in reporter.downloads.values()),
+            "downloaded": [] if error else sorted({*missing, *(name for name, _unused in reporter.downloads.values())}),
+            "bytes": sum(size for _unused, size in reporter.downloads.values()),
             "failed": sorted(reporter.failed),
         },
         sys.stdout,

@@ -76,7 +76,7 @@ def _sizes_right(folder: str) -> bool:
             if not name.endswith(".dist-info"):
                 continue
             text = fs.read_file(os.path.join(folder, name, "RECORD"))
-            for path, _, size in (row for row in csv.reader(io.StringIO(text)) if len(row) == 3):
+            for path, _unused, size in (row for row in csv.reader(io.StringIO(text)) if len(row) == 3):
                 if size and os.lstat(os.path.join(folder, path)).st_size != int(size):
                     return False
     except (OSError, ValueError, csv.Error):
@@ -151,7 +151,7 @@ def install_files(wanted: Wanted, texts: dict[str, str]) -> None:
     :param texts: content by path below the root, all of them
     :raises Problem: where one is not what was declared, or cannot be written
     """
-    for path, (sha256, _) in wanted.files.items():
+    for path, (sha256, _mode) in wanted.files.items():
         if hashlib.sha256(texts.get(path, "").encode()).hexdigest() != sha256:
             raise Problem(f"{path} did not arrive whole")
     with error_context(f"Lockstep's own files cannot be written below {wanted.root}"):
@@ -159,14 +159,14 @@ def install_files(wanted: Wanted, texts: dict[str, str]) -> None:
         final, new = os.path.join(folder, wanted.tools), os.path.join(folder, f".{wanted.tools}.new")
         fs.remove(new)
         prefix = f"rattler/{wanted.tools}/"
-        for path, (_, mode) in wanted.files.items():
+        for path, (_sha256, mode) in wanted.files.items():
             if path.startswith(prefix):
                 full = os.path.join(new, path[len(prefix) :])
                 os.makedirs(os.path.dirname(full), 0o755, exist_ok=True)
                 fs.write_file(full, texts[path], mode, durable=True)
         _put(new, final)
         fs.remove(new)
-        for path, (_, mode) in wanted.files.items():
+        for path, (_sha256, mode) in wanted.files.items():
             if not path.startswith(prefix):
                 full = os.path.join(wanted.root, path)
                 os.makedirs(os.path.dirname(full), 0o755, exist_ok=True)

@@ -326,7 +326,7 @@ def _unlike_record(new: str, made: list[str], entries: dict[str, Entry]) -> list
     listed: dict[str, str] = {}
     for record in (path for path in made if path.endswith(".dist-info/RECORD")):
         listed[record] = ""
-        for path, digest, _ in _rows(new, record):
+        for path, digest, _unused in _rows(new, record):
             listed[_resolved(record, path)] = digest
     wrong = [f"missing {path}" for path in sorted(listed) if path not in entries]
     for path, entry in entries.items():

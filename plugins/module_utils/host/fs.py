@@ -94,7 +94,7 @@ def chmod_folders(tree: str, mode: int) -> None:
 
     :raises OSError: where one cannot be changed
     """
-    for folder, _, _ in os.walk(tree):
+    for folder, _unused, _unused in os.walk(tree):
         os.chmod(folder, mode)
 
 
@@ -105,7 +105,7 @@ def remove(tree: str) -> None:
     """
     if os.path.isdir(tree) and not os.path.islink(tree):
         os.chmod(tree, 0o755)
-        for folder, subfolders, _ in os.walk(tree):  # from the top: a frozen folder refuses even its owner
+        for folder, subfolders, _unused in os.walk(tree):  # from the top: a frozen folder refuses even its owner
             for name in subfolders:
                 full = os.path.join(folder, name)
                 if not os.path.islink(full):

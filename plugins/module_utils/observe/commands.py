@@ -21,7 +21,7 @@ def run(command: list[str], notes: Notes) -> tuple[int, str, str]:
     except OSError as error:
         return 127, "", "" if isinstance(error, FileNotFoundError) else reason(error)
     try:
-        out, _ = child.communicate(timeout=min(CHILD_SECONDS, max(0.5, notes.deadline.end - time.monotonic())))
+        out, _unused = child.communicate(timeout=min(CHILD_SECONDS, max(0.5, notes.deadline.end - time.monotonic())))
         return child.returncode, out[:SMALL].decode("utf-8", "replace"), ""
     except subprocess.TimeoutExpired:
         child.kill()

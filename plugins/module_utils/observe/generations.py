@@ -30,7 +30,7 @@ def see_generation(root: str, env: str, name: str, declared: Optional[str], note
         records: list[Obs] = []
         if found.damage:
             with contextlib.suppress(OSError):
-                records, _ = load_records(place.tree, notes.deadline)
+                records, _unused = load_records(place.tree, notes.deadline)
         packages = owners(records, [item.path for item in found.damage])
         result["damage"] = summary([*found.damage, *found.beside], notes.cap, packages)
         added, clobbered = find_pip(place.tree, found.damage, found.manifest)

@@ -39,10 +39,10 @@ def normal(name: str) -> str:
 def describe_dist(tree: str, path: str) -> dict[str, str]:
     """Name, version and origin of something that pip installed."""
     match = METADATA.match(path)
-    name, _, version = (match.group(1) if match else os.path.basename(path)).partition("-")
+    name, _unused, version = (match.group(1) if match else os.path.basename(path)).partition("-")
     text = read_text(os.path.join(tree, path), 1 << 20) or ""
     for line in text.split("\n\n", 1)[0].split("\n"):
-        key, _, value = line.partition(":")
+        key, _unused, value = line.partition(":")
         if key.lower() == "name" and value.strip():
             name = value.strip()[:100]
         elif key.lower() == "version" and value.strip():
@@ -74,7 +74,7 @@ def find_pip(tree: str, damage: list[Damage], known: Iterable[str]) -> tuple[lis
     for path in known if added else ():
         match = METADATA.match(path)
         if match:
-            name, _, version = match.group(1).partition("-")
+            name, _unused, version = match.group(1).partition("-")
             conda[normal(name)] = (version, path)
     clobbered = []
     for item in added:

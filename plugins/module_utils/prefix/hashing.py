@@ -172,7 +172,7 @@ class Hasher:
                 result.update(self._share(tree, share) if answer is None else _unpacked(answer))
             return result
         finally:
-            for (process, reading), _ in children:  # only after an exception
+            for (process, reading), _unused in children:  # only after an exception
                 with contextlib.suppress(OSError):
                     os.kill(process, signal.SIGKILL)
                     os.waitpid(process, os.WNOHANG)

@@ -179,7 +179,7 @@ def _record_damage(place: Place, hasher: Hasher) -> Iterator[Damage]:
     found = {tuple(str(record.get(key, "")) for key in keys) for record in records}
     for items, why in ((found - planned, "is recorded, and not in the install plan"),
                        (planned - found, "is in the install plan, and not recorded")):  # fmt: skip
-        for name, version, build, *_ in sorted(items):
+        for name, version, build, *_unused in sorted(items):
             path = f"conda-meta/{name}-{version}-{build}.json"
             yield Damage(DamageKind.IDENTITY, path, f"{name} {version} {build} {why}")
 

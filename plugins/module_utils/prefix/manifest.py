@@ -67,7 +67,7 @@ def read_manifest(tree: str, checksum: str) -> dict[str, Entry]:
 
 def verified_manifest(tree: str) -> Optional[dict[str, Entry]]:
     """Return the manifest of a complete generation, None where marker or manifest is not valid."""
-    marker, _ = read_marker(tree)
+    marker, _unused = read_marker(tree)
     try:
         return read_manifest(tree, marker.manifest) if marker else None
     except (OSError, ValueError):

@@ -35,7 +35,7 @@ def marker_text(marker: Marker) -> str:
 def read_marker(tree: str) -> tuple[Optional[Marker], str]:
     """Return what a generation's completion marker says, and why it is not valid ("" where it is)."""
     try:
-        checksum, _, body = read(os.path.join(tree, MARKER)).partition(b"\n")
+        checksum, _unused, body = read(os.path.join(tree, MARKER)).partition(b"\n")
     except FileNotFoundError:
         return None, "its completion marker is missing: it was never finished"
     except OSError as error:

@@ -215,7 +215,7 @@ class Store:
     def previous(self, env: str) -> Optional[str]:
         """Return the generation that was published before the current one, or None."""
         current = self.published(env)
-        return next((name for name, _ in reversed(self.history(env)) if name != current), None)
+        return next((name for name, _unused in reversed(self.history(env)) if name != current), None)
 
     # -- publishing ----------------------------------------------------------------------------------------------
 
@@ -335,7 +335,7 @@ class Store:
         """
         now = time.time() if now is None else now
         history, link = self.history(env), self.published(env)
-        order = dict.fromkeys(name for name, _ in reversed(history) if name != link)
+        order = dict.fromkeys(name for name, _unused in reversed(history) if name != link)
         keep = {link, *list(order)[:keep_previous]}
         retired = {history[i][0]: history[i + 1][1] for i in range(len(history) - 1)}
         found = []

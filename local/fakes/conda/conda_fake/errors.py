@@ -49,7 +49,7 @@ def dry_run() -> Failure:
 def unknown(what: str) -> Failure:
     """What real conda may know and this fake does not: exit code 2, and said so."""
     return Failure(
-        "StandinError",
+        "FakeCondaError",
         f"{what}\nThis is a fake conda, for Lockstep's offline local fleet: it knows only a few commands. "
         "Real conda comes with real Miniconda.",
         code=2,

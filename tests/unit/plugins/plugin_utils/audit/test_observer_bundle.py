@@ -89,10 +89,10 @@ def test_bundle_of_a_missing_module_is_refused(folder: Path) -> None:
 
 
 def test_bundle_keeps_any_module_text(python: str, folder: Path) -> None:
-    odd = '\'"\\ \\n {} """ \u00e4 \U0001f600'
-    (folder / "shared.py").write_text(f"WORD = {odd!r}\n", encoding="utf-8")
+    word = '\'"\\ \\n {} """ \u00e4 \U0001f600'
+    (folder / "shared.py").write_text(f"WORD = {word!r}\n", encoding="utf-8")
     done = run(python, folder, "from lockstep_host.shared import WORD\nprint(ascii(WORD))\n")
-    assert done.stdout == ascii(odd) + "\n"
+    assert done.stdout == ascii(word) + "\n"
 
 
 def test_bundle_keeps_any_request(monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path) -> None:
@@ -105,11 +105,11 @@ def test_bundle_keeps_any_request(monkeypatch: pytest.MonkeyPatch, folder: Path,
     (folder / "observe/main.py").write_text("def main(text):\n    print(ascii(text))\n")
     whole = observer_bundle.importer
     monkeypatch.setattr(observer_bundle, "importer", lambda names: whole(names, folder))
-    odd = '{"root": "/o\'pt/\\u00e4", "x": "\\n"}\n\u00e4'
+    request = '{"root": "/o\'pt/\\u00e4", "x": "\\n"}\n\u00e4'
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-"],
-        input=observer_bundle.observer(odd).encode("ascii"),
+        input=observer_bundle.observer(request).encode("ascii"),
         capture_output=True,
         timeout=60,
     )
-    assert done.stdout.decode() == ascii(odd) + "\n"
+    assert done.stdout.decode() == ascii(request) + "\n"

@@ -73,7 +73,7 @@ def test_host_code_compiles_for_other_python_versions(tmp_path: Path, version: s
     subprocess.run([python, "-I", "-S", "-c", code], check=True, capture_output=True)
 
 
-class TestEngine:
+class TestRattlerRuntime:
     @pytest.fixture
     def wheel(self, tmp_path: Path) -> Path:
         path = tmp_path / "py_rattler-1.0-cp310-abi3-manylinux2014_x86_64.whl"

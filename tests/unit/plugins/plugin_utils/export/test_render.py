@@ -156,7 +156,7 @@ def test_export_removes_requirements_that_the_lock_no_longer_has(site):
     assert run(settings(site), write=False).changed and file.exists()
     assert run(settings(site), write=True).changed and not file.exists()
     file.write_text("numpy\n")
-    assert not run(settings(site), write=True).changed and file.read_text() == "numpy\n", "somebody else's file"
+    assert not run(settings(site), write=True).changed and file.read_text() == "numpy\n", "a file of another tool"
 
 
 def test_exports_of_a_removed_platform_are_reported(site):

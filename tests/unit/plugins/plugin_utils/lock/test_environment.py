@@ -47,8 +47,8 @@ def test_lock_has_only_keys_of_the_format(site):
 
 
 def test_package_that_hosts_would_refuse_is_not_locked(site):
-    site.channel.add("odd", build="0;x")
-    site.spec("odd")
+    site.channel.add("unusable", build="0;x")
+    site.spec("unusable")
     (finding,) = site.one().findings
-    assert finding.code == "unusable-lock" and "odd for linux-64: build '0;x' is not acceptable" in finding.message
+    assert finding.code == "unusable-lock" and "unusable for linux-64: build '0;x' is not acceptable" in finding.message
     assert not site.settings.locks_dir.exists()

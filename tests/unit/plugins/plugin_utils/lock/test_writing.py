@@ -61,7 +61,7 @@ def test_failing_write_leaves_the_old_lock_and_no_other_file(site, monkeypatch):
 
 
 def test_run_killed_at_any_rename_is_completed_by_the_next(site, monkeypatch):
-    """Two locks move by `update`: nobody could tell later which of them was meant to, for both satisfy their specs."""
+    """Two locks move by `update`; both old locks satisfy their specs, so only the journal knows that they must move."""
     site.spec("python 3.12.*", "numpy <2")
     site.spec("python 3.12.*", "numpy <2", "six", name="serve")
     site.run()
@@ -119,10 +119,10 @@ def test_lock_that_changed_during_the_run_is_not_overwritten(site, monkeypatch):
 
     def late(folder):
         path.parent.mkdir(parents=True)
-        path.write_text("somebody else's")
+        path.write_text("of another run")
         return alone(folder)
 
     monkeypatch.setattr(transaction, "exclusive_lock", late)
     with pytest.raises(transaction.TransactionError, match="was changed while this ran; nothing was written"):
         site.one()
-    assert path.read_text() == "somebody else's"
+    assert path.read_text() == "of another run"

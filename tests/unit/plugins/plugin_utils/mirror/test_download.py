@@ -19,7 +19,7 @@ def test_partial_file_of_an_earlier_run_is_resumed(site: Site, served: Source) -
     partial.parent.mkdir(parents=True)
     data = (site.upstream / "forge/linux-64" / BIG_FILE).read_bytes()
     partial.write_bytes(data[:3333])
-    (partial.parent / ("0" * 64)).write_bytes(b"of a file that is no longer wanted")
+    (partial.parent / ("0" * 64)).write_bytes(b"of a file that no lock names any more")
     site.mirror(served.url)
     assert served.downloads(BIG_FILE) == ["bytes=3333-"] and not partial.parent.exists()
     for left in (data, b"x" * 3333, data + b"more"):  # whole; wrong; too long

@@ -32,7 +32,7 @@ def test_damaged_and_missing_files_are_repaired(site: Site, served: Source) -> N
 def test_unneeded_files_are_pruned_only_on_request(site: Site, served: Source) -> None:
     site.mirror(served.url)
     dest = site.folder / "m"
-    (dest / "forge/linux-64/foreign-1.0-0.conda").write_bytes(b"somebody else's")
+    (dest / "forge/linux-64/foreign-1.0-0.conda").write_bytes(b"of another tool")
     (site.locks / "prod/previous/train.conda-lock.yml").unlink()
     gamma = "forge/linux-64/gamma-1.0-htiny_0.conda"
     kept = site.mirror(served.url)
@@ -40,7 +40,7 @@ def test_unneeded_files_are_pruned_only_on_request(site: Site, served: Source) -
     assert "1 files that no chosen lock needs stay" in kept.summary[-1] and "foreign-1.0-0.conda" in kept.notes[0]
     data = (dest / gamma).read_bytes()
     (dest / gamma).write_bytes(data[:-1] + b"!")
-    assert gamma not in whole_after(site, served) and (dest / gamma).exists(), "damaged, and no lock needs it"
+    assert gamma not in whole_after(site, served) and (dest / gamma).exists(), "damaged and not needed"
     (dest / gamma).unlink()
     site.lock("prod", "train", "python", "gamma", previous=True)
     site.mirror(served.url)

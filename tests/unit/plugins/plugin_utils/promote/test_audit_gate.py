@@ -76,14 +76,14 @@ def test_malformed_report_is_refused(site: Site, what: str) -> None:
     assert "it is not a report of this version" in said and "run playbooks/audit.yml again" in said
 
 
-@pytest.mark.parametrize("odd", [None, "", "parity", "maintenance", 3, -1, True, [], ["x"], {}, {"x": 1}], ids=repr)
-def test_report_with_any_value_replaced_proves_no_more_hosts(site: Site, odd: Any) -> None:
-    """Whatever stands in a report: a proof or a refusal, never an exception, and never more hosts than there are."""
+@pytest.mark.parametrize("value", [None, "", "parity", "maintenance", 3, -1, True, [], ["x"], {}, {"x": 1}], ids=repr)
+def test_report_with_any_value_replaced_proves_no_more_hosts(site: Site, value: Any) -> None:
+    """Any value in a report is accepted or refused; there is no exception, and no more hosts than there are."""
     good = site.audit()
     hosts = {name: host.envs for name, host in site.hosts.items() if host.tier == "dev"}
     locks = {env: {P: digest(site.new, env=env)} for env in ("train", "serve")}
     asked = audit_gate.Criteria("dev", hosts, locks, datetime.timedelta(hours=24))
-    for report in altered(good, odd):
+    for report in altered(good, value):
         site.write(report)
         try:
             found = audit_gate.evaluate(audit_gate.read(site.report), asked, NOW)
@@ -189,7 +189,7 @@ def test_host_in_maintenance_is_not_counted(site: Site) -> None:
     result(report, "dev-2")["envs"]["train"]["verdict"] = "unknown"
     site.write(report)
     assert not promote(site.settings(), NOW, write=True).refusals
-    known = site.evidence("test")
+    known = site.provenance_of("test")
     assert known and known["promotion"]["hosts"] == {P: 1} and known["promotion"]["maintenance"] == 1
 
 

@@ -16,7 +16,7 @@ def test_promotion_copies_the_lock_with_provenance_and_keeps_the_previous(site: 
     assert not made.refusals and [outcome.env for outcome in made.outcomes] == ["serve", "train"]
     assert site.has("test") == site.has("dev") == site.new
     assert site.has("test", previous=True) == site.old and site.has("prod") == site.old
-    known = site.evidence("test")
+    known = site.provenance_of("test")
     assert known is not None
     assert known["lock"]["digests"] == {P: digest(site.new)}
     assert known["promotion"]["from"] == "dev" and known["promotion"]["hosts"] == {P: 2}
@@ -49,14 +49,14 @@ def test_promotion_of_a_lock_altered_since_its_own_is_refused(site: Site) -> Non
     site.test("dev", "import new\n")
     assert not promote(site.settings(), NOW, write=True).refusals
     site.test("test", "print('passed')\n")
-    assert site.evidence("test") is None and digest(site.has("test") or "") == digest(site.new)
+    assert site.provenance_of("test") is None and digest(site.has("test") or "") == digest(site.new)
     site.write(site.audit())
     assert (
         "train: the lock of test is not the one that its provenance names: one of the two files was altered -> restore "
         "both from version control, or promote it to test again"
     ) in told(site, former="test", latter="prod", envs=("train",))
     assert not promote(site.settings(), NOW, write=True).refusals
-    assert site.has_test("test") == "import new\n" and site.evidence("test")
+    assert site.has_test("test") == "import new\n" and site.provenance_of("test")
     site.write(site.audit())
     assert not promote(site.settings("test", "prod", envs=("train",)), NOW, write=True).refusals
     assert site.has("prod") == site.has("dev")
@@ -81,7 +81,7 @@ def test_lock_copied_by_hand_gets_provenance_from_a_report(site: Site) -> None:
     site.put("test", "train", site.new)
     site.put("test", "serve", site.new)
     made = promote(site.settings(), NOW, write=True)
-    assert not made.refusals and site.evidence("test") and site.has("test", previous=True) is None
+    assert not made.refusals and site.provenance_of("test") and site.has("test", previous=True) is None
 
 
 def test_promotion_of_one_environment_ignores_drift_of_others(site: Site) -> None:

@@ -68,18 +68,18 @@ def test_rollback_and_its_reversal_swap_the_locks(site: Site) -> None:
     first = back(site)
     assert first.changed and not first.returns and site.has("test") == site.old
     assert site.has("test", previous=True) == site.new and "  ~ zlib 1.4 -> 1.3" in first.difference
-    known = site.evidence("test")
+    known = site.provenance_of("test")
     assert known and provenance.demoted(known) and known["promotion"] is None
     assert known["rollback"]["reason"] == "loss diverges" and known["rollback"]["at"].startswith("2026-05-04T12:00")
     assert known["rollback"]["left"]["digests"] == {P: digest(site.new)}
 
     second = back(site, reason="it was the data")
     assert second.returns and site.has("test") == site.new and site.has("test", previous=True) == site.old
-    known = site.evidence("test")
-    assert known and not provenance.demoted(known) and known["promotion"]["from"] == "dev", "its proof is not lost"
+    known = site.provenance_of("test")
+    assert known and not provenance.demoted(known) and known["promotion"]["from"] == "dev", "its provenance is kept"
 
     third = back(site)
-    assert not third.returns and site.has("test") == site.old and provenance.demoted(site.evidence("test"))
+    assert not third.returns and site.has("test") == site.old and provenance.demoted(site.provenance_of("test"))
 
 
 def test_rollback_restores_the_smoke_test_of_the_lock(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_newer_lock_is_promoted_after_a_rollback(site: Site) -> None:
     site.write(site.audit())
     assert not promote(site.settings(), NOW, write=True).refusals
     assert site.has("test") == better and site.has("test", previous=True) == site.old
-    known = site.evidence("test")
+    known = site.provenance_of("test")
     assert known and known["rollback"] is None and known["promotion"]["from"] == "dev"
 
 
@@ -171,7 +171,7 @@ def test_lock_is_rebuilt_from_the_install_plans_of_hosts(site: Site, alias: str)
     made = back(site, tier="dev", channel_alias=alias, records=records)
     assert site.has("dev") == site.old, "even the same bytes, here"
     assert made.digests == {P: digest(site.old)} and site.has("dev", previous=True) == site.new
-    known = site.evidence("dev")
+    known = site.provenance_of("dev")
     assert known and known["rollback"]["rebuilt"]
     assert back(site, tier="dev").returns and site.has("dev") == site.new
 
@@ -338,7 +338,7 @@ def test_rollback_killed_at_any_step_is_completed_once(tmp_path: Path) -> None:
         begun += (site.locks / transaction.JOURNAL).exists()
         back(site)
         assert site.has("test") == site.old and site.has("test", previous=True) == site.new, moment
-        assert provenance.demoted(site.evidence("test"))
+        assert provenance.demoted(site.provenance_of("test"))
     assert begun >= 4 and moment < 19
 
 
@@ -360,12 +360,12 @@ def test_report_names_a_tier_that_was_rolled_back(site: Site) -> None:
     assert provenance.rollbacks(site.locks, ["test"], ["train"]) == [], "another lock came since"
 
 
-@pytest.mark.parametrize("odd", [None, "", "x", 3, True, [], ["x"], {}, {"x": 1}, "\x1b[31m\n"], ids=repr)
-def test_provenance_with_any_value_replaced_breaks_no_report(site: Site, odd: Any) -> None:
+@pytest.mark.parametrize("value", [None, "", "x", 3, True, [], ["x"], {}, {"x": 1}, "\x1b[31m\n"], ids=repr)
+def test_provenance_with_any_value_replaced_breaks_no_report(site: Site, value: Any) -> None:
     """Evidence is a file in a repository: merged by hand, it must not keep an audit from its report."""
     back(site)
     path = site.locks / provenance.path("test", "train")
-    for wrong in altered(json.loads(path.read_text()), odd):
+    for wrong in altered(json.loads(path.read_text()), value):
         path.write_text(json.dumps(wrong))
         for item in provenance.rollbacks(site.locks, ["test"], ["train"]):
             assert "\x1b" not in render.rollback_line(item)

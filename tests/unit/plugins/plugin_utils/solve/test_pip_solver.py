@@ -39,8 +39,8 @@ def test_conda_package_without_python_is_no_distribution(index: Index) -> None:
 
 
 def test_conda_version_that_is_no_python_version_is_accepted(index: Index) -> None:
-    odd = package("tqdm", "2024a_1", "pyhd_0", subdir="noarch", dependencies=NEEDS_PYTHON)
-    assert found(asked(index, "accelerate", conda=(PYTHON, TORCH, odd))) == ["accelerate 1.0"]
+    unusual = package("tqdm", "2024a_1", "pyhd_0", subdir="noarch", dependencies=NEEDS_PYTHON)
+    assert found(asked(index, "accelerate", conda=(PYTHON, TORCH, unusual))) == ["accelerate 1.0"]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ SYNTAX = ["- ", ": ", "\n", "\t", "  ", "#", "'", '"', "[", "{", "&a ", "*a", "!
 
 
 def check_spec(text: str) -> None:
-    """Read a spec that nobody vetted; what is let through asks for nothing outside the allowed channel."""
+    """Read an untrusted spec; one that is accepted asks for nothing outside the allowed channel."""
     spec, problems = specs.read(text, "envs/x.yml", "x", ["conda-forge"])
     for finding in problems:
         line = finding.text()

@@ -1,6 +1,6 @@
 """One making of a mirror in a process of its own, which kills itself before its Nth dangerous operation.
 
-usage: mirror_killed.py SITE(folder) ALIAS PRUNE(0|1) N      (N = 0: never; prints how many there were)
+usage: killed_mirror.py SITE(folder) ALIAS PRUNE(0|1) N      (N = 0: never; prints how many there were)
 """
 
 from __future__ import annotations

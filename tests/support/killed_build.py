@@ -1,7 +1,6 @@
 """One run of the project in a process of its own, which kills its whole group before its Nth dangerous operation.
 
-usage: killed.py ROOT PLAN(json file) stage|build|repair|activate|collect N      (N = 0: never; prints how many there
-were)
+usage: killed_build.py ROOT PLAN(json file) stage|build|repair|activate|collect N   (N = 0: never; prints their number)
 """
 
 from __future__ import annotations
