@@ -1,4 +1,4 @@
-"""Action plugin: read the lock here, send the host its plan."""
+"""Action plugin: read the lock on the controller, and send its install plans to the host."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ..plugin_utils.desired.install_plans import packed_plans
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """The module does the work on the host; it has no YAML there."""
+    """Run the module on the host, which has no YAML reader."""
 
     _supports_check_mode = True
     _supports_async = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Read the lock, then run the module, in one remote call."""
+        """Read the lock, then run the module in one remote call."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         arguments["tools"] = host_files.folder()
@@ -52,12 +52,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _progress(
         self, arguments: dict[str, Any], variables: dict[str, Any]
     ) -> contextlib.AbstractContextManager[None]:
-        """Say now and then on standard error how far the host is, while the module runs there."""
+        """Report the progress of the build on standard error while the module runs."""
         try:
             first = float(arguments.get("progress", 15))
         except (ValueError, TypeError):
             raise AnsibleActionFail(
-                f"conda_envs_progress_seconds is {arguments['progress']!r}, and should be a number of seconds"
+                f"conda_envs_progress_seconds is {arguments['progress']!r}: set a number of seconds, 0 for no progress"
             ) from None
         if first <= 0 or self._task.check_mode or self._task.async_val:
             return contextlib.nullcontext()

@@ -12,10 +12,10 @@ from ..plugin_utils.export import render
 
 
 class ActionModule(ControllerAction):
-    """Reads locks and writes files here; connects to no host."""
+    """Read locks and write files on the controller; connect to no host."""
 
     def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        """Write what differs, or in check mode say what would."""
+        """Write the files that differ, or in check mode report them."""
         settings = render.Settings(
             locks_dir=Path(arguments["locks_dir"]),
             dest=Path(arguments["dest"]),

@@ -1,4 +1,4 @@
-"""Action plugin: look at a host in one remote call, and compare it with what is declared."""
+"""Action plugin: observe a host in one remote call, and compare it with its desired state."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from ..plugin_utils.desired import desired_state, host_files
 from ..plugin_utils.desired.declared import Declared
 from ..plugin_utils.desired.settings import observation_file, reports_dir, run_folder
 
-SHOWN = 12  # lines of drift in a result; all of them are in the observation's file
+SHOWN = 12  # lines of drift in a result; the observation's file has all of them
 
 
 def command_of(interpreter: str) -> str:
-    """An interpreter as a shell takes it, and as Ansible does: `/usr/bin/env python3` or `~/bin/python3`."""
+    """Quote an interpreter for a shell as Ansible does: `/usr/bin/env python3` or `~/bin/python3`."""
     try:
         words = shlex.split(interpreter)
     except ValueError:
@@ -50,7 +50,7 @@ def command_of(interpreter: str) -> str:
 
 
 class ActionModule(DocumentedAction):
-    """One read-only look at a host."""
+    """Observe a host, without writing to it."""
 
     def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Inspect the host, compare, keep the observation in a file, and return a summary."""
@@ -69,7 +69,7 @@ class ActionModule(DocumentedAction):
             return self._finish(entry, arguments, None, [self._unknown(Kind.SETTINGS, str(error))], settings)
         former = former_envs(observation_file(reports_dir(settings), host), arguments["reuse"], arguments["depth"])
         try:
-            observation = with_former(self._look(declared, arguments, variables, former), former)
+            observation = with_former(self._observe(declared, arguments, variables, former), former)
         except AnsibleConnectionFailure as error:
             why = " ".join(str(error).split()).rpartition("can be reached over ssh: ")[2]
             why = plain(redact(why), 300)
@@ -90,13 +90,14 @@ class ActionModule(DocumentedAction):
         python = str(self._templar.template(value))
         return python if python.startswith(("/", "~")) else "/usr/bin/python3"
 
-    def _look(
+    def _observe(
         self, declared: Declared, options: dict[str, Any], variables: dict[str, Any], former: Mapping[str, Any]
     ) -> Any:
-        """Pipe the observer to the host's own python.
+        """Pipe the observer to the host's Python.
 
-        :raises ValueError: where no observation came back; the message says why
-        :raises AnsibleConnectionFailure: where the host cannot be reached
+        :returns: the observation
+        :raises ValueError: if no observation came back
+        :raises AnsibleConnectionFailure: if the host cannot be reached
         """
         known = {name: str(env["stamp"]) for name, env in former.items()}
         asked = desired_state.request(declared, options["depth"], options["gpu"], options["seconds"], known)
@@ -105,11 +106,11 @@ class ActionModule(DocumentedAction):
         found = read_answer(str(answer.get("stdout") or ""))
         if found is not None:
             return found
-        said = " ".join(str(answer.get("stderr") or answer.get("stdout") or "").split()[-40:])
+        output = " ".join(str(answer.get("stderr") or answer.get("stdout") or "").split()[-40:])
         if answer.get("rc") in (126, 127):
             remedy = "set ansible_python_interpreter to a Python of 3.9 or newer"
-            raise ValueError(f"{python} cannot be run on the host ({plain(said, 200)}); {remedy}")
-        raise ValueError(f"the observer gave no answer (status {answer.get('rc')}): {plain(said, 300)}")
+            raise ValueError(f"{python} cannot be run on the host ({plain(output, 200)}); {remedy}")
+        raise ValueError(f"the observer gave no answer (status {answer.get('rc')}): {plain(output, 300)}")
 
     def _finish(self, entry: dict[str, Any], options: dict[str, Any], declared: Declared | None,
                 drifts: list[Drift], settings: dict[str, Any]) -> dict[str, Any]:  # fmt: skip
@@ -117,12 +118,12 @@ class ActionModule(DocumentedAction):
         window, complaint = maintenance(settings.get("lockstep_maintenance"), today)
         if complaint:
             drifts = [*drifts, Drift(Kind.SETTINGS, "host", complaint, severity=NOTE)]
-        said = verdict(drifts, window)
+        found = verdict(drifts, window)
         seen = entry.get("observation")
         seen = seen if isinstance(seen, dict) else {}
         entry.update(
             {
-                "verdict": said.value,
+                "verdict": found.value,
                 "maintenance": {"reason": window.reason, "until": window.until.isoformat()} if window else None,
                 "drift": [drift.to_json() for drift in drifts],
                 "declared": summary(declared, seen),
@@ -135,11 +136,14 @@ class ActionModule(DocumentedAction):
             if options["on_unknown"] == "record" and entry["run"]:  # a report follows
                 desired_state.write(run_folder(reports_dir(settings), entry["run"]) / path.name, text)
         except OSError as error:
-            return {"failed": True, "msg": f"the observation cannot be written to {path}: {error.strerror}"}
+            return {
+                "failed": True,
+                "msg": f"the observation cannot be written to {path}: {error.strerror}; correct lockstep_reports_dir",
+            }
         real = [drift for drift in drifts if drift.severity != NOTE]
         result: dict[str, Any] = {
             "changed": False,
-            "verdict": said.value,
+            "verdict": found.value,
             "in_sync": in_sync(drifts),
             "drift": [str(drift) for drift in real[:SHOWN]],
             "drift_count": len(real),
@@ -151,12 +155,12 @@ class ActionModule(DocumentedAction):
         }
         more = f" (and {len(real) - 3} more)" if len(real) > 3 else ""
         first = "; ".join(str(drift) for drift in real[:3]) + more
-        if said is Verdict.UNKNOWN and options["on_unknown"] == "fail":
-            result.update(failed=True, msg=f"nobody can say whether this host agrees: {first}")
-        elif said is Verdict.DRIFT and options["fail_on_drift"]:
+        if found is Verdict.UNKNOWN and options["on_unknown"] == "fail":
+            result.update(failed=True, msg=f"cannot determine whether this host is in sync: {first}")
+        elif found is Verdict.DRIFT and options["fail_on_drift"]:
             manual = dict.fromkeys(drift.remedy for drift in real if not drift.role)
             remedy = f". Remedy: {' '.join(manual)}" if manual else ""
-            result.update(failed=True, msg=f"this host is not what is declared: {first}{remedy}")
+            result.update(failed=True, msg=f"this host is not in sync: {first}{remedy}")
         elif real:
             result["msg"] = first
         return result
@@ -195,7 +199,7 @@ def intact(seen: Mapping[str, Any], real: list[Drift]) -> list[str]:
 
 
 def summary(declared: Declared | None, seen: Mapping[str, Any]) -> dict[str, Any]:
-    """What a report needs of the declaration: root, tier, platform, and each environment's lock and digest."""
+    """Return the part of the desired state for a report: root, tier, platform, and lock and digest by environment."""
     if declared is None:
         return {"envs": {}}
     host = seen.get("host")
@@ -208,8 +212,8 @@ def summary(declared: Declared | None, seen: Mapping[str, Any]) -> dict[str, Any
 
 
 def prepare() -> None:
-    """Do once what the processes of all hosts would otherwise do again."""
-    with contextlib.suppress(Exception):  # where it fails, each host says why
+    """Fill caches before the workers start, so that not every worker does it again."""
+    with contextlib.suppress(Exception):  # on failure, each host reports the reason
         argument_spec("host_info")
         defaults()
         host_files.host_files()

@@ -1,4 +1,4 @@
-"""Action plugin: take over an existing environment, on the controller."""
+"""Action plugin: import an existing environment, on the controller."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ..plugin_utils.net.wheel_cache import cache_dir
 
 
 class ActionModule(ControllerAction):
-    """Reads, solves and writes here; connects to no host."""
+    """Read, solve and write on the controller; connect to no host."""
 
     def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        """Make spec and lock, or in check mode say what they would be."""
+        """Make spec and lock, or in check mode report what they would be."""
         require("locking", "rattler", "packaging")
         site = Site(
             envs_dir=Path(arguments["envs_dir"]),

@@ -18,10 +18,10 @@ from ..plugin_utils.net.wheel_cache import cache_dir
 
 
 class ActionModule(ControllerAction):
-    """Reads, solves and writes here; connects to no host."""
+    """Read, solve and write on the controller; connect to no host."""
 
     def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        """Make the locks, or in check mode say which are stale."""
+        """Make the locks, or in check mode report which are stale."""
         require("locking", "rattler", "packaging")
         settings = Settings(
             envs_dir=Path(arguments["envs_dir"]),

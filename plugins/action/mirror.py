@@ -16,7 +16,7 @@ from ..plugin_utils.net.errors import Stopped
 
 
 class ActionModule(ControllerAction):
-    """Downloads, checks and indexes here; connects to no host."""
+    """Download, verify and index on the controller; connect to no host."""
 
     def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Make the mirror, or in check mode report what that would do."""

@@ -1,4 +1,4 @@
-"""Action plugin: bring locks to the next tier where an audit proves them on the former one; works on the controller."""
+"""Action plugin: promote locks to the next tier after an audit of the former one, on the controller."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST = 366 * 24  # hours
 
 
 class ActionModule(ControllerAction):
-    """Reads locks and a report, and writes locks and provenance; connects to no host."""
+    """Read locks and a report, write locks and provenance; connect to no host."""
 
     def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Check the audit gate and promote, unless in check mode."""

@@ -1,4 +1,4 @@
-"""Action plugin: see what the host lacks of the rattler runtime and of Lockstep's own files, and send only that."""
+"""Action plugin: send the host only what it lacks of the rattler runtime and of Lockstep's files."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ MODULE = "lockstep.fleet.rattler"
 
 
 def pack(data: Any) -> str:
-    """Pack data into one string: Ansible's cost is the number of JSON nodes."""
+    """Pack data into one string: Ansible's time per argument grows with the number of JSON nodes."""
     return base64.b64encode(zlib.compress(json.dumps(data, sort_keys=True).encode())).decode()
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """One remote call where nothing is missing; else a second one, which installs the wheel and the files sent."""
+    """Inspect the host in one remote call; if anything is missing, send it and install it in a second one."""
 
     TRANSFERS_FILES = True
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Look, fetch, send, install."""
+        """Inspect, download, send, install."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         files = host_files.host_files()

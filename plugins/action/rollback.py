@@ -1,4 +1,4 @@
-"""Action plugin: declare a tier's previous lock again; works on the controller."""
+"""Action plugin: declare a tier's previous lock again, on the controller."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ..plugin_utils.promote import rollback
 
 
 class ActionModule(ControllerAction):
-    """Reads and writes the tier's locks and provenance; connects to no host."""
+    """Read and write the tier's locks and provenance; connect to no host."""
 
     def act(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Find the lock to go back to, or declare it."""
         if variables.get("ansible_limit"):
             raise AnsibleActionFail(
-                "a rollback is of a whole tier, whose lock is declared for all of its hosts: leave --limit out"
+                "a rollback changes the lock of a whole tier, so it cannot be limited to some hosts: leave --limit out"
             )
         settings, _unused = settings_of(self, variables)
         alias = settings.get("condarc_channel_alias") or PUBLISHED_ALIAS
@@ -41,14 +41,14 @@ class ActionModule(ControllerAction):
         )
         try:
             inspected = rollback.inspect(asked)
-            if arguments["state"] == "looked":
-                told = {
+            if arguments["state"] == "query":
+                answer = {
                     "source": inspected.source,
                     "hosts": inspected.hosts,
                     "why": inspected.why,
                     "declared": inspected.digests,
                 }
-                return {"changed": False, **told}
+                return {"changed": False, **answer}
             return self._declare(asked, inspected, arguments["records"])
         except (rollback.RollbackError, transaction.TransactionError, LockError) as error:
             raise AnsibleActionFail(f"rollback refused, nothing was changed: {error}") from None
@@ -56,8 +56,9 @@ class ActionModule(ControllerAction):
     def _declare(
         self, asked: rollback.Settings, inspected: rollback.Inspection, records: dict[str, Any]
     ) -> dict[str, Any]:
-        """Declare the lock; in check mode put it where the tasks that follow can read it, and nothing in the fleet's
-        files.
+        """Declare the lock; in check mode write it to a temporary folder, where the tasks that follow read it.
+
+        :raises RollbackError: if there is no previous lock
         """
         warnings = list(inspected.warnings)
         target, rebuilt = inspected.target, inspected.source == "hosts"
@@ -70,7 +71,7 @@ class ActionModule(ControllerAction):
         made = rollback.declare(asked, inspected, target, rebuilt, datetime.datetime.now(datetime.UTC), write)
         folder = asked.locks_dir
         if not write:
-            folder = Path(C.DEFAULT_LOCAL_TMP) / "lockstep-rollback"  # goes with the run
+            folder = Path(C.DEFAULT_LOCAL_TMP) / "lockstep-rollback"  # Ansible removes it at the end of the run
             place = folder / provenance.lock_path(asked.tier, asked.env)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(made.data)
@@ -79,13 +80,13 @@ class ActionModule(ControllerAction):
         what = "made again from the hosts' own records" if inspected.source == "hosts" else "kept beside the lock"
         if made.changed:
             verb = "goes back" if made.returns else "is rolled back"
-            said = f"{asked.tier}'s {asked.env} {verb} to {now}, {what}; it was {was}"
+            message = f"{asked.tier}'s {asked.env} {verb} to {now}, {what}; it was {was}"
         else:
-            said = f"{asked.tier}'s {asked.env} is {now}: {inspected.why}"
+            message = f"{asked.tier}'s {asked.env} is {now}: {inspected.why}"
         lines = [f"{asked.tier}/{asked.env}", *(f"  {line}" for line in made.difference), ""]
         return {
             "changed": made.changed,
-            "msg": said,
+            "msg": message,
             "source": inspected.source,
             "hosts": inspected.hosts,
             "locks_dir": str(folder),

@@ -10,7 +10,7 @@ class ModuleDocFragment:
 attributes:
   check_mode:
     support: full
-    description: Says what it would do, and writes nothing.
+    description: Reports what it would do, and writes nothing.
   diff_mode:
     support: full
     description: Shows what changes.
@@ -24,7 +24,7 @@ attributes:
 attributes:
   check_mode:
     support: full
-    description: Says what it would do, also on a machine that has nothing yet.
+    description: Reports what it would do, also on a machine without Lockstep.
   diff_mode:
     support: full
     description: Shows what changes.

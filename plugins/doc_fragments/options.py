@@ -28,15 +28,15 @@ options:
     SELECTION = r"""
 options:
   envs:
-    description: Names of the environments. All that have locks if left out.
+    description: Names of the environments. By default all that have locks.
     type: list
     elements: str
   platforms:
-    description: The platforms. All that the locks are for if left out.
+    description: The platforms. By default all platforms of the locks.
     type: list
     elements: str
   channels:
-    description: The allowed channels. A lock that names another one is refused. The locks' own if left out.
+    description: The allowed channels. A lock that names another one is refused. By default the locks' own.
     type: list
     elements: str
 """
@@ -49,17 +49,17 @@ options:
     type: path
     required: true
   tier:
-    description: The tier to make locks for, the first one. Later tiers get theirs by promotion.
+    description: The tier to make locks for, which is the first one. Later tiers get locks by promotion.
     type: str
     default: dev
   channels:
-    description: The allowed channels, names or urls, the first having priority. A spec may list fewer, no others.
+    description: The allowed channels, names or urls, in order of priority. A spec may list some of them, and no others.
     type: list
     elements: str
     default: [conda-forge]
   repodata_alias:
     description:
-      - Where channels' metadata is read from. An address or a folder that holds
+      - Url or folder with the channels' metadata, in
         C(<channel>/<platform>/repodata.json).
       - Locks carry the published urls (C(https://conda.anaconda.org/<channel>)) whatever is given here, so a site
         without internet can lock from a copy of the metadata.
@@ -67,7 +67,7 @@ options:
     default: https://conda.anaconda.org
   system_requirements:
     description:
-      - The least that every host offers, a mapping. V(cuda) is the driver's CUDA version (Linux only; leave it out
+      - What every host offers at least, a mapping. V(cuda) is the driver's CUDA version (Linux only; leave it out
         where hosts have no GPU), V(glibc), V(linux) (kernel), V(osx), and V(microarch), a mapping of platforms to
         archspec names.
       - Versions need quotes.
@@ -78,13 +78,13 @@ options:
     elements: str
     default: [linux-64]
   exclude_newer:
-    description: Ignore packages newer than this date or time (UTC unless it names a zone).
+    description: Ignore packages newer than this date or time (UTC unless it has a zone).
     type: raw
   pip_index:
     description:
-      - The index (PEP 503) that the C(pip) sections' wheels are chosen from. Left out, the one that uv's environment
-        variables (C(UV_DEFAULT_INDEX)) name, else the Python package index.
-      - Credentials belong into C(~/.netrc) or a keyring, not here.
+      - The index (PEP 503) that the C(pip) sections' wheels are chosen from. By default the index that uv's environment
+        variables (C(UV_DEFAULT_INDEX)) name, otherwise the Python package index.
+      - Keep credentials in C(~/.netrc) or a keyring, not here.
     type: str
     default: ""
 """

@@ -5,32 +5,31 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: audit_report
-short_description: Report an audit, and fail unless parity was proven
+short_description: Report an audit, and fail unless all hosts are in sync
 version_added: 0.1.0
 description:
-  - Puts together what M(lockstep.fleet.host_info) saw in this play of all hosts that were meant, also of those that
-    did not answer, compares the hosts with each other, prints a table, and writes C(report.json) and C(report.html).
-  - Fails unless every host that is not in declared maintenance was looked at and is in parity, and there is at least
-    one.
+  - Collects the observations that M(lockstep.fleet.host_info) made in this play, compares the hosts with each other,
+    prints a table, and writes C(report.json) and C(report.html). Hosts of the play that did not answer are unknown.
+  - Fails unless every host that is not in declared maintenance is in sync, and there is at least one such host.
   - Runs on the controller. Use it once, in the same play, after M(lockstep.fleet.host_info).
 options:
   fleet:
-    description: The names of all hosts of the fleet, so that a limited audit can say what it left out.
+    description: The names of all hosts of the fleet. A limited audit counts those that it leaves out.
     type: list
     elements: str
   dest:
     description: The folder for the reports. By default C(lockstep_reports_dir).
     type: path
   depth:
-    description: The depth at which the hosts were observed, for the report.
+    description: The depth of the observations. Observations of another depth count as unknown.
     type: str
     default: stats
 attributes:
   check_mode:
-    description: Reports are written in either mode; nothing else is.
+    description: Writes the reports in both modes, and nothing else.
   diff_mode:
     support: none
-    description: The differences are what it reports.
+    description: The report lists the differences.
 extends_documentation_fragment:
   - lockstep.fleet.attributes.controller
 author: The Lockstep developers (@lockstep-fleet)
@@ -45,23 +44,23 @@ EXAMPLES = r"""
 
 RETURN = r"""
 proven:
-  description: Whether parity was proven.
+  description: Whether all hosts that are not in maintenance are in sync, and there is at least one.
   type: bool
   returned: always
 counts:
-  description: The number of hosts of each verdict.
+  description: The number of hosts with each verdict.
   type: dict
   returned: always
 hosts:
-  description: How many hosts were audited, of how many, and whether the audit was limited.
+  description: The numbers of audited and of all hosts, and whether the audit was limited.
   type: dict
   returned: always
 html:
-  description: The page.
+  description: Path of the page.
   type: str
   returned: always
 json:
-  description: The data, schema 1 (docs/reference/report.md).
+  description: Path of the data, schema 1 (docs/reference/report.md).
   type: str
   returned: always
 """

@@ -1,20 +1,20 @@
 #!/usr/bin/python
-"""Ansible module: one shared conda environment, from a lock, as an immutable generation."""
+"""Ansible module: install a shared conda environment from a lock, as an immutable generation."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conda_env
-short_description: Have a shared conda environment that is exactly what its lock says
+short_description: Install a shared conda environment with exactly the packages of its lock
 version_added: 0.1.0
 description:
-  - Builds the environment of a lock aside, verifies every file by sha256, freezes it, runs C(pip check) and its smoke
-    test at its final path, and publishes it by swapping one link. What is live is never changed; jobs that use it keep
-    it.
-  - Solves nothing. The lock is read on the controller; the host gets the packages' urls and hashes.
-  - A damaged environment is exchanged, whole, for a verified one, also while programs run from it. A link that was
-    moved elsewhere is put back.
-  - May be killed at any moment; the next run completes or heals what it finds.
+  - Builds the environment of a lock beside the live one, verifies every file by sha256, freezes it, runs C(pip check)
+    and its smoke test at its final path, and publishes it by swapping one link. It never changes a live environment, so
+    running jobs keep theirs.
+  - Does not solve. The controller reads the lock; the host gets the packages' urls and hashes.
+  - Exchanges a damaged generation for a verified one in one step, also while programs run from it. Restores a link that
+    was changed.
+  - A run can be killed at any moment; the next one completes or repairs its work.
 options:
   name:
     description: Name of the environment.
@@ -22,9 +22,9 @@ options:
     required: true
   state:
     description:
-      - V(staged) has the environment's generation built and complete, without publishing it.
-      - V(present) has it published as well.
-      - V(absent) removes the link; generations go when the scheduled clean finds them unused.
+      - V(staged) builds the environment's generation without publishing it.
+      - V(present) also publishes it.
+      - V(absent) removes the link. The scheduled clean removes generations that are no longer in use.
     type: str
     choices: [staged, present, absent]
     default: present
@@ -32,15 +32,15 @@ options:
     description: The lock, a C(conda-lock.yml) of version 1 (CEP 37), on the controller. Needed unless O(state=absent).
     type: str
   channels:
-    description: The channels whose packages are accepted; default those that the lock names.
+    description: The allowed channels. By default those that the lock names.
     type: list
     elements: str
   channel_alias:
-    description: Where hosts fetch packages from, in place of the published address (a mirror).
+    description: The url that replaces the published one, for example that of a mirror.
     type: str
     default: https://conda.anaconda.org
   rattler_version:
-    description: Version of the rattler runtime that M(lockstep.fleet.rattler) has installed.
+    description: Version of the rattler runtime that M(lockstep.fleet.rattler) installed.
     type: str
     required: true
   verify:
@@ -52,8 +52,8 @@ options:
     default: stats
   pip_index:
     description:
-      - Url of the package index (PEP 503) that the lock's wheels come from, each by its sha256. Left out, the one that
-        pip is set up for on the host (C(pip.conf), C(PIP_INDEX_URL)).
+      - Url of the package index (PEP 503) of the lock's wheels. Every wheel is verified by sha256. By default the index
+        of the host's pip (C(pip.conf), C(PIP_INDEX_URL)).
     type: str
     default: ""
   pip_check:
@@ -61,36 +61,36 @@ options:
     type: bool
     default: true
   test_timeout:
-    description: Seconds that the smoke test and C(pip check) may take.
+    description: Time limit for the smoke test and for C(pip check), in seconds.
     type: int
     default: 600
   lock_timeout:
-    description: Seconds to wait for another run on the same host.
+    description: How long to wait for another run on the same host, in seconds.
     type: int
     default: 1800
   reserve_mb:
-    description: Megabytes that a build must leave free.
+    description: Disk space that a build must leave free, in megabytes.
     type: int
     default: 64
   progress:
     description:
-      - Seconds after which the controller first says, on standard error, how far a build is; then at growing
-        intervals. Nothing is asked of hosts that are done sooner. V(0) for silence.
+      - Seconds after which the controller first reports the progress of a build on standard error; further reports
+        follow at growing intervals. V(0) turns them off.
     type: int
     default: 15
   plans:
-    description: Set by the action plugin. What the lock says, for each platform.
+    description: Set by the action plugin. The lock's install plans by platform.
     type: str
     default: ""
   tools:
-    description: Set by the action plugin. Name of the folder of Lockstep's own files.
+    description: Set by the action plugin. Name of the folder with Lockstep's files.
     type: str
     default: ""
 attributes:
   check_mode:
-    description: Says what it would do, also on a machine that has nothing yet; checks root path and room.
+    description: Reports what it would do, also on a machine without Lockstep; checks root path and disk space.
   diff_mode:
-    description: Shows the packages that differ from those of the environment that is live.
+    description: Shows the packages that differ from the live environment.
 extends_documentation_fragment:
   - lockstep.fleet.attributes.host
   - lockstep.fleet.options.root
@@ -98,7 +98,7 @@ author: The Lockstep developers (@lockstep-fleet)
 """
 
 EXAMPLES = r"""
-- name: Stage the next environment everywhere
+- name: Stage the next environment on all hosts
   lockstep.fleet.conda_env:
     name: train
     root: /opt/lockstep
@@ -106,7 +106,7 @@ EXAMPLES = r"""
     rattler_version: 0.28.0
     state: staged
 
-- name: Swap it in
+- name: Activate it
   lockstep.fleet.conda_env:
     name: train
     root: /opt/lockstep
@@ -124,20 +124,20 @@ generation:
   type: str
   returned: when O(state) is not absent
 previous:
-  description: Name of the generation that was published before; empty where there was none.
+  description: Name of the generation that was published before; empty if there was none.
   type: str
   returned: success
 did:
-  description: What was (or in check mode would be) done, in words.
+  description: What was (or in check mode would be) done.
   type: list
   elements: str
   returned: success
 packages:
-  description: Numbers of packages. C(total), and compared with what is live C(added), C(removed) and C(changed).
+  description: Numbers of packages, C(total), and C(added), C(removed) and C(changed) since the live environment.
   type: dict
   returned: when O(state) is not absent
 seconds:
-  description: How long each phase of a build took.
+  description: Duration of each phase of a build.
   type: dict
   returned: when something was built
 """
@@ -183,14 +183,14 @@ def plan_for(packed: str, name: str) -> InstallPlan:
 
 
 def packages_of(plan: InstallPlan | None) -> dict[str, str]:
-    """Return name to "version build" of a plan's packages and wheels."""
+    """Return "version build" of a plan's packages and wheels, by name."""
     if not plan:
         return {}
     return {p.name: f"{p.version} {p.build}" for p in plan.packages} | {w.name: f"{w.version} (pip)" for w in plan.pip}
 
 
 def difference(label: str, old: dict[str, str], new: dict[str, str]) -> tuple[dict[str, int], dict[str, str]]:
-    """Compare packages: numbers, and Ansible's diff of the lines that differ."""
+    """Compare packages ("version build" by name): return their numbers, and Ansible's diff."""
     names = sorted(set(old) | set(new))
     differing = [name for name in names if old.get(name) != new.get(name)]
     numbers = {
@@ -205,9 +205,9 @@ def difference(label: str, old: dict[str, str], new: dict[str, str]) -> tuple[di
 
 
 def ensure(p: dict[str, Any], store: Store, check_mode: bool) -> dict[str, Any]:
-    """Bring the environment to `staged` or `present`.
+    """Bring the environment to `staged` or `present`; return the module's result.
 
-    :raises Problem: with what could not be done, why, and what to do
+    :raises Problem: if it fails
     """
     plan = plan_for(p["plans"], p["name"])
     live = store.published(p["name"])
@@ -249,7 +249,7 @@ def ensure(p: dict[str, Any], store: Store, check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Inspect, and act unless in check mode."""
+    """Inspect, then act unless in check mode."""
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
@@ -278,7 +278,7 @@ def main() -> None:
         check_root(p["root"])
         wheels.check_index(p["pip_index"])
         if not install_plan.NAME.match(p["name"]):
-            raise Problem(f"an environment cannot be called {p['name']!r}", remedy="use a-z, 0-9, '.', '_', '-'")
+            raise Problem(f"an environment cannot have the name {p['name']!r}", remedy="use a-z, 0-9, '.', '_', '-'")
         rattler = os.path.join(p["root"], "rattler")
         store = Store(
             p["root"],

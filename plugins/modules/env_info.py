@@ -1,28 +1,28 @@
 #!/usr/bin/python
-"""Ansible module: what a host wrote down of an environment's former generations. It only reads."""
+"""Ansible module: read a host's records of an environment's former generations."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: env_info
-short_description: Read what a host wrote down of the generations of an environment
+short_description: Read a host's records of the generations of an environment
 version_added: 0.1.0
 description:
-  - Reads C(state/<name>.json), the history of publishes, and C(state/locks/<name>/), what each generation
-    was made from.
-  - Finds the generation that was live before the declared one, newest first, and returns what it was made from.
-  - Used by C(playbooks/rollback.yml) where a tier's previous lock is kept nowhere else.
+  - Reads C(state/<name>.json), the history of publishes, and C(state/locks/<name>/), the
+    install plan of each generation.
+  - Finds the generation that was live before the declared one, and returns its install plan.
+  - C(playbooks/rollback.yml) uses it if the previous lock of a tier is not in the folder of locks.
 options:
   name:
     description: The environment.
     type: str
     required: true
   declared:
-    description: Digests that are declared now, by platform. The generation to find is another one.
+    description: The declared digests by platform. The module finds another generation.
     type: dict
     default: {}
   to:
-    description: The first digits of the digests that are meant, in place of the last one that differs.
+    description: The first digits of the digests to find, instead of the last one that differs.
     type: list
     elements: str
     default: []
@@ -33,7 +33,7 @@ author: The Lockstep developers (@lockstep-fleet)
 """
 
 EXAMPLES = r"""
-- name: Learn from the hosts what they held before
+- name: Read which generation was live before
   lockstep.fleet.env_info:
     name: train
     root: /opt/lockstep
@@ -45,11 +45,11 @@ platform:
   type: str
   returned: always
 history:
-  description: The generations that were live and when (unix time), oldest first.
+  description: The generations that were live and the time of each (Unix time, seconds), oldest first.
   type: list
   returned: always
 generation:
-  description: The generation that was found, or an empty text.
+  description: The generation that was found; empty if there is none.
   type: str
   returned: always
 present:
@@ -57,7 +57,7 @@ present:
   type: bool
   returned: always
 plan:
-  description: What it was made from, as base64 of zlib of JSON, or an empty text.
+  description: Its install plan, as base64 of zlib of JSON; empty if there is none.
   type: str
   returned: always
 """
@@ -77,7 +77,7 @@ from ..module_utils.store.store import Store
 
 
 def find(store: Store, name: str, declared: str, to: list[str]) -> str:
-    """Return the generation that is meant and of which a plan is kept; "" where there is none."""
+    """Return the newest other generation with an install plan (with `to`: one of these); "" if there is none."""
     names = [str(item[0]) for item in reversed(store.history(name))]
     if to:
         try:
@@ -92,7 +92,7 @@ def find(store: Store, name: str, declared: str, to: list[str]) -> str:
 
 
 def main() -> None:
-    """Read, and answer."""
+    """Read the records, and return them."""
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
@@ -104,7 +104,7 @@ def main() -> None:
     )
     p = module.params
     if not plans.NAME.match(p["name"]):
-        module.fail_json(msg=f"an environment cannot be called {p['name']!r}: use a-z, 0-9, '.', '_', '-'")
+        module.fail_json(msg=f"an environment cannot have the name {p['name']!r}: use a-z, 0-9, '.', '_', '-'")
     store = Store(p["root"])
     try:
         platform = platform_of(os.uname().machine)

@@ -9,27 +9,26 @@ short_description: Render locks as files that conda, mamba, micromamba and pip i
 version_added: 0.1.0
 description:
   - For every environment and platform of the tiers' locks, writes C(<dest>/<tier>/<env>.<platform>.explicit.txt), an
-    C(@EXPLICIT) list (CEP 23) whose addresses end with the sha256 of their archives.
-  - Where the lock holds wheels, which such a list cannot, it writes C(<env>.<platform>.requirements.txt) beside it,
-    with a sha256 for each.
-  - The same lock gives the same bytes, in every tier. Nothing but what an export wrote is replaced or removed.
-  - Runs on the controller and asks no host.
+    C(@EXPLICIT) list (CEP 23) whose urls end with the sha256 of their archives.
+  - If the lock holds wheels, also writes C(<env>.<platform>.requirements.txt) with the sha256 of each wheel.
+  - The same lock gives the same bytes, in every tier. Replaces and removes only files that an export wrote.
+  - Runs on the controller, without connecting to hosts.
 options:
   dest:
-    description: The folder to write to. It is made if it is not there.
+    description: The folder to write to; created if it does not exist.
     type: path
     required: true
   tiers:
-    description: The tiers to export. One without locks is passed over if another has some.
+    description: The tiers to export. A tier without locks is skipped if another tier has locks.
     type: list
     elements: str
     required: true
   channel_alias:
-    description: What takes the place of V(https://conda.anaconda.org) in addresses, to install from a mirror.
+    description: The url that replaces V(https://conda.anaconda.org), to install from a mirror.
     type: str
     default: https://conda.anaconda.org
   pip_index:
-    description: The index that wheels come from, written into requirements. Pip's own configuration if empty.
+    description: The package index that the requirements name. If empty, pip's own configuration decides.
     type: str
     default: ""
 attributes:
@@ -43,7 +42,7 @@ author: The Lockstep developers (@lockstep-fleet)
 """
 
 EXAMPLES = r"""
-- name: Export what production holds, for laptops and CI
+- name: Export production's environments for laptops and CI
   lockstep.fleet.export:
     locks_dir: envs/locks
     dest: exported

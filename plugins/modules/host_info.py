@@ -5,30 +5,29 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_info
-short_description: Compare a host with what is declared for it, in one read-only call
+short_description: Compare a host with its desired state, in one read-only call
 version_added: 0.1.0
 description:
-  - Pipes an observer (one program, standard library) to the host's own Python, compares what it saw with the variables,
-    the roles' defaults and the tier's locks, and says in what they differ.
-  - Nothing is written on the host, and no conda command is run there. The observation and the comparison are kept
-    on the controller in C(<lockstep_reports_dir>/observations/<host>.json), readable by their owner alone; results
-    stay small.
-  - What could not be looked at is never taken for in order.
+  - Pipes an observer (one program, standard library) to the host's own Python, compares the observed state with the
+    variables, the roles' defaults and the tier's locks, and returns the drift.
+  - Writes nothing on the host, and runs no conda command there. The observation and the drift are stored on the
+    controller in C(<lockstep_reports_dir>/observations/<host>.json), readable only by their owner.
+  - What could not be inspected is unknown, never in sync.
 options:
   depth:
     description:
-      - How closely to look. V(names) compares seals and package names, V(stats) every file's size, time, mode and
-        owner, V(hashes) every file's sha256 as well.
+      - How thoroughly to inspect. V(names) compares checksums and package names, V(stats) also size, time, mode and
+        owner of every file, V(hashes) also the sha256 of every file.
     type: str
     choices: [names, stats, hashes]
     default: stats
   on_unknown:
-    description: Whether a host of which nobody can say whether it agrees fails, or is only recorded, as an audit does.
+    description: Whether a host with the verdict unknown fails, or is only recorded (as an audit does).
     type: str
     choices: [fail, record]
     default: fail
   fail_on_drift:
-    description: Whether a host that differs fails. A site.yml does this at its end, to prove what it did.
+    description: Whether a host with drift fails. site.yml sets it at its end, to verify its own work.
     type: bool
     default: false
   reuse:
@@ -38,31 +37,31 @@ options:
     type: str
     default: ""
   gpu:
-    description: Whether to ask C(nvidia-smi) too, with a timeout. The driver's version needs none.
+    description: Whether to run C(nvidia-smi), with a timeout. The driver's version is known without it.
     type: bool
     default: false
   seconds:
-    description: After how many seconds the observer stops looking and says so.
+    description: Time limit per host, in seconds; the rest is then unknown.
     type: int
     default: 300
 attributes:
   diff_mode:
-    description: The differences are in the result.
+    description: The result lists the drift.
 extends_documentation_fragment:
   - lockstep.fleet.attributes.info
 author: The Lockstep developers (@lockstep-fleet)
 """
 
 EXAMPLES = r"""
-- name: Look at every file of every environment
+- name: Inspect every file of every environment
   lockstep.fleet.host_info:
     depth: hashes
-  register: look
+  register: info
 
-- name: Act only where something differs
+- name: Skip hosts that are already in sync
   ansible.builtin.include_role:
     name: lockstep.fleet.conda_envs
-  when: not look.in_sync
+  when: not info.in_sync
 """
 
 RETURN = r"""
@@ -71,25 +70,25 @@ verdict:
   type: str
   returned: always
 in_sync:
-  description: Whether the comparison proves that the host agrees.
+  description: Whether the host is in sync. Unknown is not in sync.
   type: bool
   returned: always
 drift:
-  description: The first differences, one line each.
+  description: The first differences, a line for each.
   type: list
   elements: str
   returned: always
 drift_count:
-  description: How many there are.
+  description: The number of all differences.
   type: int
   returned: always
 roles:
-  description: The roles that repair them.
+  description: The roles that repair the drift.
   type: list
   elements: str
   returned: always
 notes:
-  description: What is worth knowing, and no difference.
+  description: Notes that are not drift.
   type: list
   elements: str
   returned: always
@@ -103,7 +102,7 @@ intact:
   elements: str
   returned: always
 observation:
-  description: The file on the controller that holds everything.
+  description: Path of the observation on the controller.
   type: str
   returned: always
 """

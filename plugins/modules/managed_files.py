@@ -1,15 +1,15 @@
 #!/usr/bin/python
-"""Ansible module: a few small text files of an ordinary user."""
+"""Ansible module: manage small text files of an ordinary user."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: managed_files
-short_description: Keep a few small text files of an ordinary user
+short_description: Manage small text files of an ordinary user
 version_added: 0.1.0
 description:
-  - Writes all given files in one call, each in one step, and makes missing folders unless told not to.
-  - Refuses to run as root. Works in check mode on a machine that has none of the folders yet.
+  - Writes all given files in one call, each atomically. Creates missing folders unless O(files[].make_folder=false).
+  - Refuses to run as root. Check mode works on a machine without the folders.
 options:
   files:
     description: The files.
@@ -29,12 +29,12 @@ options:
         type: str
         default: "0644"
       state:
-        description: Whether the file should be there.
+        description: Whether the file should exist.
         type: str
         choices: [present, absent]
         default: present
       make_folder:
-        description: Whether its folder is made where it is missing. Else that is an error, except in check mode.
+        description: Whether to create its folder. If false, a missing folder is an error, except in check mode.
         type: bool
         default: true
 attributes:
@@ -47,7 +47,7 @@ author: The Lockstep developers (@lockstep-fleet)
 """
 
 EXAMPLES = r"""
-- name: Keep conda strict
+- name: Write the .condarc of the base
   lockstep.fleet.managed_files:
     files:
       - path: /opt/lockstep/miniconda/.condarc
@@ -72,7 +72,7 @@ from ..module_utils.host.text_files import difference, mode_of, state_of, write
 
 
 def main() -> None:
-    """Compare each file, write the ones that differ."""
+    """Compare each file, and write those that differ."""
     options = {
         "path": {"type": "path", "required": True},
         "content": {"type": "str"},

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: the base installation of Miniconda, without root."""
+"""Ansible module: install Miniconda without root."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ module: miniconda
 short_description: Install Miniconda without root, once, and freeze it
 version_added: 0.1.0
 description:
-  - Fetches the installer, checks its sha256 before it is run, installs it to O(prefix) and marks the result as
-    frozen (CEP 22, PEP 668).
-  - Adopts an installation that is already there when it is the declared version and belongs to the connecting user.
-    Refuses any other, with the reason. It never overwrites anything that it did not make itself.
-  - A run that was killed half-way is noticed and made good by the next one.
-  - Touches no shell file.
+  - Downloads the installer, verifies its sha256, runs it to install the base at O(prefix), and freezes the base
+    (CEP 22, PEP 668).
+  - Adopts an existing installation if it has the declared version and belongs to the connecting user. Refuses any other
+    one, with the reason. It never overwrites files that it did not write.
+  - The next run completes the work of a killed one.
+  - Changes no shell file.
 options:
   prefix:
-    description: Where the base is.
+    description: The folder of the base.
     type: path
     required: true
   version:
     description:
-      - The installer's version as in its file name, such as V(py312_26.5.3-1). V(latest) is refused, since it moves.
+      - The version in the installer's file name, such as V(py312_26.5.3-1). V(latest) is refused, because it changes.
     type: str
     required: true
   base_url:
-    description: The folder that has the installers.
+    description: Url of the folder with the installers.
     type: str
     required: true
   installers:
-    description: The sha256 of each installer by its file name.
+    description: The sha256 of each installer, by file name.
     type: dict
     required: true
   wait:
-    description: Seconds to wait for another run's installation on the same host.
+    description: How long to wait for another run on the same host, in seconds.
     type: int
     default: 900
 attributes:
@@ -46,7 +46,7 @@ author: The Lockstep developers (@lockstep-fleet)
 """
 
 EXAMPLES = r"""
-- name: Have the base
+- name: Install Miniconda
   lockstep.fleet.miniconda:
     root: /opt/lockstep
     prefix: /opt/lockstep/miniconda
@@ -58,16 +58,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 action:
-  description: What was (or in check mode would be) done; empty where nothing was.
+  description: What was (or in check mode would be) done; empty if nothing.
   type: str
   returned: success
   sample: install
 version:
-  description: The declared version, which is now there.
+  description: The declared version, which is now installed.
   type: str
   returned: success
 said:
-  description: What was done, in words.
+  description: A line for each step that was done.
   type: list
   elements: str
   returned: success
@@ -84,14 +84,14 @@ from ..module_utils.miniconda.install import apply
 
 
 def installer_for(version: str, installers: dict[str, str]) -> tuple[str, str]:
-    """File name and sha256 of the installer for this machine.
+    """Return file name and sha256 of the installer for this machine.
 
-    :raises Problem: where the version moves, or no sha256 is pinned for it
+    :raises Problem: if the version is not fixed, or no sha256 is declared for it
     """
     if "latest" in version:
         raise Problem(
             "miniconda_version is 'latest'",
-            "that file changes from day to day, and hosts would differ",
+            "that file changes, so hosts would differ",
             "pin a version",
         )
     name = f"Miniconda3-{version}-Linux-{os.uname().machine}.sh"
@@ -105,13 +105,13 @@ def installer_for(version: str, installers: dict[str, str]) -> tuple[str, str]:
 
 
 def shown(found: Base) -> str:
-    """Return what the diff says of a base: a line, and one for each file that freezes it and is missing or altered."""
+    """Return a base as lines for the diff: state and version, and each freezing file that is missing or altered."""
     lines = [f"{found.state} {found.version}".strip(), *(f"not frozen: {path}" for path in found.unfrozen)]
     return "".join(f"{line}\n" for line in lines)
 
 
 def main() -> None:
-    """Inspect, decide, and act unless in check mode."""
+    """Inspect, decide, then act unless in check mode."""
     module = AnsibleModule(
         argument_spec={
             "root": {"type": "path", "required": True},

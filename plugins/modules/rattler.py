@@ -1,18 +1,18 @@
 #!/usr/bin/python
-"""Ansible module: the rattler runtime that builds environments on a host, and Lockstep's own files there."""
+"""Ansible module: install the rattler runtime, which builds environments, and Lockstep's files on a host."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rattler
-short_description: Install the rattler runtime that builds environments, and Lockstep's own files, on a host
+short_description: Install the rattler runtime, which builds environments, and Lockstep's files
 version_added: 0.1.0
 description:
-  - Has py-rattler's wheel unpacked in C(<root>/rattler/<version>), where Miniconda's python runs it, and the
-    files of Lockstep itself in C(<root>/rattler/tools-<digest>) and C(<root>/bin) (C(lockstep-run), C(lockstep-clean)).
-  - The controller fetches the wheel once into its own cache, C(${LOCKSTEP_CACHE:-~/.cache/lockstep}/wheels), by name,
-    version and sha256, and sends it only to hosts that lack it. The host verifies the sha256 again.
-  - Folders of former versions are removed when no build uses them.
+  - Unpacks py-rattler's wheel to C(<root>/rattler/<version>), where Miniconda's Python runs it, and writes Lockstep's
+    files to C(<root>/rattler/tools-<digest>) and C(<root>/bin) (C(lockstep-run), C(lockstep-clean)).
+  - The controller downloads the wheel once into its cache, C(${LOCKSTEP_CACHE:-~/.cache/lockstep}/wheels), and sends
+    it only to hosts that lack it. The host verifies the sha256 again.
+  - Removes the folders of former versions when no build uses them.
 options:
   version:
     description: Version of py-rattler.
@@ -24,26 +24,26 @@ options:
     required: true
   source:
     description:
-      - Where the controller takes the wheels from, in place of the Python package index that its pip is set up for.
-        The url of a folder, or a folder on the controller.
+      - Url of a folder, or a folder on the controller, with the wheels. By default the package index of the
+        controller's pip.
     type: str
     default: ""
   expected:
-    description: Set by the action plugin. What the host should hold of Lockstep's own files.
+    description: Set by the action plugin. Sha256 and mode of each of Lockstep's files.
     type: str
     default: ""
   wheel:
-    description: Set by the action plugin. Where it has put the wheel on the host.
+    description: Set by the action plugin. Path of the wheel on the host.
     type: path
   content:
-    description: Set by the action plugin. The files, where the host lacks some.
+    description: Set by the action plugin. The texts of the files, if the host lacks any.
     type: str
     default: ""
 attributes:
   check_mode:
-    description: Says what it would install; fetches and sends nothing.
+    description: Reports what it would install; downloads and sends nothing.
   diff_mode:
-    description: Names the folders and files that are added and removed.
+    description: Lists the folders and files that are added and removed.
 extends_documentation_fragment:
   - lockstep.fleet.attributes.host
   - lockstep.fleet.options.root
@@ -68,12 +68,12 @@ rattler:
   returned: success
   sample: /opt/lockstep/rattler/0.28.0
 tools:
-  description: The folder of Lockstep's own files.
+  description: The folder of Lockstep's files.
   type: str
   returned: success
   sample: /opt/lockstep/rattler/tools-5702188fe2a2
 missing:
-  description: What was missing before, for the action plugin.
+  description: What was missing, for the action plugin.
   type: dict
   returned: success
 """
@@ -92,14 +92,14 @@ from ..module_utils.host.root import check_root, refuse_root
 
 
 def unpack(text: str) -> Any:
-    """Read what the action plugin packed into one string."""
+    """Return the data that the action plugin packed into a string."""
     return json.loads(zlib.decompress(base64.b64decode(text))) if text else {}
 
 
 def wanted_of(params: dict[str, Any]) -> tuple[Wanted, dict[str, str]]:
-    """Return what this host should hold, and its wheel's entry of the table.
+    """Return what this host should hold, and the entry of its wheel in `wheels`.
 
-    :raises Problem: where the table has none for this machine, or one of another version
+    :raises Problem: if `wheels` has none for this machine, or one of another version
     """
     platform = platform_of(os.uname().machine)
     wheel = params["wheels"].get(platform)
@@ -119,7 +119,7 @@ def wanted_of(params: dict[str, Any]) -> tuple[Wanted, dict[str, str]]:
 
 
 def difference(wanted: Wanted, missing: dict[str, Any]) -> dict[str, str]:
-    """Ansible's diff: one line a folder or command, and a line for each file where only some of a folder differ."""
+    """Return Ansible's diff: a line for each folder or command, or for each file if only some of a folder differ."""
     inside = [path for path in wanted.files if path.startswith("rattler/")]
     files = missing["files"]
     if set(inside) <= set(files):
@@ -136,7 +136,7 @@ def difference(wanted: Wanted, missing: dict[str, Any]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Inspect; act with what the action plugin brought."""
+    """Inspect, then install what the action plugin sent."""
     module = AnsibleModule(
         argument_spec={
             "root": {"type": "path", "required": True},
@@ -156,7 +156,7 @@ def main() -> None:
         wanted, wheel = wanted_of(p)
         missing = inspect(wanted)
         changed = bool(missing["rattler"] or missing["files"] or missing["superseded"])
-        # without the things to install this is only the first inspection, unless there are only folders to remove
+        # without wheel and files this is the first call, which only inspects, unless there are only folders to remove
         ready = (p["wheel"] or not missing["rattler"]) and (p["content"] or not missing["files"])
         if changed and ready and not module.check_mode:
             apply(wanted, p["wheel"] or "", unpack(p["content"]))

@@ -8,16 +8,16 @@ module: rollback
 short_description: Declare a tier's previous lock of an environment again
 version_added: 0.1.0
 description:
-  - Puts C(<tier>/previous/<env>.conda-lock.yml) in the place of the tier's lock, and the tier's lock in its place, so
-    that a second rollback returns. C(<tier>/<env>.provenance.json) says when, why and from what.
-  - Where no previous lock is kept, it is made again from what hosts wrote down (M(lockstep.fleet.env_info)).
-  - It declares; the role C(conda_envs) then swaps on the hosts.
+  - Exchanges the tier's lock and C(<tier>/previous/<env>.conda-lock.yml), so that a second rollback returns.
+    C(<tier>/<env>.provenance.json) records when, why and from which lock.
+  - If there is no previous lock, makes it again from the records of hosts (M(lockstep.fleet.env_info)).
+  - Changes the declaration only; the role C(conda_envs) then activates it on the hosts.
   - Runs on the controller. Use it with C(run_once) and C(delegate_to=localhost), in a play of all hosts.
 options:
   state:
-    description: V(looked) says where the lock to go back to is, V(declared) declares it.
+    description: V(query) returns where the previous lock is, V(declared) declares it again.
     type: str
-    choices: [looked, declared]
+    choices: [query, declared]
     required: true
   env:
     description: The environment.
@@ -28,25 +28,25 @@ options:
     type: str
     required: true
   reason:
-    description: Why, for the evidence and for reports.
+    description: Why, for the provenance and for reports.
     type: str
     default: ""
   to:
     description:
-      - The first digits of the digests to go back to, at least 8 of each, in place of what the tier held before.
-      - With it the task is idempotent.
+      - The first digits (at least 8) of the digests to go back to, instead of those that the tier had before.
+      - This makes the task idempotent.
     type: list
     elements: str
     default: []
   records:
-    description: What M(lockstep.fleet.env_info) returned, by host; needed where O(state=looked) said V(hosts).
+    description: What M(lockstep.fleet.env_info) returned, by host; needed where O(state=query) returned V(hosts).
     type: dict
     default: {}
 attributes:
   check_mode:
-    description: The lock is put into a folder of this run alone, for the tasks that follow.
+    description: Writes the lock to a temporary folder of the run, for the tasks that follow.
   diff_mode:
-    description: The packages that change.
+    description: Shows the packages that change.
 extends_documentation_fragment:
   - lockstep.fleet.attributes.controller
   - lockstep.fleet.options.tiers
@@ -67,7 +67,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 source:
-  description: C(declared) (it is declared already), C(kept) (beside the lock) or C(hosts) (in their records).
+  description:
+    - Where the previous lock is. C(declared) (it is declared already), C(kept) (beside the lock) or C(hosts) (in their
+      records).
   type: str
   returned: always
 hosts:
@@ -76,15 +78,15 @@ hosts:
   elements: str
   returned: always
 declared:
-  description: The digests that are declared now, by platform.
+  description: The currently declared digests by platform.
   type: dict
-  returned: when O(state=looked)
+  returned: when O(state=query)
 digests:
-  description: The digests that are declared after this, by platform.
+  description: The declared digests after the rollback, by platform.
   type: dict
   returned: when O(state=declared)
 locks_dir:
-  description: The folder of locks to go on with.
+  description: The folder of locks for the tasks that follow.
   type: str
   returned: when O(state=declared)
 returns:

@@ -295,4 +295,4 @@ def test_site_yml_reports_what_it_will_change(fleet: Fleet) -> None:
     status, text, _ = fleet.run({"dev-1": {"canned_answer": str(fleet.work / "mute.json")}}, "-e", f"out={out}",
                                 playbook=str(playbook))  # fmt: skip
     assert status != 0
-    assert "nobody can say whether this host agrees" in text
+    assert "cannot determine whether this host is in sync" in text

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-with contextlib.suppress(ImportError):  # ansible_support.require() says what to install
+with contextlib.suppress(ImportError):  # ansible_support.require() reports what to install
     from rattler import RepoDataRecord
 
 from ...module_utils.host.errors import Problem
@@ -69,7 +69,7 @@ def make_record(item: Item, own: Mapping[str, Any]) -> dict[str, Any]:
     if own.get("sha256") != item.sha256 or identity != (item.name, item.version, item.build):
         raise Problem(
             f"{item.path} is not the package that the lock names",
-            f"its own index says {' '.join(str(part) for part in identity)}, sha256 {str(own.get('sha256'))[:12]}...",
+            f"its own index names {' '.join(str(part) for part in identity)}, sha256 {str(own.get('sha256'))[:12]}...",
             "lock again: the channel's metadata does not fit its files",
         )
     depends = list(own.get("depends", ()))

@@ -90,7 +90,7 @@ class Mirror:
 
     :param stop: ends all threads of the run when it is set
     :param alive: returns whether the caller still waits for the run
-    :param known: bytes by path of files whose size the source told already
+    :param known: bytes by path of files whose size is known already
     :param former: the list of contents that the mirror has
     """
 

@@ -105,10 +105,10 @@ def _fetch(file: str, match: re.Match[str], sha256: str, source: str, to: Path) 
     ]  # fmt: skip
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode or not path.is_file():
-        said = [line for line in (done.stderr or done.stdout).splitlines() if "notice" not in line]
+        output = [line for line in (done.stderr or done.stdout).splitlines() if "notice" not in line]
         raise Problem(
             f"the rattler runtime's wheel {file} cannot be fetched",
-            "pip said: " + " | ".join(redact(line) for line in said[-4:])[-700:],
+            "pip printed: " + " | ".join(redact(line) for line in output[-4:])[-700:],
             "give the controller a package index (pip config), or set conda_envs_rattler_wheel_source",
         )
     return path

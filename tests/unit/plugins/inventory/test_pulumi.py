@@ -1,4 +1,4 @@
-"""The inventory plugin: what it makes of stacks and files, and what it says when they are not ready."""
+"""The inventory plugin: what it makes of stacks and files, and what it reports when they are not ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Modules of hosts as Ansible calls them: what is wrong is said in words."""
+"""Modules of hosts as Ansible calls them: errors are reported as text."""
 
 from __future__ import annotations
 

@@ -12,16 +12,16 @@ from tests.support.audit_samples import A, B, audit, entry
 
 
 def test_different_contents_under_one_digest_are_drift_of_the_minority(tmp_path: Path) -> None:
-    altered = entry("p3", envs={"train": (A, "d" * 64)})
-    report = audit(tmp_path, entry("p1"), entry("p2"), altered)
+    minority = entry("p3", envs={"train": (A, "d" * 64)})
+    report = audit(tmp_path, entry("p1"), entry("p2"), minority)
     assert [r["host"] for r in report["results"] if r["verdict"] == "drift"] == ["p3"]
     assert "under the same digest" in failure_message(report)
-    tie = audit(tmp_path, entry("p1"), altered)
+    tie = audit(tmp_path, entry("p1"), minority)
     assert tie["counts"]["drift"] == 2
 
 
 def test_two_names_of_one_machine_are_unknown(tmp_path: Path) -> None:
-    """prod-2 has the address of prod-1, so it was never inspected."""
+    """prod-2 has prod-1's address, so prod-2 was not inspected."""
     many = [entry(name) for name in ("p1", "p2", "p3", "p4", "p5")]
     for item, machine in zip(many, ("m1", "m1", "m3", "", ""), strict=True):
         item["observation"]["machine"] = machine

@@ -48,7 +48,7 @@ class TestLockFile:
             reporter.on_link_complete(0)  # within the same second: not worth a write
             assert json.loads(path.read_text())["doing"].endswith("0 linked")
 
-    def test_that_cannot_be_written_stops_no_build(self) -> None:
+    def test_that_cannot_be_written_does_not_stop_the_holder(self) -> None:
         flock.tell(-1, "x")
         install_child.Reporter(1, -1).tell()
 
@@ -68,7 +68,7 @@ class TestWatching:
         assert [doing for doing, _ in said[:3]] == ["has 120 of 308 packages, 1204 MB fetched"] * 3
         assert said[2][1] >= 0.05 * (1 + 1.5 + 2.25)
 
-    def test_reads_nothing_of_a_short_build(self) -> None:
+    def test_reads_nothing_for_short_work(self) -> None:
         asked: list[str] = []
         began = time.monotonic()
 
@@ -81,7 +81,7 @@ class TestWatching:
         assert not asked
         assert time.monotonic() - began < 30
 
-    def test_stops_at_a_failure_and_hides_no_error(self) -> None:
+    def test_stops_after_a_failure_and_hides_no_error(self) -> None:
         asked = threading.Event()
 
         def read() -> str:
@@ -93,7 +93,7 @@ class TestWatching:
             raise KeyError
 
     @pytest.mark.parametrize("sign", ["", "{", "[]", "3", '{"doing": 3}', '{"pid": 3}', '{"doing": ""}', "[" * 100000])
-    def test_ignores_a_malformed_lock_text(self, sign: str) -> None:
+    def test_ignores_a_malformed_lock_file(self, sign: str) -> None:
         assert activity(sign) == ""
 
     def test_shows_no_control_characters(self) -> None:
@@ -140,7 +140,7 @@ def test_long_build_is_reported_beside_the_results(lock_file: Path) -> None:
     assert "120 of 308" not in done.stdout  # what reads the results sees nothing new
 
 
-def test_a_connection_lost_only_while_reading_progress_fails_no_build(lock_file: Path) -> None:
+def test_failure_of_the_progress_report_does_not_fail_the_task(lock_file: Path) -> None:
     done = run_role(lock_file, "", 1)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "lost" not in done.stderr

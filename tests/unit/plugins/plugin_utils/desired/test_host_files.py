@@ -203,7 +203,7 @@ class TestWheels:
             return subprocess.CompletedProcess(command, 1, "", "ERROR: could not reach http://user:secret@index/simple")
 
         monkeypatch.setattr(subprocess, "run", run)
-        with pytest.raises(Problem, match="pip said") as caught:
+        with pytest.raises(Problem, match="pip printed") as caught:
             wheel_cache.wheel(self.FILE, "0" * 64, "", tmp_path / "cache")
         assert "secret" not in str(caught.value)
         assert calls[0][:4] == [sys.executable, "-m", "pip", "download"]

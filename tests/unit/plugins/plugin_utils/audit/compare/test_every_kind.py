@@ -360,7 +360,7 @@ def act(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: list[str], failu
     def inspect(*_: Any) -> Any:
         raise failure or AssertionError("asked")
 
-    monkeypatch.setattr(action, "_look", inspect, raising=False)
+    monkeypatch.setattr(action, "_observe", inspect, raising=False)
     arguments = {"depth": "stats", "on_unknown": "record", "fail_on_drift": False, "reuse": "", "gpu": False,
                  "seconds": 5}  # fmt: skip
     try:
