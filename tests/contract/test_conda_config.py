@@ -90,7 +90,7 @@ MERGING: dict[str, Case] = {
     "priority true": ("channel_priority: true", "", {}, {"channel_priority": "flexible"}),
     "priority false": ("channel_priority: false", "", {}, {"channel_priority": "disabled"}),
     "a number in quotes": ("auto_stack: '2'", "", {}, {"auto_stack": 2}),
-    "keys that nobody knows": ("foo: bar\nchannels: [x]", "", {}, {"channels": ["x"]}),
+    "unknown keys": ("foo: bar\nchannels: [x]", "", {}, {"channels": ["x"]}),
     "old names": (
         "whitelist_channels: [x]\nauto_activate_base: false",
         "",

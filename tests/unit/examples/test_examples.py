@@ -143,3 +143,17 @@ def test_without_hosts_site_refuses_and_names_the_remedy() -> None:
     )
     assert done.returncode == 2
     assert "No host was brought to its locks" in done.stdout and "examples/" in done.stdout
+
+
+def test_variables_of_examples_and_inventories_exist() -> None:
+    """Ansible ignores an unknown variable without a word, so a renamed one would have no effect."""
+    known = set(re.findall(r"`(lockstep_\w+)`", (CHECKOUT / "docs/reference/variables.md").read_text()))
+    for specs in (CHECKOUT / "roles").glob("*/meta/argument_specs.yml"):
+        known |= set(yaml.safe_load(specs.read_text())["argument_specs"]["main"]["options"])
+    known.add("lockstep_checkout")  # inventory/fleet's own: it shortens the paths below it
+    files = [file for folder in ("examples", "inventory", "molecule") for file in (CHECKOUT / folder).rglob("*.yml")]
+    ours = re.compile(r"^ *((?:lockstep|conda_envs|condarc|conda_clean|miniconda)_\w+):", re.MULTILINE)
+    used = {(name, file) for file in files if "inventory" in str(file) or "examples" in str(file)
+            for name in ours.findall(file.read_text())}  # fmt: skip
+    assert len(used) > 20
+    assert not [(name, str(file.relative_to(CHECKOUT))) for name, file in sorted(used) if name not in known]

@@ -1,6 +1,6 @@
 # conda's paths are text: links are not followed, and a path is shown as it was given; so os.path, not pathlib.
 # ruff: noqa: PTH100, PTH111, PTH112, PTH113, PTH118, PTH123
-"""conda's configuration: where it is looked for, how the places are merged, what each key means.
+"""conda's configuration: where it is searched, how the places are merged, what each key means.
 
 Semantics are those of conda 26.5 (`conda config --show`): lists of all places are merged, later places first; for a
 plain value the last place wins; a value marked `#!final` ends the merging, environment variables and options included.

@@ -259,7 +259,7 @@ class TestCollect:
             assert store.withdraw("train")
 
     def test_other_users_cannot_take_the_locks(self, store: Store, names: list[str]) -> None:
-        """Whoever may read a file may lock it."""
+        """Every user who can read a file can lock it."""
         old = Path(store.state, "train.lock")
         old.chmod(0o644)
         store.activate("train", names[0])
@@ -279,7 +279,7 @@ class TestCollect:
         assert store.candidates("train", 0, 3600) == [names[1]]
 
     def test_a_blocked_in_use_lock_holds_up_no_run(self, channel: Channel, store: Store, names: list[str]) -> None:
-        """Whoever may read an in-use lock may lock it for ever."""
+        """Every user who can read an in-use lock can hold it for ever."""
         os.utime(store.in_use_lock("train", names[0]), (0, 0))
         with held(store.in_use_lock("train", names[0]), "-x"):
             assert not build.stage(store, channel.plan("train", "alpha=1.0", "python"), FAST)["changed"]

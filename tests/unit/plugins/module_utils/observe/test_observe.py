@@ -314,7 +314,7 @@ def test_an_installation_that_was_cut_off_is_drift_where_it_was(fleet: FakeRoot)
     ],
 )
 def test_the_line_of_a_shell_is_looked_for_as_the_role_does(fleet: FakeRoot, text: str | None, there: bool) -> None:
-    """site.yml touches no host without drift: a line that nobody misses would never be written."""
+    """site.yml touches no host without drift: an unreported missing line would never be written."""
     role = yaml.safe_load((CHECKOUT / "roles/miniconda/tasks/main.yml").read_text())
     line = role[1]["ansible.builtin.lineinfile"]["line"].replace("{{ miniconda_prefix }}", f"{fleet.root}/miniconda")
     settings = {"lockstep_envs": [], "miniconda_prefix": f"{fleet.root}/miniconda", "miniconda_shell_line": "yes"}
@@ -355,7 +355,7 @@ def test_times_alone_are_no_drift(fleet: FakeRoot) -> None:
 
 
 def test_records_that_are_not_the_plan_are_seen_at_the_deepest_look(fleet: FakeRoot) -> None:
-    """Everything re-sealed around another package: only the identity gives it away."""
+    """All checksums are made again around another package: only the identity tells."""
     from tests.support.fake_root import complete
 
     tree = fleet.tree("train")

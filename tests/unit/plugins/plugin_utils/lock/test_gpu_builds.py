@@ -25,18 +25,18 @@ def test_framework_whose_newest_version_has_no_cuda_build_yet(site):
     site.channel.add("pytorch", "2.0", "cuda129_0", ["cuda-version >=12.9,<13", "__cuda"], number=5)
     site.channel.add("pytorch", "2.0", "cpu_0").add("pytorch", "2.1", "cpu_0")
     site.channel.add("trainer", "1.0", "0", ["pytorch"])
-    for wish, way in [
+    for spec, way in [
         ("pytorch", "with `pytorch=*=*cuda*` in place of `pytorch` (then pytorch 2.0)"),
         ("pytorch >=2", "with `pytorch >=2 *cuda*` in place of `pytorch >=2` (then pytorch 2.0)"),
         ("pytorch 2.1.*", "with `pytorch=*=*cuda*` in place of `pytorch 2.1.*` (then pytorch 2.0)"),
         ("trainer", "with `pytorch=*=*cuda*` added (then pytorch 2.0)"),
     ]:
-        site.spec(wish)
+        site.spec(spec)
         (finding,) = site.one(system_requirements={"cuda": "12.9"}).findings
         assert finding.code == "cpu-build" and "pytorch would be a CPU build (cpu_0)" in finding.message
         assert finding.remedy.count("a CUDA build") == 1 and f"a CUDA build {way}" in finding.remedy
-    for wish in ("pytorch >=2 *cuda*", "pytorch=*=*cuda*"):
-        site.spec(wish)
+    for spec in ("pytorch >=2 *cuda*", "pytorch=*=*cuda*"):
+        site.spec(spec)
         assert site.codes(system_requirements={"cuda": "12.9"}) == [] and site.versions()["pytorch"] == "2.0"
     site.spec("pytorch=*=cpu*")
     assert site.codes(system_requirements={"cuda": "12.9"}) == [] and site.versions()["pytorch"] == "2.1"
@@ -52,13 +52,13 @@ def test_request_for_one_cpu_package_does_not_allow_other_cpu_builds(site):
         site.spec("pytorch", "torchvision", beside)
         found = site.one(system_requirements={"cuda": "12.6"}).findings
         assert [(f.code, f.line) for f in found] == [("cpu-build", 2), ("cpu-build", 3)]
-    for wishes in (
+    for specs in (
         ("pytorch-cpu", "torchvision", "pytorch"),
         ("pytorch=*=cpu*", "torchvision"),
         ("pytorch", "torchvision=*=cpu*"),
     ):
-        site.spec(*wishes)
-        assert site.codes(system_requirements={"cuda": "12.6"}) == [], wishes
+        site.spec(*specs)
+        assert site.codes(system_requirements={"cuda": "12.6"}) == [], specs
 
 
 def test_requested_or_default_cpu_build_is_accepted(site):

@@ -367,7 +367,7 @@ def test_report_names_a_tier_that_was_rolled_back(site: Site) -> None:
 
 @pytest.mark.parametrize("value", [None, "", "x", 3, True, [], ["x"], {}, {"x": 1}, "\x1b[31m\n"], ids=repr)
 def test_provenance_with_any_value_replaced_breaks_no_report(site: Site, value: Any) -> None:
-    """Evidence is a file in a repository: merged by hand, it must not keep an audit from its report."""
+    """Provenance is a file in a repository: merged by hand, it must not keep an audit from its report."""
     back(site)
     path = site.locks / provenance.path("test", "train")
     for wrong in altered(json.loads(path.read_text()), value):

@@ -1,6 +1,6 @@
 """Specs of the kinds that people bring along: each is locked as it should be, or refused with what repairs it.
 
-`real_specs/` has a file for each habit, as found in public projects and cut down to what matters. Lint runs
+`real_specs/` has a file for each common mistake, as found in public projects and cut down to what matters. Lint runs
 everywhere; locks are made from real metadata, where a copy of some of it is at hand (LOCKSTEP_CONDA_FORGE_SUBSET).
 """
 
