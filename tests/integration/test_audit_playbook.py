@@ -75,7 +75,7 @@ class Fleet:
     def answer(self, name: str) -> str:
         seen = observer.observe(self.asked)
         seen["clean"] = {"units": {}, "enabled": True, "linger": True}
-        seen["strays"] = []
+        seen["unmanaged_condarc"] = []
         seen.pop("depth")  # one answer stands for several depths
         seen["machine"] = ""  # and hosts
         put(self.work / f"{name}.json", "banner of a login shell\n" + json.dumps(seen) + "\n")

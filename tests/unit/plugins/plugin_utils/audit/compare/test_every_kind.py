@@ -28,7 +28,7 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.observe.main import
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.manifest import MANIFEST
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.marker import MARKER
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import report
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import cross_host, hosts
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.compare import compare
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.drift import Drift
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.kinds import ABOUT, Kind
@@ -378,7 +378,7 @@ def test_an_unreachable_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_host_without_an_observation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (drift,) = act(tmp_path, monkeypatch, [], ValueError("the observer gave no answer"))
     assert drift.kind is Kind.NOT_OBSERVED and not drift.role
-    (host,) = report.load(tmp_path, ["absent"], "r1", observation_file)
+    (host,) = hosts.load(tmp_path, ["absent"], "r1", observation_file)
     assert [drift.kind for drift in host.drifts] == [Kind.NOT_OBSERVED]
 
 
@@ -388,12 +388,12 @@ def test_settings_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_what_only_several_hosts_show() -> None:
-    def host(name: str, machine: str, content: str) -> report.Host:
+    def host(name: str, machine: str, content: str) -> hosts.Host:
         env = {"train": {"digest": "d" * 64, "content": content * 64}}
-        return report.Host(name, machine=machine, envs=env, platform="linux-64", root="/opt/lockstep")
+        return hosts.Host(name, machine=machine, envs=env, platform="linux-64", root="/opt/lockstep")
 
-    hosts = [host("a", "m1", "c"), host("b", "m1", "c"), host("c", "m2", "x")]
-    report.cross(hosts)
-    kinds = {item.name: [drift.kind for drift in item.drifts] for item in hosts}
+    three = [host("a", "m1", "c"), host("b", "m1", "c"), host("c", "m2", "x")]
+    cross_host.compare_hosts(three)
+    kinds = {item.name: [drift.kind for drift in item.drifts] for item in three}
     assert kinds == {"a": [Kind.SAME_MACHINE], "b": [Kind.SAME_MACHINE], "c": [Kind.CONTENT]}
     assert not ABOUT[Kind.SAME_MACHINE].role and not ABOUT[Kind.CONTENT].role
