@@ -180,9 +180,9 @@ def hosts_of(variables: Mapping[str, Any]) -> dict[str, HostOf]:
             tier = own.get("conda_envs_tier", own.get("lockstep_tier"))
             envs = data_of(own.get("conda_envs_names", own.get("lockstep_envs")))
         except AnsibleError as error:
-            raise AnsibleActionFail(f"{name}: lockstep_tier or lockstep_envs cannot be worked out: {error}") from None
+            raise AnsibleActionFail(f"{name}: lockstep_tier or lockstep_envs cannot be templated: {error}") from None
         if envs is not None and not isinstance(envs, list):
-            raise AnsibleActionFail(f"{name}: lockstep_envs is {envs!r}, and should be a list of names")
+            raise AnsibleActionFail(f"{name}: lockstep_envs is {envs!r}, it must be a list of names")
         found[str(name)] = HostOf(str(tier or ""), tuple(str(env) for env in envs or ()))
     return found
 
@@ -205,6 +205,6 @@ def channels_of(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
     """
     try:
         channels = desired_state.allowed_channels(settings)
-    except desired_state.DeclareError as error:
+    except desired_state.DesiredStateError as error:
         raise AnsibleActionFail(str(error)) from None
     return tuple(channels) if channels else None

@@ -69,7 +69,7 @@ class Fleet:
                       condarc_channel_alias="https://conda.anaconda.org",
                       conda_clean_root=str(self.made.root))  # fmt: skip
         known = {path: (file.sha256, file.mode) for path, file in files.items()}
-        self.asked = desired_state.request(desired_state.declare(values, "h", None, known))
+        self.asked = desired_state.request(desired_state.build(values, "h", None, known))
         self.good = self.answer("good")
 
     def answer(self, name: str) -> str:
@@ -145,7 +145,7 @@ def test_audit_with_drift_exits_non_zero_and_names_it(fleet: Fleet) -> None:
     assert "train: lib/python3.12/site-packages/zlib/__init__.py is altered (of zlib-1.3)" in text
     assert "prod-2: host: unreachable: Failed to connect" in text
     assert "the observer gave no answer" in text
-    assert "lockstep_tier cannot be worked out" in text
+    assert "lockstep_tier cannot be templated" in text
     assert any("ended on 2020-01-01" in note["detail"] for result in report["results"] for note in result["notes"])
 
 

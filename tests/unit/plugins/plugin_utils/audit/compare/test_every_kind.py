@@ -33,7 +33,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.compa
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.drift import Drift
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.kinds import ABOUT, Kind
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import clean_schedule, desired_state
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import Declared, DeclaredEnv, Locked
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.model import DesiredEnv, DesiredState, LockedEnv
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.settings import observation_file
 
 from tests.support.damage import rewrite, thawed, to_link, to_pipe, vanish
@@ -57,7 +57,7 @@ class Subject:
     """What is inspected: a root, its desired state, and how it is inspected."""
 
     root: Path
-    declared: Declared
+    declared: DesiredState
     tmp: Path
     fleet: FakeRoot | None = None
     store: Store | None = None
@@ -189,7 +189,7 @@ PLANTS: dict[Kind, Plant] = {
         lambda s: setattr(s, "declared", replace(s.declared, system_requirements={"glibc": "99.0"}))
     ),
     Kind.NOT_LOCKED: Plant(
-        lambda s: setattr(s, "declared", replace(s.declared, envs={"train": DeclaredEnv("l", error="no lock")}))
+        lambda s: setattr(s, "declared", replace(s.declared, envs={"train": DesiredEnv("l", error="no lock")}))
     ),
     Kind.ENV_MISSING: environment(lambda s: (s.root / "envs/train").unlink()),
     Kind.ENV_LINK: environment(lambda s: relink(s, "/usr")),
@@ -270,8 +270,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Snapshot, 
     channel, store = make_channel(base / "channel"), make_store(base / "root")
     plan = channel.plan("train", "python", "alpha", "beta")
     build.build(store, plan, FAST)
-    locked = Locked(plan.digest, tuple((p.name, p.version, p.build) for p in plan.packages))
-    declared = Declared(store.root, "prod", {"train": DeclaredEnv("lock", {"linux-64": locked})})
+    locked = LockedEnv(plan.digest, tuple((p.name, p.version, p.build) for p in plan.packages))
+    declared = DesiredState(store.root, "prod", {"train": DesiredEnv("lock", {"linux-64": locked})})
     yield Snapshot(Path(store.root)), Subject(Path(store.root), declared, base, None, store, plan, channel)
     fs.remove(str(base))
 
