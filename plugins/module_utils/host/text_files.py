@@ -10,7 +10,7 @@ from .errors import Problem
 
 
 def state_of(path: str) -> dict[str, Any]:
-    """What is at a path: `{"text": str | None, "mode": int | None}`; None where there is no regular file."""
+    """Return `{"text": str | None, "mode": int | None}` of a path; None if there is no regular file."""
     try:
         if os.path.islink(path) or not os.path.isfile(path):
             return {"text": None, "mode": None}

@@ -31,13 +31,13 @@ from ..host.redaction import redact
 from ..host.root import need_root_folder
 from .inspection import BASE_MARKER, decide, frozen_files, inspect, intent
 
-ROOM = 1_500_000_000  # bytes: the installer (170 MB), what it unpacks, and some air
+ROOM = 1_500_000_000  # bytes: the installer (170 MB), what it unpacks, and a reserve
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENOENT)
 
 
 @contextlib.contextmanager
-def _alone(root: str, seconds: int) -> Iterator[int]:
-    """One installation a host at a time; yield the lock's descriptor: the installer of a killed run keeps it."""
+def _exclusive_lock(root: str, seconds: int) -> Iterator[int]:
+    """Hold the lock of the host's one installation; yield its descriptor, which the installer of a killed run keeps."""
     os.makedirs(os.path.join(root, "state"), 0o755, exist_ok=True)
     with open_lock(os.path.join(root, "state", "miniconda.lock")) as lock:
         end = time.monotonic() + seconds
@@ -148,7 +148,7 @@ def apply(action: str, root: str, prefix: str, version: str, url: str, sha256: s
     old_mask = os.umask(0o022)  # all users of the host read what is made here
     try:
         need_root_folder(root)
-        with error_context(f"Miniconda cannot be installed at {prefix}"), _alone(root, wait) as lock:
+        with error_context(f"Miniconda cannot be installed at {prefix}"), _exclusive_lock(root, wait) as lock:
             found = inspect(root, prefix)
             action = decide(found, prefix, version)  # another run may have done it meanwhile
             # what was there before the adoption is still there after an update
