@@ -287,7 +287,7 @@ def test_site_yml_reports_what_it_will_change(fleet: Fleet) -> None:
     )
     (fleet.made.root / "envs/train").unlink()
     bad = fleet.answer("unlinked")
-    fleet.made.publish("train", f"../generations/train/{fleet.made.plans['train']['digest'][:12]}")
+    fleet.made.publish("train", f"../generations/train/{fleet.made.plans['train'].generation}")
     status, _, _ = fleet.run({"dev-1": {"canned_answer": bad}}, "-e", f"out={out}", playbook=str(playbook))
     inspected = json.loads(out.read_text())
     assert (status, inspected["verdict"], inspected["roles"]) == (0, "drift", ["conda_envs"])
