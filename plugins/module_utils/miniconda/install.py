@@ -58,7 +58,7 @@ def _exclusive_lock(root: str, seconds: int) -> Iterator[int]:
 def fetch(url: str, sha256: str, target: str, tries: int = 3) -> None:
     """Download a file and check it; nothing is left where that fails.
 
-    :raises Problem: where the address does not answer, the disk is full, or the sha256 is another
+    :raises Problem: if the address does not answer, the disk is full, or the sha256 is another
     """
     part = target + ".part"
     try:
@@ -143,7 +143,7 @@ def apply(action: str, root: str, prefix: str, version: str, url: str, sha256: s
     """Carry out what `decide` said.
 
     :returns: lines that tell what was done
-    :raises Problem: where the download, the room or the installer fails; nothing half-made is taken for a base later
+    :raises Problem: if the download, the room or the installer fails; nothing half-made is taken for a base later
     """
     old_mask = os.umask(0o022)  # all users of the host read what is made here
     try:
@@ -220,7 +220,7 @@ def _run(installer: str, prefix: str, update: bool, work: str, lock: int) -> Non
     """Run the installer, and the conda that it installed.
 
     :param lock: descriptor of the lock, which the installer keeps if this process is killed
-    :raises Problem: where either fails
+    :raises Problem: if either fails
     """
     argv = ["/bin/bash", installer, "-b", *(["-u"] if update else []), "-p", prefix]
     keep = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TERM", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
