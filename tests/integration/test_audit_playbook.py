@@ -202,7 +202,7 @@ MEANWHILE = """
 
 
 def test_concurrent_audits_write_separate_reports(fleet: Fleet) -> None:
-    """As site.yml, or a second audit, that inspections at the hosts between this one's inspections and its report."""
+    """Another run, of site.yml or an audit, inspects the hosts between this audit's inspections and its report."""
     (fleet.work / "meanwhile.yml").write_text(MEANWHILE)
     killed = fleet.reports / "running/killed"
     killed.mkdir(parents=True)
