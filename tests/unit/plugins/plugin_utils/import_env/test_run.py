@@ -42,7 +42,7 @@ def test_generation_is_imported_with_the_same_digest(tmp_path):
         and f"exactly the 3 conda packages of the environment, digest {built['name']}" in outcome.summary[-1]
     )
     again = Lock.loads((tmp_path / "envs/locks/dev/again.conda-lock.yml").read_text())
-    assert plan(again, "again", "linux-64")["digest"] == made["digest"]
+    assert plan(again, "again", "linux-64").digest == made.digest
     text = (tmp_path / "envs/again.yml").read_text()
     assert "  - alpha\n" in text and "  - beta\n" in text and 'WHAT: "it\'s"' in text
     # and the ordinary locking finds nothing to do
