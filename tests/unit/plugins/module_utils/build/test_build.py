@@ -95,13 +95,13 @@ def test_a_second_run_changes_nothing(channel: Channel, store: Store) -> None:
 def test_an_update_borrows_bytecode_and_keeps_the_old_generation(channel: Channel, store: Store) -> None:
     old = build.build(store, channel.plan("train", "python", "alpha=1.0", "beta"), FAST)
     staged = build.stage(store, channel.plan("train", "python", "alpha=2.0", "beta"), FAST)
-    assert store.published("train") == old.name  # staged only
+    assert store.published("train") == old["name"]  # staged only
     assert python(store, "import alpha; print(alpha.__version__)") == "1.0"
     assert staged["downloaded"] == ["alpha"] and staged["borrowed"] >= 1
     swap = store.activate("train", staged["name"])
-    assert swap == {"changed": True, "previous": old.name}
+    assert swap == {"changed": True, "previous": old["name"]}
     assert python(store, "import alpha; print(alpha.__version__)") == "2.0"
-    assert damage_of(store.path("train", old.name), "hashes") == []
+    assert damage_of(store.path("train", old["name"]), "hashes") == []
     # another environment borrows from this one
     other = build.build(store, channel.plan("serve", "python", "alpha=2.0"), FAST)
     assert other["compiled"] == 0 and other["borrowed"] >= 20 and not other["downloaded"]
