@@ -1,4 +1,4 @@
-"""Images of the hosts that stand in for EC2 instances: the fleet's own, with cloud-init in charge of the first boot."""
+"""Make the images of hosts that act as EC2 instances: the fleet's own, in which cloud-init runs the first boot."""
 
 from __future__ import annotations
 

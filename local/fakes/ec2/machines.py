@@ -30,7 +30,7 @@ GPUS: dict[str, tuple[str, int, dict[str, int]]] = {
 
 @dataclass(frozen=True)
 class Machine:
-    """One instance and the host that stands in for it."""
+    """One instance and its container host."""
 
     identity: str
     host: Host
