@@ -95,7 +95,7 @@ def test_a_second_run_changes_nothing(channel: Channel, store: Store) -> None:
 def test_an_update_borrows_bytecode_and_keeps_the_old_generation(channel: Channel, store: Store) -> None:
     old = build.build(store, channel.plan("train", "python", "alpha=1.0", "beta"), FAST)
     staged = build.stage(store, channel.plan("train", "python", "alpha=2.0", "beta"), FAST)
-    assert store.published("train") == old.name  # staged only
+    assert store.published("train") == old["name"]  # staged only
     assert python(store, "import alpha; print(alpha.__version__)") == "1.0"
     assert staged["downloaded"] == ["alpha"] and staged["borrowed"] >= 1
     swap = store.activate("train", staged["name"])
@@ -207,7 +207,7 @@ def test_a_link_moved_elsewhere_is_put_back(channel: Channel, store: Store, tmp_
     assert store.published("train") == name
     link.unlink()
     link.mkdir()
-    with pytest.raises(Problem, match="is not a link of ours"):
+    with pytest.raises(Problem, match="not a link"):
         build.build(store, plan, FAST)
 
 
