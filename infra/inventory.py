@@ -1,4 +1,4 @@
-"""The contract with Ansible: the stack's output `inventory`, which must fit `inventory.schema.json`."""
+"""Build the stack's output `inventory`: the contract with Ansible, whose schema the collection holds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .components.nodes import Node
 from .config.layout import Layout
 from .userdata import MARKER
 
-SCHEMA = Path(__file__).with_name("inventory.schema.json")
+SCHEMA = Path(__file__).parents[1] / "plugins" / "plugin_utils" / "inventory" / "inventory.schema.json"
 
 
 class InventoryError(Exception):

@@ -88,7 +88,7 @@ def zones_of(cidr: str, names: list[str]) -> tuple[Zone, ...]:
     """Cut a network for its zones: the i-th eighth is the i-th zone's private subnet; the last eighth, cut again in
     eight, holds the public ones. A zone that is appended moves no other.
 
-    :raises ValueError: where the network is too small, or there are more than 6 zones
+    :raises ValueError: if the network is too small, or there are more than 6 zones
     """
     if len(names) > 6:
         raise ValueError("a network has room for 6 zones")

@@ -18,6 +18,7 @@ from ..plugin_utils.audit.hosts import load
 from ..plugin_utils.audit.render import failure_message, headline, render_html, render_terminal
 from ..plugin_utils.audit.report import Run, build
 from ..plugin_utils.conda import lockfile
+from ..plugin_utils.core import atomic_write
 from ..plugin_utils.desired import desired_state
 from ..plugin_utils.desired.settings import data_of, done_with, reports_dir, run_file
 from ..plugin_utils.lock_store import provenance
@@ -47,7 +48,7 @@ class ActionModule(ControllerAction):
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         try:
             locks = self._locks(settings, tiers, envs, reports)
-        except (desired_state.DeclareError, OSError):
+        except (desired_state.DesiredStateError, OSError):
             locks = {}  # each host reports this itself; the comparison of tiers is only information
         folder = settings.get("conda_envs_locks_dir") or settings.get("lockstep_locks_dir")
         back = provenance.rollbacks(Path(str(folder)), tiers, envs) if folder else []
@@ -59,7 +60,7 @@ class ActionModule(ControllerAction):
         }
         try:
             for name, text in texts.items():  # report.json last: a program that finds it also finds its page
-                desired_state.write(dest / name, text)
+                atomic_write.write_private(dest / name, text)
         except OSError as error:
             return {
                 "failed": True,

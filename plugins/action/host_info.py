@@ -32,9 +32,10 @@ from ..plugin_utils.audit.compare.compare import compare
 from ..plugin_utils.audit.compare.drift import DRIFT, NOTE, UNKNOWN, Drift, in_sync
 from ..plugin_utils.audit.compare.kinds import Kind
 from ..plugin_utils.audit.verdict import Verdict, maintenance, verdict
+from ..plugin_utils.core import atomic_write
 from ..plugin_utils.core.text import plain
 from ..plugin_utils.desired import desired_state, host_files
-from ..plugin_utils.desired.declared import Declared
+from ..plugin_utils.desired.model import DesiredState
 from ..plugin_utils.desired.settings import observation_file, reports_dir, run_folder
 
 SHOWN = 12  # lines of drift in a result; the observation's file has all of them
@@ -64,21 +65,21 @@ class ActionModule(DocumentedAction):
             return self._finish(entry, arguments, None, [self._unknown(Kind.SETTINGS, w) for w in wrong], settings)
         try:
             files = {path: (file.sha256, file.mode) for path, file in host_files.host_files().items()}
-            declared = desired_state.declare(settings, host, reports_dir(settings), files)
-        except (desired_state.DeclareError, OSError) as error:
+            desired = desired_state.build(settings, host, reports_dir(settings), files)
+        except (desired_state.DesiredStateError, OSError) as error:
             return self._finish(entry, arguments, None, [self._unknown(Kind.SETTINGS, str(error))], settings)
         former = former_envs(observation_file(reports_dir(settings), host), arguments["reuse"], arguments["depth"])
         try:
-            observation = with_former(self._observe(declared, arguments, variables, former), former)
+            observation = with_former(self._observe(desired, arguments, variables, former), former)
         except AnsibleConnectionFailure as error:
             why = " ".join(str(error).split()).rpartition("can be reached over ssh: ")[2]
             why = plain(redact(why), 300)
-            self._finish(entry, arguments, declared, [self._unknown(Kind.UNREACHABLE, f"unreachable: {why}")], settings)
+            self._finish(entry, arguments, desired, [self._unknown(Kind.UNREACHABLE, f"unreachable: {why}")], settings)
             raise
         except ValueError as error:
-            return self._finish(entry, arguments, declared, [self._unknown(Kind.NOT_OBSERVED, str(error))], settings)
+            return self._finish(entry, arguments, desired, [self._unknown(Kind.NOT_OBSERVED, str(error))], settings)
         entry["observation"] = observation
-        return self._finish(entry, arguments, declared, compare(declared, observation), settings)
+        return self._finish(entry, arguments, desired, compare(desired, observation), settings)
 
     def _unknown(self, kind: Kind, why: str) -> Drift:
         return Drift(kind, "host", plain(why), severity=UNKNOWN)
@@ -91,7 +92,7 @@ class ActionModule(DocumentedAction):
         return python if python.startswith(("/", "~")) else "/usr/bin/python3"
 
     def _observe(
-        self, declared: Declared, options: dict[str, Any], variables: dict[str, Any], former: Mapping[str, Any]
+        self, desired: DesiredState, options: dict[str, Any], variables: dict[str, Any], former: Mapping[str, Any]
     ) -> Any:
         """Pipe the observer to the host's Python.
 
@@ -100,7 +101,7 @@ class ActionModule(DocumentedAction):
         :raises AnsibleConnectionFailure: if the host cannot be reached
         """
         known = {name: str(env["stamp"]) for name, env in former.items()}
-        asked = desired_state.request(declared, options["depth"], options["gpu"], options["seconds"], known)
+        asked = desired_state.request(desired, options["depth"], options["gpu"], options["seconds"], known)
         python = self._python(variables)
         answer = pipe(self, f"{command_of(python)} -I -S -B -", observer_bundle.observer(json.dumps(asked)))
         found = read_answer(str(answer.get("stdout") or ""))
@@ -112,7 +113,7 @@ class ActionModule(DocumentedAction):
             raise ValueError(f"{python} cannot be run on the host ({plain(output, 200)}); {remedy}")
         raise ValueError(f"the observer gave no answer (status {answer.get('rc')}): {plain(output, 300)}")
 
-    def _finish(self, entry: dict[str, Any], options: dict[str, Any], declared: Declared | None,
+    def _finish(self, entry: dict[str, Any], options: dict[str, Any], desired: DesiredState | None,
                 drifts: list[Drift], settings: dict[str, Any]) -> dict[str, Any]:  # fmt: skip
         today = datetime.datetime.now(datetime.UTC).date()
         window, complaint = maintenance(settings.get("lockstep_maintenance"), today)
@@ -126,15 +127,15 @@ class ActionModule(DocumentedAction):
                 "verdict": found.value,
                 "maintenance": {"reason": window.reason, "until": window.until.isoformat()} if window else None,
                 "drift": [drift.to_json() for drift in drifts],
-                "declared": summary(declared, seen),
+                "declared": summary(desired, seen),
             }
         )
         path = observation_file(reports_dir(settings), entry["host"])
         text = json.dumps(entry, separators=(",", ":"), sort_keys=True) + "\n"
         try:
-            desired_state.write(path, text)
+            atomic_write.write_private(path, text)
             if options["on_unknown"] == "record" and entry["run"]:  # a report follows
-                desired_state.write(run_folder(reports_dir(settings), entry["run"]) / path.name, text)
+                atomic_write.write_private(run_folder(reports_dir(settings), entry["run"]) / path.name, text)
         except OSError as error:
             return {
                 "failed": True,
@@ -198,17 +199,17 @@ def intact(seen: Mapping[str, Any], real: list[Drift]) -> list[str]:
     return sorted(inspected - wrong)
 
 
-def summary(declared: Declared | None, seen: Mapping[str, Any]) -> dict[str, Any]:
+def summary(desired: DesiredState | None, seen: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of the desired state for a report: root, tier, platform, and lock and digest by environment."""
-    if declared is None:
+    if desired is None:
         return {"envs": {}}
     host = seen.get("host")
     platform = str(host.get("platform", "")) if isinstance(host, Mapping) else ""
     envs = {}
-    for name, env in declared.envs.items():
+    for name, env in desired.envs.items():
         locked = env.platforms.get(platform)
         envs[name] = {"lock": env.lock, "digest": locked.digest if locked else "", "error": env.error}
-    return {"root": declared.root, "tier": declared.tier, "platform": platform, "envs": envs}
+    return {"root": desired.root, "tier": desired.tier, "platform": platform, "envs": envs}
 
 
 def prepare() -> None:

@@ -162,7 +162,7 @@ from ..module_utils.store.store import Store
 def plan_for(packed: str, name: str) -> InstallPlan:
     """Choose this host's plan.
 
-    :raises Problem: where the lock has none for this platform, or one that must not be acted on
+    :raises Problem: if the lock has none for this platform, or one that must not be acted on
     """
     platform = platform_of(os.uname().machine)
     plans = json.loads(zlib.decompress(base64.b64decode(packed))) if packed else {}

@@ -67,7 +67,7 @@ class DocumentedAction(ActionBase):  # type: ignore[misc]
 
         :param arguments: the task's arguments, checked and with their defaults, as plain data
         :param variables: the variables of the host that the task runs for
-        :raises AnsibleActionFail: where the work cannot be done, with the reason and the remedy
+        :raises AnsibleActionFail: if the work cannot be done, with the reason and the remedy
         """
         raise NotImplementedError
 
@@ -88,7 +88,7 @@ class ControllerAction(DocumentedAction):
 def require(purpose: str, *packages: str) -> None:
     """Import Python packages that not every Python has.
 
-    :raises AnsibleActionFail: where one cannot be imported, with what to install
+    :raises AnsibleActionFail: if one cannot be imported, with what to install
     """
     for name in packages:
         try:
@@ -148,7 +148,7 @@ def pipe(action: ActionBase, command: str, text: str) -> dict[str, Any]:
     """Run a shell command on the host with `text` as its standard input, in one remote call.
 
     :return: `rc`, `stdout` and `stderr`
-    :raises AnsibleConnectionFailure: where the host cannot be reached
+    :raises AnsibleConnectionFailure: if the host cannot be reached
     """
     # The only way of Ansible to give a command an input without copying a file to the host first.
     answer: dict[str, Any] = action._low_level_execute_command(command, sudoable=False, in_data=text.encode())
@@ -170,7 +170,7 @@ def reader(action: ActionBase, command: str) -> Callable[[], str]:
 def hosts_of(variables: Mapping[str, Any]) -> dict[str, HostOf]:
     """Return tier and environments of every host of the inventory, whatever part of it the play has.
 
-    :raises AnsibleActionFail: where a host's variables do not say them
+    :raises AnsibleActionFail: if a host's variables do not say them
     """
     found = {}
     groups = variables.get("groups") or {}
@@ -180,9 +180,9 @@ def hosts_of(variables: Mapping[str, Any]) -> dict[str, HostOf]:
             tier = own.get("conda_envs_tier", own.get("lockstep_tier"))
             envs = data_of(own.get("conda_envs_names", own.get("lockstep_envs")))
         except AnsibleError as error:
-            raise AnsibleActionFail(f"{name}: lockstep_tier or lockstep_envs cannot be worked out: {error}") from None
+            raise AnsibleActionFail(f"{name}: lockstep_tier or lockstep_envs cannot be templated: {error}") from None
         if envs is not None and not isinstance(envs, list):
-            raise AnsibleActionFail(f"{name}: lockstep_envs is {envs!r}, and should be a list of names")
+            raise AnsibleActionFail(f"{name}: lockstep_envs is {envs!r}, it must be a list of names")
         found[str(name)] = HostOf(str(tier or ""), tuple(str(env) for env in envs or ()))
     return found
 
@@ -190,7 +190,7 @@ def hosts_of(variables: Mapping[str, Any]) -> dict[str, HostOf]:
 def locks_of(settings: Mapping[str, Any]) -> Path:
     """Return the folder of the tiers' locks.
 
-    :raises AnsibleActionFail: where the variables do not name it
+    :raises AnsibleActionFail: if the variables do not name it
     """
     folder = settings.get("conda_envs_locks_dir") or settings.get("lockstep_locks_dir")
     if not folder:
@@ -201,10 +201,10 @@ def locks_of(settings: Mapping[str, Any]) -> Path:
 def channels_of(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return the channels whose packages locks may name.
 
-    :raises AnsibleActionFail: where the variable is no list
+    :raises AnsibleActionFail: if the variable is no list
     """
     try:
         channels = desired_state.allowed_channels(settings)
-    except desired_state.DeclareError as error:
+    except desired_state.DesiredStateError as error:
         raise AnsibleActionFail(str(error)) from None
     return tuple(channels) if channels else None

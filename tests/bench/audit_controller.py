@@ -77,7 +77,7 @@ def observe(made: FakeRoot, given: dict[str, Any], out: Path) -> int:
     values = {**given, "lockstep_tier": "dev"}
     config, _ = settings.read_settings(values, settings.role_defaults(load_yaml), lambda merged, name: merged[name])
     files = {path: (file.sha256, file.mode) for path, file in host_files.host_files().items()}
-    declared = desired_state.declare({**config, **role_values(made)}, "dev-000", None, files)
+    declared = desired_state.build({**config, **role_values(made)}, "dev-000", None, files)
     seen = observer.observe(desired_state.request(declared))
     seen["machine"] = ""  # one answer stands for all hosts
     seen["clean"] = {"units": {}, "enabled": True, "linger": True}

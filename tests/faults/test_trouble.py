@@ -229,11 +229,11 @@ def test_unreachable_channel_is_reported(channel: Channel, store: Store, server:
 def test_package_of_a_local_channel_is_verified(channel: Channel, store: Store, tmp_path: Path) -> None:
     """py-rattler itself does not verify the hash of an archive with a file:// url."""
     plan = channel.plan("train", "python", "alpha", "beta")
-    beta = next(package for package in plan.packages if package.name == "beta")
     copied = tmp_path / "mirror" / BETA
     copied.parent.mkdir(parents=True)
     copied.write_bytes((channel.base / BETA).read_bytes().replace(b"plain text", b"other text"))
-    beta["url"] = copied.as_uri()
+    plan = fetched_from(plan, f"{channel.url}/{BETA}", copied.as_uri())
+    assert copied.as_uri() in [package.url for package in plan.packages]
     with pytest.raises(Problem, match="not the file that was locked"):
         build.build(store, plan, FAST)
     copied.unlink()

@@ -69,13 +69,13 @@ class Fleet:
                       condarc_channel_alias="https://conda.anaconda.org",
                       conda_clean_root=str(self.made.root))  # fmt: skip
         known = {path: (file.sha256, file.mode) for path, file in files.items()}
-        self.asked = desired_state.request(desired_state.declare(values, "h", None, known))
+        self.asked = desired_state.request(desired_state.build(values, "h", None, known))
         self.good = self.answer("good")
 
     def answer(self, name: str) -> str:
         seen = observer.observe(self.asked)
         seen["clean"] = {"units": {}, "enabled": True, "linger": True}
-        seen["strays"] = []
+        seen["unmanaged_condarc"] = []
         seen.pop("depth")  # one answer stands for several depths
         seen["machine"] = ""  # and hosts
         put(self.work / f"{name}.json", "banner of a login shell\n" + json.dumps(seen) + "\n")
@@ -145,7 +145,7 @@ def test_audit_with_drift_exits_non_zero_and_names_it(fleet: Fleet) -> None:
     assert "train: lib/python3.12/site-packages/zlib/__init__.py is altered (of zlib-1.3)" in text
     assert "prod-2: host: unreachable: Failed to connect" in text
     assert "the observer gave no answer" in text
-    assert "lockstep_tier cannot be worked out" in text
+    assert "lockstep_tier cannot be templated" in text
     assert any("ended on 2020-01-01" in note["detail"] for result in report["results"] for note in result["notes"])
 
 
@@ -202,7 +202,7 @@ MEANWHILE = """
 
 
 def test_concurrent_audits_write_separate_reports(fleet: Fleet) -> None:
-    """As site.yml, or a second audit, that inspections at the hosts between this one's inspections and its report."""
+    """Another run, of site.yml or an audit, inspects the hosts between this audit's inspections and its report."""
     (fleet.work / "meanwhile.yml").write_text(MEANWHILE)
     killed = fleet.reports / "running/killed"
     killed.mkdir(parents=True)
@@ -287,7 +287,7 @@ def test_site_yml_reports_what_it_will_change(fleet: Fleet) -> None:
     )
     (fleet.made.root / "envs/train").unlink()
     bad = fleet.answer("unlinked")
-    fleet.made.publish("train", f"../generations/train/{fleet.made.plans['train']['digest'][:12]}")
+    fleet.made.publish("train", f"../generations/train/{fleet.made.plans['train'].generation}")
     status, _, _ = fleet.run({"dev-1": {"canned_answer": bad}}, "-e", f"out={out}", playbook=str(playbook))
     inspected = json.loads(out.read_text())
     assert (status, inspected["verdict"], inspected["roles"]) == (0, "drift", ["conda_envs"])

@@ -18,11 +18,11 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.observe.notes impor
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.manifest import MANIFEST
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.marker import MARKER
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import clean_schedule, condarc
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import (
-    Clean,
-    Declared,
-    DeclaredEnv,
-    Locked,
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.model import (
+    CleanSchedule,
+    DesiredEnv,
+    DesiredState,
+    LockedEnv,
 )
 
 PACKAGES = [("numpy", "2.1.0", "py312_0"), ("python", "3.12.4", "h1_0"), ("six", "1.16.0", "pyh_0")]
@@ -183,16 +183,18 @@ class FakeRoot:
         (wants / clean_schedule.TIMER).symlink_to(f"../{clean_schedule.TIMER}")
         put(self.root / "state/clean.json", json.dumps([{"at": 1, "ok": True, "before_bytes": 2, "after_bytes": 1}]))
 
-    def declared(self, **changes: Any) -> Declared:
+    def declared(self, **changes: Any) -> DesiredState:
         envs = {}
         for env, plan in self.plans.items():
             packages = tuple((p.name, p.version, p.build) for p in plan.packages)
-            envs[env] = DeclaredEnv(f"locks/prod/{env}.conda-lock.yml", {self.platform: Locked(plan.digest, packages)})
-        whole = Declared(
+            envs[env] = DesiredEnv(
+                f"locks/prod/{env}.conda-lock.yml", {self.platform: LockedEnv(plan.digest, packages)}
+            )
+        whole = DesiredState(
             root=str(self.root), tier="prod", envs=envs, base_prefix=f"{self.root}/miniconda",
             base_version="py312_26.5.3-1",
             condarc=self.condarc, condarc_sha256=sha(self.condarc), rattler=RATTLER, rattler_wheels={self.platform: WHEEL},
             files={"bin/lockstep-run": (sha("#!/bin/sh\n"), 0o755)},
-            clean=Clean(self.units, clean_schedule.TIMER, "0 3 * * 0 lockstep-clean"), system_requirements={"glibc": "2.17"},
+            clean=CleanSchedule(self.units, clean_schedule.TIMER, "0 3 * * 0 lockstep-clean"), system_requirements={"glibc": "2.17"},
         )  # fmt: skip
-        return Declared(**{**whole.__dict__, **changes})
+        return DesiredState(**{**whole.__dict__, **changes})

@@ -23,7 +23,11 @@ from typing import Any
 import rattler
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import fs
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import install_plan as plans
-from ansible_collections.lockstep.fleet.plugins.module_utils.host.install_plan import InstallPlan, PlannedPackage
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.install_plan import (
+    InstallPlan,
+    PlannedPackage,
+    PlannedWheel,
+)
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -145,6 +149,7 @@ class Channel:
             found = [e for (n, v), e in self.entries.items() if n == package and version in ("", v)]
             packages.append(PlannedPackage(**{key: found[-1].get(key) for key in PlannedPackage._fields}))
         packages.sort(key=lambda package: package.name)
+        more["pip"] = [PlannedWheel(**wheel) for wheel in more.get("pip", [])]
         made = InstallPlan(plans.LAYOUT, name, "linux-64", "", packages, self.url + "/", [], {}, "", 0)
         return made._replace(**more).identified()
 

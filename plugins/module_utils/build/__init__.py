@@ -1,1 +1,1 @@
-"""From an install plan to a complete generation, or a repaired one."""
+"""Build and repair generations from install plans."""

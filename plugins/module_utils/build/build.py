@@ -3,7 +3,7 @@
 The order survives a kill at any moment: locks, disk space, install aside, modes, records and files verified, wheels,
 history and hooks, byte-code, manifest, empty completion marker, rename to the final path, folders frozen, smoke test
 and `pip check` on the frozen tree, everything written to disk, completion marker written. Only then may
-`Store.activate` publish it, by one link. Whatever a killed run leaves, the next one removes.
+`Store.activate` publish it, by one link. The next run removes what a killed run left.
 
 Python 3.9, standard library; linking is done by a child (install_child.py) with Miniconda's python.
 """
@@ -77,7 +77,7 @@ class Status(NamedTuple):
 
     @property
     def active(self) -> bool:
-        """Whether the link publishes it."""
+        """Return whether the link publishes the generation."""
         return self.published == self.name
 
 
@@ -96,10 +96,10 @@ def inspect(store: Store, plan: InstallPlan, depth: str = "stats") -> Status:
 
 
 def planned_actions(store: Store, plan: InstallPlan, status: Status, publish: bool) -> list[str]:
-    """Say what has to be done, in words; empty where the host has what the plan says.
+    """Return the actions that are needed, as texts; empty if the host holds what the plan says.
 
     :param publish: whether the link should publish the generation as well
-    :raises Problem: where something else has the place of a link, folder or lock of the environment
+    :raises Problem: if something else has the place of a link, folder or lock of the environment
     """
     name, actions = status.name, []
     store.link(plan.name)
@@ -124,7 +124,7 @@ def stage(
     (stems), `downloaded_bytes`, `files`, `borrowed` and `compiled` (numbers of .pyc) and `notes`.
 
     :param status: what `inspect` returned, if that was called before
-    :raises Problem: with what could not be done, why, and what to do; what was live before still is
+    :raises Problem: if it fails; what was live before stays live
     """
     began = time.monotonic()
     status = status or inspect(store, plan, options.verify)
@@ -134,7 +134,7 @@ def stage(
 
 
 def repair(store: Store, plan: InstallPlan, options: Options = DEFAULTS) -> dict[str, Any]:
-    """Make a plan's generation anew, whatever it is like, and exchange it for the one that is there.
+    """Build a plan's generation again, and exchange it for the one that is there.
 
     :raises Problem: as `stage`
     """
@@ -189,9 +189,9 @@ def _result(plan: InstallPlan, seconds: dict[str, float], **more: Any) -> dict[s
 
 
 def _need_rattler(store: Store) -> None:
-    """Check that Miniconda, rattler runtime and tools are there.
+    """Check that Miniconda, the rattler runtime and the host files are there.
 
-    :raises Problem: naming the role that brings what is missing
+    :raises Problem: if one is missing; the message names the role that installs it
     """
     needed = ((store.python, "lockstep.fleet.miniconda"), (store.rattler, "lockstep.fleet.conda_envs"),
               (store.tools, "lockstep.fleet.conda_envs"))  # fmt: skip
@@ -203,7 +203,7 @@ def _need_rattler(store: Store) -> None:
 
 
 class Timer:
-    """Seconds by phase."""
+    """Measures the seconds of each phase."""
 
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
@@ -264,7 +264,7 @@ class Build:
         )  # fmt: skip
 
     def _replace(self, content: str) -> None:
-        """Test the new tree aside, and exchange it for the damaged one, which is perhaps in use: it is never absent.
+        """Test the new tree aside, and exchange it in one step for the damaged one, which may be in use.
 
         Entry points and the like name the final path. So a test that fails aside may have met the damaged tree: then
         it is repeated at the final path, where verified files take the place of damaged ones in any case.
@@ -286,7 +286,7 @@ class Build:
         os.rename(self.new, self.trash)
 
     def _build(self, repair: bool) -> tuple[int, str]:
-        """Install aside, verified; where that cannot be believed a second time, with the package cache repaired."""
+        """Install aside and verify; if the verification fails, repair the package cache and try once more."""
         refetched: frozenset[str] = frozenset()
         for full in (repair, True):
             fs.remove(self.new)
@@ -329,7 +329,7 @@ class Build:
         return frozenset(stems)
 
     def _install(self, full: bool) -> Optional[Problem]:
-        """Run the child; return a failure that a second try may heal.
+        """Run the child; return a failure that a second try may correct.
 
         :raises Problem: for a failure that it will not
         """
@@ -376,11 +376,11 @@ class Build:
         return problem
 
     def _tell(self, doing: str) -> None:
-        """Write into the lock's file what is going on."""
+        """Write the current phase into the lock's file."""
         flock.tell(self.fds[0], doing)
 
     def _complete(self, refetched: frozenset[str]) -> tuple[int, str]:
-        """Verify the tree and add all that is ours to it; return the number of files and the content digest."""
+        """Verify the tree and add Lockstep's own files to it; return the number of files and the content digest."""
         self._tell("verifies every file")
         found = records.repair_modes(self.new)
         for path in (
@@ -423,7 +423,7 @@ class Build:
     def _scripts_at_final_path(
         self, found: dict[str, os.stat_result], entries: dict[str, Entry], promised: records.Recorded
     ) -> dict[str, Entry]:
-        """Let what post-link scripts made name the final path, not the folder it was made in; return new entries."""
+        """Replace the build folder's path by the final path in files of post-link scripts; return their new entries."""
         theirs = [path for path in entries if path not in promised.files and path not in promised.links]
         moved, stuck = records.replace_paths(self.new, self.final, theirs)
         if stuck:
@@ -433,7 +433,7 @@ class Build:
         return {path: entry_of(self.new, path, found[path]) for path in moved}
 
     def _wheels(self, found: dict[str, os.stat_result]) -> dict[str, Entry]:
-        """Install what the lock has from pip; return the entries of its files, which are added to `found`."""
+        """Install the wheels of the lock; return the entries of its files, which are added to `found`."""
         runner = wheels.Runner(self.store, self.plan, self.new, self.final, self.fds)
         self._tell(f"fetches and installs {len(self.plan.pip)} wheels")
         fetched = wheels.fetch(runner, self.options.pip_index)

@@ -35,13 +35,13 @@ def sources(found: dict[str, os.stat_result], lib: str) -> list[str]:
 
 
 def borrow(siblings: list[str], new: str, found: dict[str, os.stat_result], todo: list[str]) -> dict[str, Entry]:
-    """Hard-link byte-code from complete siblings, taking what is done off `todo`; return the manifest entries of the
-    links.
+    """Hard-link byte-code from complete siblings; remove its modules from `todo`; return the links' manifest entries.
 
-    Only where the source is the same inode as the sibling's, and the byte-code what the sibling's manifest says, else a
-    damaged one would be blessed by the new manifest. The path inside a .pyc does not matter: the import system sets it.
+    A link is made only if the source is the same inode as the sibling's, and the byte-code is what the sibling's
+    manifest says: otherwise the new manifest would list damaged byte-code as valid. The path inside a .pyc does not
+    matter, because the import system sets it.
 
-    :raises OSError: where a folder cannot be made, or a file not be read
+    :raises OSError: if a folder cannot be made, or a file not be read
     """
     made: dict[str, Entry] = {}
     folders = set()
@@ -98,7 +98,7 @@ def compile_all(python: str, new: str, final: str, todo: list[str], fds: tuple[i
 
     :param final: where the tree will be: what tracebacks show
     :param fds: locks that the children keep if this process is killed
-    :raises OSError: where the processes cannot be started
+    :raises OSError: if the processes cannot be started
     """
     count = max(1, min(WORKERS, os.cpu_count() or 1, len(todo) // 50 + 1))
     running = []

@@ -1,4 +1,4 @@
-"""What a generation holds besides its packages: history, freezing, variables, hooks. Python 3.9, stdlib."""
+"""Write what a generation holds besides its packages: history, freezing, variables, hooks. Python 3.9, stdlib."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def pip_command(plan: InstallPlan, place: str, miniconda: str) -> list[str]:
 def package_variables(new: str) -> dict[str, str]:
     """Return the variables that packages bring in `etc/conda/env_vars.d`, as `conda activate` takes them.
 
-    What is no mapping of names to values is left out, and so is what would take PATH away.
+    A file that does not map names to values is left out, and so is a variable that would replace PATH.
 
-    :raises OSError: where a file cannot be read
+    :raises OSError: if a file cannot be read
     """
     folder = os.path.join(new, "etc", "conda", "env_vars.d")
     found: dict[str, str] = {}
@@ -70,11 +70,11 @@ def package_variables(new: str) -> dict[str, str]:
 
 
 def files_of(plan: InstallPlan, hooks: str, packaged: dict[str, str]) -> dict[str, str]:
-    """Return what is written into a generation, path to text.
+    """Return the files that are written into a generation, path to text.
 
     :param hooks: folder with `activate.d` and `deactivate.d`
     :param packaged: `package_variables`; those of the plan win
-    :raises OSError: where a hook cannot be read
+    :raises OSError: if a hook cannot be read
     """
     channel = redact(plan.channel).rstrip("/").rsplit("/", 1)[-1]
     history = "".join(f"+{channel}/{p.subdir}::{p.stem}\n" for p in plan.packages)
@@ -98,7 +98,7 @@ def files_of(plan: InstallPlan, hooks: str, packaged: dict[str, str]) -> dict[st
 def write_ours(new: str, plan: InstallPlan, hooks: str) -> list[str]:
     """Write those files into a fresh tree; return their paths.
 
-    :raises OSError: where one cannot be written
+    :raises OSError: if one cannot be written
     """
     files = files_of(plan, hooks, package_variables(new))
     for path, text in files.items():

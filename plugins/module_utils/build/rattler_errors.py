@@ -1,4 +1,4 @@
-"""What the rattler runtime's errors mean to a person: package, url, cause, remedy. Python 3.9, standard library."""
+"""Explain the rattler runtime's errors: package, url, cause, remedy. Python 3.9, standard library."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def inspect(wanted: Wanted) -> dict[str, Any]:
 def install_wheel(wanted: Wanted, wheel: str) -> None:
     """Verify a wheel, unpack it aside, and put it in place whole.
 
-    :raises Problem: where it is not the declared one, or cannot be unpacked
+    :raises Problem: if it is not the declared one, or cannot be unpacked
     """
     found = sha256_file(wheel)
     if found != wanted.sha256:
@@ -120,7 +120,7 @@ def install_files(wanted: Wanted, texts: dict[str, str]) -> None:
     """Put our own files in place: the tools' folder as a whole, then each command in one step.
 
     :param texts: content by path below the root, all of them
-    :raises Problem: where one is not what was declared, or cannot be written
+    :raises Problem: if one is not what was declared, or cannot be written
     """
     for path, (sha256, _mode) in wanted.files.items():
         if hashlib.sha256(texts.get(path, "").encode()).hexdigest() != sha256:

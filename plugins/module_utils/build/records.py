@@ -1,6 +1,6 @@
-"""The records in `conda-meta`: do they agree with the plan, and the files with them? Python 3.9, stdlib.
+"""Verify the records in `conda-meta` against the plan, and the files against the records. Python 3.9, stdlib.
 
-What py-rattler 0.28 leaves to be put right: records are mode 0600, lack what a lock does not hold (license, constrains,
+py-rattler 0.28 leaves this to correct: records are mode 0600, lack what a lock does not hold (license, constrains,
 timestamp, ...), and `sha256_in_prefix` stands only where it differs; for a symbolic link it is the hash of the link's
 text.
 """
@@ -73,8 +73,8 @@ def read_records(new: str, plan: InstallPlan, pkgs: str, checksums: str, refetch
         cache entry that was altered together with its own paths.json passes every check which relies on that list.
     :param refetched: stems whose cache entry was made anew from a verified archive in this run, so that a checksum
         which differs was the wrong one
-    :raises VerificationError: where a record differs from the plan, or a file list from its checksum
-    :raises OSError: where one cannot be read or written
+    :raises VerificationError: if a record differs from the plan, or a file list from its checksum
+    :raises OSError: if one cannot be read or written
     """
     wanted = {p.stem: p for p in plan.packages}
     site_packages = next((p.python_site_packages_path for p in plan.packages if p.name == "python"), None)
@@ -133,7 +133,7 @@ def read_records(new: str, plan: InstallPlan, pkgs: str, checksums: str, refetch
 
 
 def _differences(record: dict[str, Any], package: PlannedPackage, stem: str) -> list[str]:
-    """Say where a record is not what the plan asked for."""
+    """Return the differences between a record and the plan."""
     return [
         f"{stem}: its record says {key} {record.get(key)!r}, the plan {getattr(package, key)!r}"
         for key in ("name", "version", "build", "subdir", "sha256")
@@ -157,7 +157,7 @@ def _checksum(entry: str) -> str:
     They are what the archive holds, whatever environment it is linked into. Where there is no paths.json (in archives
     older than 2017), no list covers any file, so all belong to it.
 
-    :raises OSError: where one is there and cannot be read
+    :raises OSError: if one is there and cannot be read
     """
     listed = [f"info/{name}" for name in LISTS]
     if not os.path.exists(os.path.join(entry, "info", "paths.json")):
@@ -199,11 +199,11 @@ def _complete(path: str, text: str, record: dict[str, Any], index: dict[str, Any
 
 
 def repair_modes(new: str) -> dict[str, os.stat_result]:
-    """Let everybody read, and the owner alone write; return the lstat of every file and link.
+    """Make everything readable by all and writable by the owner only; return the lstat of every file and link.
 
     Files share inodes, and so modes, with the package cache: they are touched only where wrong, so once a package.
 
-    :raises OSError: where one cannot be changed
+    :raises OSError: if one cannot be changed
     """
     found = {}
     for path, status in files_of(new).items():
@@ -220,8 +220,8 @@ def repair_modes(new: str) -> dict[str, os.stat_result]:
 def verify(new: str, found: dict[str, os.stat_result], recorded: Recorded) -> dict[str, Entry]:
     """Hash every file of a fresh tree but `conda-meta`, compare it with the records, and return the manifest's entries.
 
-    :raises VerificationError: where a file is missing or altered, or unrecorded though there is no post-link script
-    :raises OSError: where one cannot be read
+    :raises VerificationError: if a file is missing or altered, or unrecorded though there is no post-link script
+    :raises OSError: if one cannot be read
     """
     regular = (stat.S_IFREG, stat.S_IFLNK)
     special = [f"neither file nor link: {p}" for p, s in found.items() if stat.S_IFMT(s.st_mode) not in regular]
@@ -254,7 +254,7 @@ def replace_paths(new: str, final: str, paths: list[str]) -> tuple[list[str], li
 
     Return the files that were changed, and those that cannot be: where something else than text holds the path.
 
-    :raises OSError: where one cannot be read or written
+    :raises OSError: if one cannot be read or written
     """
     old, right = os.fsencode(new), os.fsencode(final)
     moved, stuck = [], []
@@ -298,7 +298,7 @@ def _altered_originals(originals: dict[str, str]) -> list[str]:
 def list_urls(pkgs: str, plan: InstallPlan) -> None:
     """Add a plan's urls to the cache's urls.txt: without that file `conda clean` does not see the cache at all.
 
-    :raises OSError: where it cannot be written
+    :raises OSError: if it cannot be written
     """
     path = os.path.join(pkgs, "urls.txt")
     try:

@@ -1,4 +1,4 @@
-"""Is an unpacked rattler runtime whole? For the installer and for the audit alike. Python 3.9, standard library."""
+"""Inspect whether an unpacked rattler runtime is complete (installer and audit). Python 3.9, standard library."""
 
 from __future__ import annotations
 

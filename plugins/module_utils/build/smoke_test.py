@@ -1,4 +1,4 @@
-"""What a finished environment must pass, at its final path, before it counts as complete: smoke test and `pip check`.
+"""Run the smoke test and `pip check`, which an environment must pass at its final path before it is complete.
 
 Python 3.9, standard library.
 """
@@ -80,7 +80,7 @@ def run_smoke_test(
 
 
 def _judged(env: str, one: _Running, seconds: float, notes: list[str]) -> Problem | None:
-    """Wait for a test, and say what is wrong with its end."""
+    """Wait for a test, and return why it failed."""
     test, over = one.test, not one.ended(seconds)
     code, said = one.end()
     if test.label == "pip check" and "No module named pip" in said:
@@ -105,7 +105,7 @@ class _Running:
     def __init__(self, test: Test, env: dict[str, str]) -> None:
         """Start it. It inherits no lock: what it leaves running in the background would keep that.
 
-        :raises OSError: where it cannot be started
+        :raises OSError: if it cannot be started
         """
         self.test = test
         self.said = b""

@@ -1,7 +1,7 @@
 """Wheels of a plan: fetched once by their hashes, then installed by pip beside conda's files, never over them.
 
 pip downloads into `<root>/wheels/<sha256>/<file>` and installs from there without an index, so that a repair needs no
-network. What pip wrote is judged like everything else: each file by the wheel's own RECORD, and no file of conda's may
+network. What pip wrote is verified: each file against the wheel's own RECORD, and no file of a conda package may
 have changed. Python 3.9, standard library.
 """
 
@@ -110,7 +110,7 @@ class Runner(NamedTuple):
 def check_index(index: str) -> None:
     """Check that an index's url may be shown.
 
-    :raises Problem: where it holds credentials
+    :raises Problem: if it holds credentials
     """
     if "@" in urlsplit(index).netloc:
         raise Problem(
@@ -126,11 +126,11 @@ def path_of(store: Store, wheel: PlannedWheel) -> str:
 
 
 def fetch(runner: Runner, index: str) -> Fetched:
-    """Have all wheels of the plan, verified.
+    """Ensure that all wheels of the plan are in the cache, verified.
 
     :param index: url of the package index; "": the one that this host's pip is set up for
-    :raises Problem: where one cannot be had
-    :raises OSError: where one cannot be written
+    :raises Problem: if one cannot be had
+    :raises OSError: if one cannot be written
     """
     store, plan = runner.store, runner.plan
     missing = []
@@ -152,7 +152,7 @@ def fetch(runner: Runner, index: str) -> Fetched:
             source = []
             if index:
                 source = ["--index-url", index]
-                if index.startswith("http://"):  # the hashes vouch for the files, not the line
+                if index.startswith("http://"):  # the files are verified by their hashes
                     source += ["--trusted-host", urlsplit(index).netloc.rpartition("@")[2]]
             runner.pip(
                 ["download", "--dest", scratch, *source, *_exactly(missing, scratch)],
@@ -202,8 +202,8 @@ def install(runner: Runner, fetched: Fetched, found: dict[str, os.stat_result]) 
     """Install the wheels into the new tree; return the manifest's entries of their files, adding them to `found`.
 
     :param found: lstat of every file of conda's
-    :raises Problem: where pip fails, or a wheel would replace a file of conda's
-    :raises OSError: where something cannot be read or written
+    :raises Problem: if pip fails, or a wheel would replace a file of conda's
+    :raises OSError: if something cannot be read or written
     """
     for path in [path for path in found if path.startswith("conda-meta/")]:  # completed since it was read
         found[path] = os.lstat(os.path.join(runner.new, path))
@@ -245,7 +245,7 @@ def install(runner: Runner, fetched: Fetched, found: dict[str, os.stat_result]) 
 def _refuse_meddling(
     plan: InstallPlan, before: dict[str, os.stat_result], now: dict[str, os.stat_result], made: list[str]
 ) -> None:
-    """Check that conda's files are what they were, and that nothing was added to conda's own folders and ours."""
+    """Refuse wheels that changed a file of conda's, or added one to conda's own folders or ours."""
     changed = [
         path
         for path, old in before.items()
@@ -269,7 +269,7 @@ def _refuse_meddling(
 
 
 def _owner(new: str, made: list[str]) -> None:
-    """Say in each dist-info who installed it."""
+    """Write the installer's name into each dist-info."""
     for path in made:
         if path.endswith(".dist-info/INSTALLER"):
             fs.write_file(os.path.join(new, path), INSTALLED + "\n")

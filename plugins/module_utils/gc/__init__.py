@@ -1,1 +1,1 @@
-"""Garbage collection: unused generations, packages and wheels, run by the scheduled clean."""
+"""Remove unused generations, packages and wheels: the scheduled clean."""

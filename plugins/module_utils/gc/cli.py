@@ -1,4 +1,4 @@
-"""The commands that Lockstep leaves on a host (`bin/lockstep-clean`). Python 3.9, standard library."""
+"""The command line of `bin/lockstep-clean` on a host. Python 3.9, standard library."""
 
 from __future__ import annotations
 

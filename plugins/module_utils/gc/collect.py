@@ -31,7 +31,7 @@ SOFT = "2"
 def usage(folders: list[str]) -> int:
     """Return the bytes that folders take on disk, a file with several names counted once.
 
-    What vanishes meanwhile counts nothing.
+    Files that are removed meanwhile are not counted.
     """
     seen, total = set(), 0
     for folder in folders:
@@ -66,7 +66,7 @@ def soft_linked(store: Store) -> Optional[str]:
 def conda(store: Store, arguments: list[str]) -> None:
     """Run a conda command on the shared package cache.
 
-    :raises Problem: where conda is not there, fails or hangs
+    :raises Problem: if conda is not there, fails or hangs
     """
     program = os.path.join(os.path.dirname(store.python), "conda")
     command = " ".join(["conda", *arguments])
@@ -127,13 +127,13 @@ def clean(store: Store, keep_previous: int, min_age: float, dry_run: bool = Fals
     if not dry_run:
         try:
             remember(store, entry)
-        except Problem as problem:  # what was done is told all the same
+        except Problem as problem:  # the result is recorded also after a failure
             entry.update(ok=False, message=" ".join([*failures, str(problem)]))
     return entry
 
 
 def _clean_cache(store: Store, notes: list[str]) -> list[str]:
-    """Let conda remove what it calls unused, alone with the cache; return the packages that went."""
+    """Let conda remove unused packages, under the exclusive lock of the cache; return their names."""
     with store.pkgs_alone(), error_context("the package cache cannot be cleaned"):
         store.sweep_pkgs()
         before = cached(store)
@@ -162,7 +162,7 @@ def _clean_cache(store: Store, notes: list[str]) -> list[str]:
 def remember(store: Store, entry: dict[str, Any]) -> None:
     """Add an entry to the clean's history.
 
-    :raises Problem: where it cannot be written
+    :raises Problem: if it cannot be written
     """
     path = f"{store.state}/clean.json"
     with store.alone("clean.lock", path, "clean"), error_context(f"{path} cannot be written"):

@@ -1,1 +1,1 @@
-"""What the rest of the host code stands on: errors, the root folder, locks, disk space, child processes, text files."""
+"""Helpers for all host code: errors, the root folder, locks, disk space, child processes, files, the install plan."""

@@ -9,6 +9,6 @@ STEERING = ("PYTHON", "CONDA", "VIRTUAL_ENV", "PIP_", "_CE_", "MAMBA")
 
 
 def clean_environment(extra: Optional[dict[str, str]] = None) -> dict[str, str]:
-    """Return this process's environment without what would steer a python, pip or conda elsewhere, and with `extra`."""
+    """Return this process's environment with `extra`, without variables that redirect python, pip or conda."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(STEERING)}
     return {**kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", **(extra or {})}

@@ -1,4 +1,4 @@
-"""What must hold before anything is downloaded: a local file system, and room. Python 3.9, standard library."""
+"""Check the file system and the free space before anything is downloaded. Python 3.9, standard library."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COPIES = 0.4
 FILES_CACHED = 220
 FILES_BUILT = 100
 UNKNOWN_PACKAGE = 3 << 20  # bytes packed, where a lock does not say
-RESERVE = 64 << 20  # bytes left for everybody else
+RESERVE = 64 << 20  # bytes that stay free for others
 
 
 def filesystem_type(path: str, mounts: str = "/proc/self/mounts") -> str:
@@ -45,7 +45,7 @@ def filesystem_type(path: str, mounts: str = "/proc/self/mounts") -> str:
 def refuse_network(path: str, mounts: str = "/proc/self/mounts") -> None:
     """Check that a path is on a disk of this host.
 
-    :raises Problem: where it is on a network file system
+    :raises Problem: if it is on a network file system
     """
     kind = filesystem_type(path, mounts)
     if kind in NETWORK:
@@ -59,7 +59,7 @@ def refuse_network(path: str, mounts: str = "/proc/self/mounts") -> None:
 def refuse_other_filesystem(folders: list[str]) -> None:
     """Check that folders share a file system, so that hard links and renames between them work.
 
-    :raises Problem: where they do not: every environment would silently become a full copy
+    :raises Problem: if they do not: every environment would silently become a full copy
     """
     devices = {folder: os.stat(folder).st_dev for folder in folders}
     first = folders[0]
@@ -97,7 +97,7 @@ def need_room(root: str, plan: InstallPlan, pkgs: str, reserve: int = RESERVE) -
     """Check free bytes and inodes before a build; return the estimate.
 
     :param reserve: bytes that must stay free
-    :raises Problem: where there is not enough, naming what is needed, what is free and what to do
+    :raises Problem: if there is not enough, naming what is needed, what is free and what to do
     """
     wanted = estimate(plan, pkgs)
     disk = os.statvfs(root)

@@ -1,13 +1,13 @@
-"""The one exception that a person is meant to read: what happened, why, and what to do about it."""
+"""The error that users read: what failed, why, and what to do."""
 
 from __future__ import annotations
 
 
 class Problem(Exception):
-    """A failure that was foreseen; it reaches the user as text, never as a traceback.
+    """An expected failure, which users see as text without a traceback.
 
     :param message: what could not be done, naming the file, package or host part concerned
-    :param cause: why, in the words of whatever refused
+    :param cause: why, as the system or program reported it
     :param remedy: what a person can do about it
     """
 

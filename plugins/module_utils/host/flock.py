@@ -1,4 +1,4 @@
-"""Locks that runs on one host wait for (flock), and errors of the system in words. Python 3.9, standard library."""
+"""Take locks between runs on a host (flock), and explain errors of the system. Python 3.9, standard library."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def open_lock(path: str) -> Iterator[int]:
 
     It is readable by its owner alone: a user who can read a file can lock it, and so hold up every run.
 
-    :raises Problem: where it cannot be opened
+    :raises Problem: if it cannot be opened
     """
     with error_context(f"{path} cannot be opened"):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -51,12 +51,12 @@ def open_lock(path: str) -> Iterator[int]:
 
 @contextlib.contextmanager
 def exclusive_lock(path: str, label: str, what: str, patience: float) -> Iterator[int]:
-    """Hold a lock alone; yield its descriptor.
+    """Hold a lock exclusively; yield its descriptor.
 
     :param label: what it protects, for messages
     :param what: what it is held for, for messages of others
-    :param patience: seconds
-    :raises Problem: where others keep it for longer
+    :param patience: seconds to wait
+    :raises Problem: if others keep it for longer
     """
     with open_lock(path) as handle:
         wait(handle, False, label, patience)
@@ -69,7 +69,7 @@ def exclusive_lock(path: str, label: str, what: str, patience: float) -> Iterato
 
 
 def try_lock(handle: int) -> bool:
-    """Try to have a lock alone, at once; return whether that was possible."""
+    """Try to take a lock exclusively without waiting; return whether that succeeded."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
@@ -78,7 +78,7 @@ def try_lock(handle: int) -> bool:
 
 
 def wait(handle: int, shared: bool, label: str, patience: float) -> None:
-    """Wait for a lock, politely.
+    """Wait for a lock without blocking the process.
 
     :raises Problem: after `patience` seconds, naming the holder
     """
@@ -105,7 +105,7 @@ def sign(handle: int, what: str) -> None:
 
 
 def tell(handle: int, doing: str) -> None:
-    """Add to a lock's file how far its holder is: read by those who wait, and by the controller during a long build."""
+    """Write the holder's progress into a lock's file, for runs that wait and for the controller during a long build."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         _write(handle, {**json.loads(os.pread(handle, 4096, 0)), "doing": doing})
 
@@ -117,7 +117,7 @@ def _write(handle: int, sign: dict[str, Any]) -> None:
 
 
 def holder(handle: int) -> str:
-    """Say who holds a lock, from what the holder wrote into its file."""
+    """Return who holds a lock, as the holder wrote into its file."""
     try:
         found = json.loads(os.pread(handle, 4096, 0).decode())
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found["since"]))

@@ -12,7 +12,7 @@ from typing import Any
 def write_file(path: str, text: str, mode: int = 0o644, durable: bool = False) -> None:
     """Write a text (undecodable bytes of file names allowed), in place.
 
-    :raises OSError: where it cannot be written
+    :raises OSError: if it cannot be written
     """
     with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         file.write(text)
@@ -25,7 +25,7 @@ def write_file(path: str, text: str, mode: int = 0o644, durable: bool = False) -
 def read_file(path: str) -> str:
     """Read such a text back.
 
-    :raises OSError: where it cannot be read
+    :raises OSError: if it cannot be read
     """
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
         return file.read()
@@ -47,7 +47,7 @@ def libc() -> Any:
 def exchange(one: str, two: str) -> None:
     """Swap two folders of one parent in one step (renameat2 RENAME_EXCHANGE; renamex_np RENAME_SWAP on macOS).
 
-    :raises OSError: where the kernel or the file system cannot do that
+    :raises OSError: if the kernel or the file system cannot do that
     """
     library = libc()
     if sys.platform == "darwin":
@@ -62,7 +62,7 @@ def exchange(one: str, two: str) -> None:
 def sync(path: str) -> None:
     """Fsync one file or folder.
 
-    :raises OSError: where the disk refuses
+    :raises OSError: if the disk refuses
     """
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -74,7 +74,7 @@ def sync(path: str) -> None:
 def sync_filesystem(path: str) -> None:
     """Write out everything dirty on a file system: far cheaper than an fsync for each of 20,000 files.
 
-    :raises OSError: where the disk refuses
+    :raises OSError: if the disk refuses
     """
     library = libc()
     if not hasattr(library, "syncfs"):
@@ -92,7 +92,7 @@ def sync_filesystem(path: str) -> None:
 def chmod_folders(tree: str, mode: int) -> None:
     """Set the mode of every folder, and of no file: files share inodes and modes with the cache and other generations.
 
-    :raises OSError: where one cannot be changed
+    :raises OSError: if one cannot be changed
     """
     for folder, _unused, _unused in os.walk(tree):
         os.chmod(folder, mode)
@@ -101,7 +101,7 @@ def chmod_folders(tree: str, mode: int) -> None:
 def remove(tree: str) -> None:
     """Remove a tree, frozen or not, or a single file or link; a missing one is no error.
 
-    :raises OSError: where something cannot be removed
+    :raises OSError: if something cannot be removed
     """
     if os.path.isdir(tree) and not os.path.islink(tree):
         os.chmod(tree, 0o755)

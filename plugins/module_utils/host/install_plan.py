@@ -1,4 +1,4 @@
-"""The install plan: what one host is given for one environment.
+"""The install plan: exactly what a host installs for one environment.
 
 A plan is made on the controller from a tier's lock and is all that a host knows of it: hosts read no YAML and solve
 nothing. Python 3.9, standard library only.
@@ -97,7 +97,7 @@ class PlannedWheel(NamedTuple):
 
 
 class InstallPlan(NamedTuple):
-    """What one host is given for one environment; `channel` is a url, `smoke` the text of the smoke test or ""."""
+    """What a host installs for one environment; `channel` is a url, `smoke` the text of the smoke test or ""."""
 
     layout: int
     name: str

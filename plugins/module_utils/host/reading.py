@@ -46,7 +46,7 @@ def reason(why: object) -> str:
 def open_regular(path: str) -> int:
     """Open a regular file for reading and return its descriptor; its access time stays where that is permitted.
 
-    :raises OSError: where it cannot be opened, is a symbolic link, or is not a regular file
+    :raises OSError: if it cannot be opened, is a symbolic link, or is not a regular file
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -62,7 +62,7 @@ def open_regular(path: str) -> int:
 def read(path: str, limit: int = SMALL) -> bytes:
     """Read a whole regular file.
 
-    :raises OSError: where it cannot be opened, is not a regular file, or has more than `limit` bytes
+    :raises OSError: if it cannot be opened, is not a regular file, or has more than `limit` bytes
     """
     with open(open_regular(path), "rb", buffering=0) as file:
         parts: list[bytes] = []

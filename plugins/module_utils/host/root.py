@@ -1,4 +1,4 @@
-"""The rules for `lockstep_root`, and who may work in it."""
+"""Check `lockstep_root`, and the user who works in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROVISION = (
 def refuse_root(uid: int | None = None) -> None:
     """Stop a run as root: everything belongs to an ordinary user, and root would leave files that user cannot repair.
 
-    :raises Problem: where the effective uid is 0
+    :raises Problem: if the effective uid is 0
     """
     if (os.geteuid() if uid is None else uid) == 0:
         raise Problem(
@@ -31,7 +31,7 @@ def refuse_stranger(root: str, command: str) -> None:
     """Refuse a user who does not own the root, root itself included: the owner could not repair what they leave.
 
     :param command: what was called, for the remedy
-    :raises Problem: where the folder belongs to another user, or is missing
+    :raises Problem: if the folder belongs to another user, or is missing
     """
     try:
         owner = os.stat(root).st_uid
@@ -52,7 +52,7 @@ def refuse_stranger(root: str, command: str) -> None:
 def check_root(root: str) -> None:
     """Check that a path can be the root of a fleet's environments.
 
-    :raises Problem: where it is relative, has spaces or special characters, or is too long for a shebang
+    :raises Problem: if it is relative, has spaces or special characters, or is too long for a shebang
     """
     remedy = "set lockstep_root to something like /opt/lockstep, the same on every host"
     if not root.startswith("/") or os.path.normpath(root) != root or root == "/":
@@ -69,7 +69,7 @@ def check_root(root: str) -> None:
 def need_root_folder(root: str) -> None:
     """Check that the folder is there and ours to write, before anything is downloaded into it.
 
-    :raises Problem: where it is missing and cannot be made, or belongs to another user
+    :raises Problem: if it is missing and cannot be made, or belongs to another user
     """
     check_root(root)
     if not os.path.isdir(root):

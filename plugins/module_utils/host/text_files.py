@@ -10,7 +10,7 @@ from .errors import Problem
 
 
 def state_of(path: str) -> dict[str, Any]:
-    """What is at a path: `{"text": str | None, "mode": int | None}`; None where there is no regular file."""
+    """Return `{"text": str | None, "mode": int | None}` of a path; None if there is no regular file."""
     try:
         if os.path.islink(path) or not os.path.isfile(path):
             return {"text": None, "mode": None}
@@ -23,7 +23,7 @@ def state_of(path: str) -> dict[str, Any]:
 def mode_of(text: str) -> int:
     """Read a mode like "0644".
 
-    :raises Problem: where it is none
+    :raises Problem: if it is none
     """
     try:
         mode = int(text, 8)
@@ -38,7 +38,7 @@ def write(path: str, text: str, mode: int, make_folder: bool = True) -> None:
     """Put a file in place in one step; what was there before stays whole until then.
 
     :param make_folder: whether a missing folder is made
-    :raises Problem: where the folder is missing and not to be made, cannot be made or written, or the disk is full
+    :raises Problem: if the folder is missing and not to be made, cannot be made or written, or the disk is full
     """
     folder = os.path.dirname(path)
     if not make_folder and not os.path.isdir(folder):
@@ -64,7 +64,7 @@ def write(path: str, text: str, mode: int, make_folder: bool = True) -> None:
 
 
 def difference(path: str, text: str, mode: int) -> dict[str, str] | None:
-    """Ansible's diff of one file, or None where it is as it should be."""
+    """Return Ansible's diff of one file; None if nothing differs."""
     have = state_of(path)
     if have["text"] == text and have["mode"] == mode:
         return None

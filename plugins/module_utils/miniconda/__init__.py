@@ -1,1 +1,1 @@
-"""The Miniconda base: its installation and what it cannot do without."""
+"""Install and inspect the Miniconda base."""

@@ -1,4 +1,4 @@
-"""Which Miniconda is at a prefix, and what has to be done about it: for the role and for the audit alike.
+"""Inspect which Miniconda is at a prefix, and decide what to do with it, for the role and the audit.
 
 Python 3.9, standard library. It only reads.
 """
@@ -23,7 +23,7 @@ MANAGED = "[externally-managed]\nError=The base is shared and never changed. Mak
 
 
 class Base(NamedTuple):
-    """What is at the prefix.
+    """The observed state of the prefix.
 
     `state`: "absent", "unfinished" (an installation was killed), "half-updated" (an update was killed), "ours",
     "damaged" (ours, and parts are missing), "foreign" (another installation of conda) or "other" (not conda);
@@ -44,9 +44,9 @@ def intent(root: str) -> str:
 
 
 def inspect(root: str, prefix: str) -> Base:
-    """Find out what is at the prefix.
+    """Inspect the prefix.
 
-    :raises OSError: where it cannot be read
+    :raises OSError: if it cannot be read
     """
     if os.path.islink(prefix):
         return Base(
@@ -80,9 +80,9 @@ def inspect(root: str, prefix: str) -> Base:
 
 
 def decide(found: Base, prefix: str, version: str) -> str:
-    """Return what has to be done: `install`, `reinstall`, `update`, `reupdate`, `adopt`, `freeze` or "".
+    """Return the action that is needed: `install`, `reinstall`, `update`, `reupdate`, `adopt`, `freeze` or "".
 
-    :raises Problem: where what is at the prefix must be left alone
+    :raises Problem: if the prefix must not be changed
     """
     if found.state == "absent":
         return "install"
@@ -183,7 +183,7 @@ def _order(version: str) -> list[int]:
 def _object(path: str, limit: int = LARGE) -> dict[str, Any]:
     """Read a JSON object.
 
-    :raises OSError, ValueError: where there is none
+    :raises OSError, ValueError: if there is none
     """
     try:
         found = json.loads(read(path, limit))

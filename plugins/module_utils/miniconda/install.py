@@ -31,13 +31,13 @@ from ..host.redaction import redact
 from ..host.root import need_root_folder
 from .inspection import BASE_MARKER, decide, frozen_files, inspect, intent
 
-ROOM = 1_500_000_000  # bytes: the installer (170 MB), what it unpacks, and some air
+ROOM = 1_500_000_000  # bytes: the installer (170 MB), what it unpacks, and a reserve
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENOENT)
 
 
 @contextlib.contextmanager
-def _alone(root: str, seconds: int) -> Iterator[int]:
-    """One installation a host at a time; yield the lock's descriptor: the installer of a killed run keeps it."""
+def _exclusive_lock(root: str, seconds: int) -> Iterator[int]:
+    """Hold the lock of the host's one installation; yield its descriptor, which the installer of a killed run keeps."""
     os.makedirs(os.path.join(root, "state"), 0o755, exist_ok=True)
     with open_lock(os.path.join(root, "state", "miniconda.lock")) as lock:
         end = time.monotonic() + seconds
@@ -58,7 +58,7 @@ def _alone(root: str, seconds: int) -> Iterator[int]:
 def fetch(url: str, sha256: str, target: str, tries: int = 3) -> None:
     """Download a file and check it; nothing is left where that fails.
 
-    :raises Problem: where the address does not answer, the disk is full, or the sha256 is another
+    :raises Problem: if the address does not answer, the disk is full, or the sha256 is another
     """
     part = target + ".part"
     try:
@@ -143,12 +143,12 @@ def apply(action: str, root: str, prefix: str, version: str, url: str, sha256: s
     """Carry out what `decide` said.
 
     :returns: lines that tell what was done
-    :raises Problem: where the download, the room or the installer fails; nothing half-made is taken for a base later
+    :raises Problem: if the download, the room or the installer fails; nothing half-made is taken for a base later
     """
     old_mask = os.umask(0o022)  # all users of the host read what is made here
     try:
         need_root_folder(root)
-        with error_context(f"Miniconda cannot be installed at {prefix}"), _alone(root, wait) as lock:
+        with error_context(f"Miniconda cannot be installed at {prefix}"), _exclusive_lock(root, wait) as lock:
             found = inspect(root, prefix)
             action = decide(found, prefix, version)  # another run may have done it meanwhile
             # what was there before the adoption is still there after an update
@@ -220,7 +220,7 @@ def _run(installer: str, prefix: str, update: bool, work: str, lock: int) -> Non
     """Run the installer, and the conda that it installed.
 
     :param lock: descriptor of the lock, which the installer keeps if this process is killed
-    :raises Problem: where either fails
+    :raises Problem: if either fails
     """
     argv = ["/bin/bash", installer, "-b", *(["-u"] if update else []), "-p", prefix]
     keep = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TERM", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")

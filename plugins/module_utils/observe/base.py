@@ -1,4 +1,4 @@
-"""The base: Miniconda's version, whether it is frozen, and what it holds beyond what its installer brought."""
+"""Inspect the base: Miniconda's version, whether it is frozen, and packages that its installer did not bring."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .pip_packages import describe_dist
 
 
 def see_shell(home: str, line: str) -> Obs:
-    """Whether the connecting user's ~/.bashrc has a line, as ansible.builtin.lineinfile looks for it.
+    """Return whether the connecting user's ~/.bashrc has a line, compared as ansible.builtin.lineinfile does.
 
-    :raises OSError: where it is there and cannot be read
+    :raises OSError: if the file cannot be read
     """
     try:
         text = read(os.path.realpath(os.path.join(home, ".bashrc")), LARGE).decode("utf-8", "replace")
@@ -25,7 +25,7 @@ def see_shell(home: str, line: str) -> Obs:
 
 
 def see_base(root: str, base: str, notes: Notes) -> Obs:
-    """Miniconda's version, whether it is frozen, and what it holds beyond what its installer brought."""
+    """Return Miniconda's version, whether it is frozen, and packages that its installer did not bring."""
     found = inspect(root, base)
     result: Obs = {"prefix": base, **found._asdict()}
     if found.state not in ("ours", "foreign"):

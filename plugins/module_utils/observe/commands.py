@@ -1,4 +1,4 @@
-"""The few commands that the observer runs: those that only read, each with a timeout."""
+"""Run commands that only read, each with a time limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CHILD_SECONDS = 10
 
 
 def run(command: list[str], notes: Notes) -> tuple[int, str, str]:
-    """Run something that only reads: (status, output, why there is none). One that takes too long is killed."""
+    """Run a command and return (status, output, error); kill it when it takes too long."""
     env = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C", "HOME": os.path.expanduser("~")}
     try:
         pipe, null = subprocess.PIPE, subprocess.DEVNULL

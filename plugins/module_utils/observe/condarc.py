@@ -1,4 +1,4 @@
-"""Conda's configuration: the base's own, and what else conda would read."""
+"""Inspect conda's configuration: the base's own, and other files that conda reads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .notes import Notes, Obs
 
 
 def see_condarc(base: str, expected: Optional[str], notes: Notes) -> Obs:
-    """The base's configuration, by sha256, with its text where it is another."""
+    """Return the sha256 of the base's configuration, and its text if it is not the expected one."""
     path = os.path.join(base, ".condarc")
     result: Obs = {}
     try:
@@ -34,10 +34,10 @@ def see_condarc(base: str, expected: Optional[str], notes: Notes) -> Obs:
 
 
 def condarc_places(base: str, home: str, environ: Any) -> list[tuple[str, str]]:
-    """Conda's other places for configuration: (`before` or `after` ours in its order, path).
+    """Return the other places of conda's configuration: (`before`, `beside` or `after` ours, path).
 
-    Order of conda's own documentation ("Using the .condarc configuration file", search order); what is `before` can
-    settle a key with `#!final` ahead of us, what is `after` is cut off by our own.
+    The order is that of conda's documentation ("Using the .condarc configuration file", search order). A file
+    `before` ours can set a key with `#!final` first; our final keys override a file `after` ours.
     """
     names = (".condarc", "condarc", "condarc.d")
     places = [("before", os.path.join(folder, name)) for folder in ("/etc/conda", "/var/lib/conda") for name in names]
@@ -53,7 +53,7 @@ def condarc_places(base: str, home: str, environ: Any) -> list[tuple[str, str]]:
 
 
 def see_unmanaged(base: str, home: str, environ: Any, notes: Notes) -> list[Obs]:
-    """Configuration files of conda other than ours that the user of the play has, with the keys that they set."""
+    """Return conda's other configuration files for the user of the play, with the keys that they set."""
     found: list[Obs] = []
     for order, place in condarc_places(base, home, environ):
         paths = [place]

@@ -1,4 +1,4 @@
-"""The environments of a host: what each link publishes, what lies beside it, and what is not declared."""
+"""Inspect the environments: what each link publishes, other generations, and environments that are not declared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .notes import Notes, Obs
 
 
 def see_env(root: str, env: str, declared: Optional[str], known: Optional[str], notes: Notes) -> Obs:
-    """What is at an environment's link, and what lies beside it.
+    """Inspect the generation that an environment's link publishes, and list the others.
 
     :param known: stamp of a generation that was inspected before; with the same stamp it is `unchanged`
     """
@@ -55,7 +55,7 @@ def see_env(root: str, env: str, declared: Optional[str], known: Optional[str], 
 
 
 def see_envs(root: str, declared: dict[str, Any], known: dict[str, str], platform: str, notes: Notes) -> Obs:
-    """All declared environments; one that cannot be read does not keep the others from being inspected."""
+    """Inspect all declared environments, also if one of them cannot be read."""
     found: Obs = {}
     for env in sorted(declared):
         value = declared[env]
@@ -71,7 +71,7 @@ def see_envs(root: str, declared: dict[str, Any], known: dict[str, str], platfor
 
 
 def see_undeclared(root: str, declared: dict[str, Any], notes: Notes) -> Obs:
-    """Environments that are on the host and not declared for it."""
+    """Return environments that are on the host and not declared for it."""
     found: Obs = {}
     for folder, what in (("envs", "link"), ("generations", "generations")):
         path = os.path.join(root, folder)

@@ -16,7 +16,7 @@ from .pip_packages import find_pip, owners
 def see_generation(root: str, env: str, name: str, declared: Optional[str], notes: Notes) -> Obs:
     """Inspect one generation to the depth asked for.
 
-    :raises OSError: where it is missing
+    :raises OSError: if it is missing
     :raises OutOfTime: after the deadline
     """
     place = Place(root, env, name)

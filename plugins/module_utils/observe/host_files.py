@@ -61,7 +61,7 @@ def see_folders(root: str) -> Obs:
 
 
 def see_rattler(root: str, notes: Notes) -> Obs:
-    """The rattler runtimes (folder: sha256 of its wheel, "" where it is not whole) and the folders of host files."""
+    """Return the rattler runtimes (folder to sha256 of its wheel, "" if incomplete) and the folders of host files."""
     result: Obs = {"versions": {}, "tools": []}
     folder = os.path.join(root, "rattler")
     if not os.path.isdir(folder):

@@ -41,7 +41,7 @@ print(value.value)
 
 
 def microarch(machine: str, cpuinfo: str) -> str:
-    """The processor's level, named as conda does (`x86_64_v3`), from the text of /proc/cpuinfo."""
+    """Return the microarchitecture by conda's name (`x86_64_v3`), from the text of /proc/cpuinfo."""
     if machine != "x86_64":
         return machine
     match = re.search(r"(?m)^flags\s*:\s*(.*)$", cpuinfo)
@@ -54,7 +54,7 @@ def microarch(machine: str, cpuinfo: str) -> str:
 
 
 def see_gpu(request: Obs, notes: Notes, proc: str = "/proc") -> Obs:
-    """The driver, and the CUDA version that it offers, without touching a GPU unless asked to."""
+    """Return the driver and the CUDA version that it offers; access a GPU only if the request asks for it."""
     result: Obs = {}
     text = read_text(os.path.join(proc, "driver/nvidia/version"))
     match = re.search(r"Kernel Module.*?\s(\d+\.\d+(?:\.\d+)?)\s", text or "")
@@ -88,7 +88,7 @@ def see_gpu(request: Obs, notes: Notes, proc: str = "/proc") -> Obs:
 
 
 def see_host(request: Obs, notes: Notes) -> Obs:
-    """What the machine offers; named like conda's virtual packages where it has them."""
+    """Return what the machine offers, by the names of conda's virtual packages where they exist."""
     name = os.uname()
     glibc = None
     with contextlib.suppress(ValueError, OSError, AttributeError):
@@ -111,7 +111,7 @@ def see_host(request: Obs, notes: Notes) -> Obs:
 
 
 def see_disk(root: str) -> Obs:
-    """The file system below the root."""
+    """Return type, size, free space and mode of the file system of the root."""
     real, best, sort = os.path.realpath(root), "", "?"
     for line in (read_text("/proc/self/mountinfo", LARGE) or "").split("\n"):
         fields = line.split(" ")
@@ -131,7 +131,7 @@ def see_disk(root: str) -> Obs:
 
 
 def see_machine(root: str) -> str:
-    """A hash that only this running machine and this folder have: two hosts of an inventory with the same are one."""
+    """Return a hash that is unique to this boot of the machine and this folder: hosts with the same hash are one."""
     boot = read_text("/proc/sys/kernel/random/boot_id")
     status = os.stat(root)
     text = f"{boot} {status.st_dev} {status.st_ino}"
@@ -139,7 +139,7 @@ def see_machine(root: str) -> str:
 
 
 def user_name() -> str:
-    """The name of the user that the play connects as."""
+    """Return the name of the user that the play connects as."""
     with contextlib.suppress(Exception):
         import pwd
 

@@ -1,4 +1,4 @@
-"""Inspects everything that a request asks for, and answers as JSON."""
+"""Inspect what a request asks for, and print the observation as JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def observe(request: Obs) -> Obs:
     """Inspect this host.
 
     :param request: see the package's docstring
-    :returns: the observation, schema 1; whatever could not be notes stands in its `errors`
+    :returns: the observation, schema 1; its `errors` hold what could not be inspected
     """
     started, root = time.monotonic(), str(request["root"])
     depth = request.get("depth") or "stats"
@@ -93,4 +93,4 @@ def main(text: str) -> None:
         result = {"schema": SCHEMA, "errors": [{"what": "observer", "why": redact(reason(error))[:500]}]}
     sys.stdout.write(json.dumps(result, separators=(",", ":"), sort_keys=True) + "\n")
     sys.stdout.flush()
-    os._exit(0)  # without waiting for anything
+    os._exit(0)  # without waiting for threads

@@ -1,4 +1,4 @@
-"""What the observer keeps account of while it inspects a host."""
+"""Keep the state of one observation: depth, deadline, hasher, errors."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ..host.redaction import redact
 from ..prefix.hashing import Hasher
 
 Obs = dict[str, Any]
-ERRORS = 50  # at most so many are sent
+ERRORS = 50  # errors that are reported at most
 
 
 class Notes:
     """The depth, the deadline and the hasher of one observation, and what could not be inspected.
 
-    :param cap: how many single files are named for each environment
+    :param cap: how many files are listed for each environment
     """
 
     def __init__(self, depth: str = "stats", cap: int = 40, seconds: float = 300, workers: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""What pip did to the packages of a generation, and which package a path belongs to."""
+"""Find what pip changed in a generation, and the package that a path belongs to."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def owners(records: list[dict[str, Any]], paths: list[str]) -> dict[str, str]:
 
 
 def normal(name: str) -> str:
-    """A Python distribution's name as PEP 503 compares them."""
+    """Return a Python distribution's name in the normal form of PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def describe_dist(tree: str, path: str) -> dict[str, str]:
-    """Name, version and origin of something that pip installed."""
+    """Return name, version and origin of a distribution that pip installed."""
     match = METADATA.match(path)
     name, _unused, version = (match.group(1) if match else os.path.basename(path)).partition("-")
     text = read_text(os.path.join(tree, path), 1 << 20) or ""
@@ -62,7 +62,7 @@ def describe_dist(tree: str, path: str) -> dict[str, str]:
 
 
 def find_pip(tree: str, damage: list[Damage], known: Iterable[str]) -> tuple[list[dict[str, str]], list[str]]:
-    """What pip added, and which of conda's packages it overwrote or doubled, from the metadata that is extra.
+    """Return what pip added, and which of conda's packages it overwrote or doubled, from the extra metadata.
 
     :param known: the paths that belong to the tree
     """

@@ -1,4 +1,4 @@
-"""The schedule of the clean, and its last run."""
+"""Inspect the schedule of the clean, and its last run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .notes import Notes, Obs
 
 
 def see_clean(root: str, home: str, user: str, request: Obs, notes: Notes) -> Obs:
-    """The schedule of the clean (user timer, or crontab), and its last run."""
+    """Return the schedule of the clean (user timer or crontab), and its last run."""
     result: Obs = {}
     timer = request.get("timer")
     if timer:
@@ -22,7 +22,7 @@ def see_clean(root: str, home: str, user: str, request: Obs, notes: Notes) -> Ob
         result["enabled"] = os.path.lexists(os.path.join(units, "timers.target.wants", timer))
         result["linger"] = os.path.lexists(os.path.join("/var/lib/systemd/linger", user))
         result["units"] = see_files(home, request.get("home_files") or {})
-        for unit in (timer, timer.rsplit(".", 1)[0] + ".service"):  # what `systemctl --user edit` writes
+        for unit in (timer, timer.rsplit(".", 1)[0] + ".service"):  # `systemctl --user edit` writes there
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 names = sorted(os.listdir(os.path.join(units, unit + ".d")))
                 result.setdefault("changed_by", []).extend(f"{unit}.d/{name}"[:200] for name in names[:5])

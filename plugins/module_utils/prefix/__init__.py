@@ -1,1 +1,1 @@
-"""The verification of an environment on a host: completion marker, manifest, modes and package records."""
+"""Verify an environment on a host: completion marker, manifest, modes and package records."""

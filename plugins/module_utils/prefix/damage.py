@@ -1,4 +1,4 @@
-"""What can be wrong with one generation. The audit names it and the installer repairs it, by these kinds."""
+"""The kinds of damage to a generation: the audit reports them, and the installer repairs them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Damage(NamedTuple):
-    """One thing that is wrong: its kind, the path below the generation ("." for itself), and why."""
+    """One damage: its kind, the path below the generation ("." for itself), and why."""
 
     kind: DamageKind
     path: str
@@ -21,7 +21,7 @@ class Damage(NamedTuple):
 
 
 class DamageKind(Enum):
-    """What can be wrong. The values are those of the drift kinds of an audit."""
+    """The kinds of damage. The values are those of the drift kinds of an audit."""
 
     UNFINISHED = "env-unfinished"
     IDENTITY = "env-identity"
@@ -50,7 +50,7 @@ def type_of(status: stat_result) -> str:
 
 
 def permission_damage(path: str, status: stat_result, owner: int) -> Iterator[Damage]:
-    """Judge mode and owner of a file or folder: who may write to it, and who cannot read it. Links have neither.
+    """Compare mode and owner of a file or folder with the rules; links are skipped.
 
     :param owner: uid that the whole generation should have
     """

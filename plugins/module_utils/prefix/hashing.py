@@ -1,4 +1,4 @@
-"""The one walk over a tree, and the one way to hash its files. Python 3.9, standard library."""
+"""Walk a tree and hash its files; the only implementation of both. Python 3.9, standard library."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..host.reading import Deadline, open_regular
 from .manifest import Entry
 
 WORKERS = 8  # processes that hash
-PER_WORKER = 500  # files for which a further process is worth its start
+PER_WORKER = 500  # files for which another process saves time
 BLOCK = 1 << 20
 Status = os.stat_result
 Found = Union[Entry, OSError]
 
 
 def raise_error(path: str, error: OSError) -> None:
-    """Refuse a folder that cannot be listed: what was not seen must never count as absent."""
+    """Raise the error of a folder that cannot be listed: its files must not count as absent."""
     raise error
 
 
@@ -32,7 +32,7 @@ def walk(
     """Yield (path below the tree, lstat) of every entry; the tree itself is "". Mounts are yielded and not entered.
 
     :param failed: called with the path of a folder that cannot be listed
-    :raises OSError: where the tree is missing, or from `failed`
+    :raises OSError: if the tree is missing, or from `failed`
     :raises OutOfTime: after the deadline
     """
     top = os.lstat(tree)
@@ -60,7 +60,7 @@ def walk(
 def files_of(tree: str) -> dict[str, Status]:
     """Return path and lstat of everything below a tree that is not a folder.
 
-    :raises OSError: where a folder cannot be read
+    :raises OSError: if a folder cannot be read
     """
     return {path: status for path, status in walk(tree) if not stat.S_ISDIR(status.st_mode)}
 
@@ -74,7 +74,7 @@ def sha256_file(path: str, size: int = BLOCK, deadline: Optional[Deadline] = Non
     """Hash a regular file's content, at most a megabyte at a time.
 
     :param size: its size if that is known: reading 30,000 small files into large buffers takes twice as long
-    :raises OSError: where it cannot be read, or is not a regular file
+    :raises OSError: if it cannot be read, or is not a regular file
     :raises OutOfTime: after the deadline
     """
     total = hashlib.sha256()
@@ -98,7 +98,7 @@ def sha256_file(path: str, size: int = BLOCK, deadline: Optional[Deadline] = Non
 def entry_of(tree: str, path: str, known: Optional[Status] = None, deadline: Optional[Deadline] = None) -> Entry:
     """Read one file or symbolic link into its manifest entry.
 
-    :raises OSError: where it cannot be read, or is neither
+    :raises OSError: if it cannot be read, or is neither
     """
     full = os.path.join(tree, path)
     status = known or os.lstat(full)
@@ -110,7 +110,7 @@ def entry_of(tree: str, path: str, known: Optional[Status] = None, deadline: Opt
 def entries_of(tree: str, paths: Iterable[tuple[str, Status]]) -> dict[str, Entry]:
     """Hash many files.
 
-    :raises OSError: where one cannot be read
+    :raises OSError: if one cannot be read
     """
     entries = {}
     for path, found in Hasher().entries(tree, paths).items():
@@ -124,7 +124,7 @@ class Hasher:
     """Hashes files with a forked process for each further processor, since threads would wait for each other.
 
     :param deadline: after which no further file is read
-    :param workers: at most so many processes
+    :param workers: the largest number of processes
     :param remember: whether to read an inode once for all environments that share it
     """
 

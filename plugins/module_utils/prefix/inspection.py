@@ -1,7 +1,7 @@
-"""THE verification of an environment: is a generation what its lock says? Python 3.9, standard library.
+"""The only verification of an environment: compare it with its manifest and plan. Python 3.9, standard library.
 
-Used by the installer, by check mode and by the audit's observer. It only reads, and never waits for what it reads:
-regular files only, bounded, with a deadline. A new rule (a mode bit, a file type, an attribute) is added here once.
+Used by the installer, by check mode and by the audit's observer. It only reads: regular files, with a limit of
+bytes and a deadline. A new rule (a mode bit, a file type, an attribute) is added here once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ size, time, mode and owner of every file; the sha256 of every file as well."""
 
 
 class Place(NamedTuple):
-    """Where one generation of an environment is; `name` is the beginning of its digest."""
+    """The paths of one generation of an environment; `name` is the beginning of its digest."""
 
     root: str
     env: str
@@ -51,7 +51,7 @@ class Place(NamedTuple):
 
     @property
     def stamp(self) -> str:
-        """What changes whenever the generation, or what belongs to it, is made, exchanged or replaced."""
+        """A text that changes whenever the generation or a file that belongs to it is made or exchanged."""
         found: list[int] = []
         for path in (self.tree, os.path.join(self.tree, MARKER), self.in_use_lock, self.plan_file):
             try:
@@ -63,7 +63,7 @@ class Place(NamedTuple):
 
 
 class Inspection(NamedTuple):
-    """What was found of one generation.
+    """The result of the inspection of one generation.
 
     `damage`: what is wrong with the tree, which a repair exchanges; `beside`: what is wrong beside it, which is
     restored in place; `manifest` is empty where it is not valid; `touched`: files with another time and the right
@@ -87,7 +87,7 @@ def inspect(place: Place, depth: str, hasher: Hasher, digest: str = "") -> Inspe
 
     :param depth: one of `DEPTHS`
     :param digest: the digest that the generation should have, if that is known
-    :raises OSError: where the generation is missing
+    :raises OSError: if the generation is missing
     :raises OutOfTime: after the hasher's deadline
     """
     os.lstat(place.tree)
@@ -131,8 +131,8 @@ def _sorted(damage: list[Damage]) -> list[Damage]:
 def kept_plan(place: Place) -> InstallPlan:
     """Return the install plan that a generation was made from.
 
-    :raises OSError: where it cannot be read
-    :raises ValueError: where it is damaged, or is that of another generation
+    :raises OSError: if it cannot be read
+    :raises ValueError: if it is damaged, or is that of another generation
     """
     try:
         plan = InstallPlan.from_json(json.loads(read(place.plan_file, HUGE)))
@@ -267,7 +267,7 @@ class _Tree:
             ):
                 contents.append((path, status))
         for path in self.manifest.keys() - present:
-            if not path.startswith(tuple(unseen)):  # what was not seen does not count as absent
+            if not path.startswith(tuple(unseen)):  # files in a folder that cannot be read do not count as absent
                 self._add(DamageKind.MISSING, path)
         self._compare_contents(contents)
 

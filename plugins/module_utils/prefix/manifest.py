@@ -41,7 +41,7 @@ def manifest_text(entries: dict[str, Entry]) -> str:
 def parse_manifest(data: bytes) -> dict[str, Entry]:
     """Read a manifest's text.
 
-    :raises ValueError: where a line has another form
+    :raises ValueError: if a line has another form
     """
     entries = {}
     for line in data.decode("utf-8", "surrogateescape").split("\n")[:-1]:
@@ -56,8 +56,8 @@ def read_manifest(tree: str, checksum: str) -> dict[str, Entry]:
     """Read a generation's manifest.
 
     :param checksum: the sha256 that its completion marker holds
-    :raises OSError: where it cannot be read
-    :raises ValueError: where it is another one, or malformed
+    :raises OSError: if it cannot be read
+    :raises ValueError: if it is another one, or malformed
     """
     data = read(os.path.join(tree, MANIFEST), HUGE)
     if hashlib.sha256(data).hexdigest() != checksum:

@@ -28,7 +28,7 @@ def package_names(tree: str) -> list[str]:
 def load_records(tree: str, deadline: Deadline) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the records of a prefix, and the file names of those that cannot be read.
 
-    :raises OSError: where the folder cannot be listed
+    :raises OSError: if the folder cannot be listed
     :raises OutOfTime: after the deadline
     """
     found, unreadable = [], []

@@ -1,1 +1,1 @@
-"""The generations of a host's environments, the links that publish them, and the in-use locks beside them."""
+"""Manage the generations of a host's environments, the links that publish them, and their in-use locks."""

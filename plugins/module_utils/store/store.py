@@ -1,5 +1,4 @@
-"""The root on a host: where things are, who may change them now, which generation is published, and what may be
-removed.
+"""The root on a host: paths, locks, the published generations, and the removal of unused ones.
 
 Python 3.9, standard library. Names that begin with a dot below `generations/<env>/` are work in progress, and who
 holds the environment's lock may remove them; the `.inuse` files apart, whose inodes are locks that shells and jobs
@@ -38,7 +37,7 @@ class Store:
     :param root: lockstep_root; absolute
     :param tools: folder with the project's files for hosts (`lockstep_host/`, `hooks/`); needed to build only
     :param python: interpreter (3.10 or newer) that runs the rattler runtime; default the root's Miniconda
-    :param rattler runtime: folder of the unpacked rattler runtime; needed to build only
+    :param rattler: folder of the unpacked rattler runtime; needed to build only
     :param lock_timeout: seconds to wait for another run before giving up
     """
 
@@ -94,22 +93,22 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self, env: str, what: str = "build") -> Iterator[tuple[int, int]]:
-        """Hold an environment's lock alone and the package cache's shared; yield both descriptors, for children to
+        """Hold an environment's lock exclusively, the package cache's shared; yield both descriptors, for children to
         inherit.
 
-        :raises Problem: where another run keeps a lock for longer than `lock_timeout`
+        :raises Problem: if another run keeps a lock for longer than `lock_timeout`
         """
         with self._locked_alone(env, what) as own, self._lock_pkgs_shared(f"{what} of {env}") as pkgs:
             yield own, pkgs
 
     @contextlib.contextmanager
     def _locked_alone(self, env: str, what: str) -> Iterator[int]:
-        """Hold an environment's lock alone, which is enough to publish: no swap waits for a clean of the cache.
+        """Hold an environment's lock exclusively; publishing needs no other, so no swap waits for a clean of the cache.
 
         When a builder is killed, its orphans keep the locks until they have ended too. What killed runs left of this
         environment is removed on entry.
 
-        :raises Problem: where another run keeps the lock for longer than `lock_timeout`
+        :raises Problem: if another run keeps the lock for longer than `lock_timeout`
         """
         with error_context(f"environment {env} cannot be locked"):
             os.makedirs(self.path(env), 0o755, exist_ok=True)
@@ -122,9 +121,9 @@ class Store:
 
     @contextlib.contextmanager
     def pkgs_alone(self, what: str = "clean", timeout: Optional[float] = None) -> Iterator[int]:
-        """Hold the package cache's lock alone: no build runs, so what is there may be judged and removed.
+        """Hold the package cache's lock exclusively: no build runs, so unused packages can be removed.
 
-        :raises Problem: where builds keep it for longer than `lock_timeout`
+        :raises Problem: if builds keep it for longer than `lock_timeout`
         """
         with self.alone("pkgs.lock", "the package cache", what, timeout) as handle:
             yield handle
@@ -143,11 +142,11 @@ class Store:
     def alone(
         self, name: str, label: str, what: str, timeout: Optional[float] = None
     ) -> contextlib.AbstractContextManager[int]:
-        """Hold one lock file below `state/` alone; yield its descriptor.
+        """Hold one lock file below `state/` exclusively; yield its descriptor.
 
         :param label: what it protects, for messages
         :param timeout: seconds, in place of `lock_timeout`
-        :raises Problem: where another run keeps it for longer
+        :raises Problem: if another run keeps it for longer
         """
         patience = self.lock_timeout if timeout is None else timeout
         return flock.exclusive_lock(os.path.join(self.state, name), label, what, patience)
@@ -171,7 +170,7 @@ class Store:
     def link(self, env: str) -> str:
         """Return the path of the link that publishes an environment.
 
-        :raises Problem: where something else is in its place, or in that of a folder or lock which it needs
+        :raises Problem: if something else is in its place, or in that of a folder or lock which it needs
         """
         with error_context(f"environment {env} cannot be inspected"):
             why = blocked(self.root, env)
@@ -207,7 +206,7 @@ class Store:
             return []
 
     def kept_plan(self, env: str, name: Optional[str]) -> Optional[InstallPlan]:
-        """Return the plan that a generation was made from; None where none can be relied on."""
+        """Return the plan that a generation was made from; None if there is no valid one."""
         try:
             return kept_plan(self.place(env, name or ""))
         except (OSError, ValueError):
@@ -221,7 +220,7 @@ class Store:
     # -- publishing ----------------------------------------------------------------------------------------------
 
     def want(self, env: str, name: str) -> bool:
-        """Note that a generation is wanted again, so that it is not collected before it is activated.
+        """Record that a generation is needed again, so that it is not collected before its activation.
 
         Return whether it is there, complete and noted; where not, inspect again under the environment's lock.
         """
@@ -236,8 +235,8 @@ class Store:
     def _holding_in_use_lock(self, env: str, name: str) -> Iterator[bool]:
         """Hold a generation's in-use lock shared; yield whether that was possible.
 
-        The collector has an in-use lock to itself for moments. Any user may keep it for ever, so this does not
-        wait for long.
+        The collector holds an in-use lock exclusively for moments. Any user can hold it forever, so this waits only
+        briefly.
         """
         try:
             handle = os.open(self.in_use_lock(env, name), os.O_RDONLY | os.O_CLOEXEC)
@@ -258,7 +257,7 @@ class Store:
         """Make a generation's in-use lock: readable by all, which is enough for flock. A regular file there is never
         removed, since its inode is the lock.
 
-        :raises OSError: where it cannot be made
+        :raises OSError: if it cannot be made
         """
         path = self.in_use_lock(env, name)
         if os.path.islink(path) or not os.path.isfile(path):
@@ -272,7 +271,7 @@ class Store:
         """Write a generation's plan and make its in-use lock: before its completion marker, so that a complete
         generation always has both.
 
-        :raises OSError: where that cannot be done
+        :raises OSError: if that cannot be done
         """
         self.write_state(os.path.join("locks", plan.name, name + ".json"), plan.to_json())
         self.make_in_use_lock(plan.name, name)
@@ -283,7 +282,7 @@ class Store:
         First the intent is written to the history, so that what was current stays known as previous even if this run is
         killed in between; then the link, which alone is the truth. A link that was moved elsewhere is put back.
 
-        :raises Problem: where the generation is not complete, or something that is no link has its place
+        :raises Problem: if the generation is not complete, or something that is no link has its place
         """
         text = f"../generations/{env}/{name}"
         self.prepare()
@@ -314,7 +313,7 @@ class Store:
     def write_state(self, name: str, data: Any) -> None:
         """Write a JSON file below `state/`, in one step and durably.
 
-        :raises OSError: where it cannot be written
+        :raises OSError: if it cannot be written
         """
         path = os.path.join(self.state, name)
         os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
@@ -358,7 +357,7 @@ class Store:
 
         :param min_age: seconds; should be longer than the longest job, since a program started by a bare path has no
             in-use lock
-        :raises Problem: where the lock cannot be had, or something cannot be removed
+        :raises Problem: if the lock cannot be had, or something cannot be removed
         """
         removed, in_use = [], []
         with self.locked(env, "clean"), error_context(f"generations of environment {env} cannot be collected"):
@@ -394,7 +393,7 @@ class Store:
 
         Return whether there was one.
 
-        :raises Problem: where something that is no link has its place
+        :raises Problem: if something that is no link has its place
         """
         link = self.link(env)
         if not os.path.lexists(link):

@@ -14,7 +14,7 @@ from .compare.packages import package_changes
 from .hosts import Host
 
 Locks = Mapping[tuple[str, str], Mapping[str, Any]]
-"""(tier, environment) to platform to declared.Locked."""
+"""By (tier, environment) and platform: `desired.model.LockedEnv`."""
 
 
 def compare_hosts(hosts: Sequence[Host]) -> None:

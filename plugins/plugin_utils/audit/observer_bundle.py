@@ -48,7 +48,7 @@ def importer(names: tuple[str, ...], folder: Path = FOLDER) -> str:
     """Return Python 3.9 that makes modules importable, from a package `lockstep_host`.
 
     :param names: of packages (with all their modules) and modules, as paths below the folder
-    :raises OSError: where one cannot be read
+    :raises OSError: if one cannot be read
     """
     files: list[Path] = []
     for name in names:
@@ -66,6 +66,6 @@ def importer(names: tuple[str, ...], folder: Path = FOLDER) -> str:
 def observer(request: str) -> str:
     """Return the program that answers a request (JSON) to the observer.
 
-    :raises OSError: where the collection is not whole
+    :raises OSError: if the collection is not whole
     """
     return f"{importer(OBSERVER)}\nfrom lockstep_host.observe.main import main\n\nmain({request!a})\n"

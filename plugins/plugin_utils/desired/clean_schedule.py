@@ -1,4 +1,4 @@
-"""When `lockstep-clean` runs on a host: systemd user units, or a crontab line where a user has no lingering manager."""
+"""Render the schedule of `lockstep-clean`: systemd user units, or a crontab entry for users without lingering."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def _check(weekday: str, hour: int, minute: int, jitter_minutes: int) -> str:
 def units(root: str, weekday: str, hour: int, minute: int, jitter_minutes: int) -> dict[str, str]:
     """Render the user units, by file name (systemd.timer(5), systemd.service(5)).
 
-    :param jitter_minutes: each host runs at a fixed point of its own within so many minutes after the set time
-    :raises ValueError: where the time is none
+    :param jitter_minutes: each host adds a fixed delay of its own, at most this long
+    :raises ValueError: if a part of the time is invalid
     """
     day = _check(weekday, hour, minute, jitter_minutes)
     calendar = f"{'' if day == '*' else day.capitalize() + ' '}*-*-* {hour:02}:{minute:02}:00"
@@ -42,9 +42,9 @@ def units(root: str, weekday: str, hour: int, minute: int, jitter_minutes: int) 
 
 
 def cron(root: str, weekday: str, hour: int, minute: int, jitter_minutes: int, host: str) -> dict[str, str]:
-    """The crontab entry, as the arguments of ansible.builtin.cron; the jitter is worked out from the host's name.
+    """Return the crontab entry as arguments of ansible.builtin.cron; the jitter is computed from the host's name.
 
-    :raises ValueError: where the time is none
+    :raises ValueError: if a part of the time is invalid
     """
     day = _check(weekday, hour, minute, jitter_minutes)
     shift = zlib.crc32(host.encode()) % (jitter_minutes + 1)
@@ -58,8 +58,3 @@ def cron(root: str, weekday: str, hour: int, minute: int, jitter_minutes: int, h
         "weekday": "*" if day == "*" else str(DAYS.index(day)),
         "job": f"{root}/bin/lockstep-clean",
     }
-
-
-def crontab_lines(entry: dict[str, str]) -> str:
-    """What `crontab -l` shows of an entry that ansible.builtin.cron wrote."""
-    return f"#Ansible: {entry['name']}\n{entry['minute']} {entry['hour']} * * {entry['weekday']} {entry['job']}\n"

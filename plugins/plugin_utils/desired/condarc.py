@@ -1,7 +1,7 @@
-"""The base's `.condarc`: the only place that decides which channels a conda on a host may use.
+"""Render the base's `.condarc`, which alone decides which channels conda may use on a host.
 
-`#!final` ends conda's merging of configuration: neither a later file nor a `CONDA_*` variable can loosen such a key
-(conda documentation, "Settings", precedence). `allowlist_channels` refuses `-c other` and `other::package`.
+No later file and no `CONDA_*` variable overrides a key with `#!final` (conda documentation, "Settings", precedence).
+`allowlist_channels` refuses `-c other` and `other::package`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def render(root: str, channels: Sequence[str], channel_alias: str, users_may_add
     """Render the text of `<root>/miniconda/.condarc`.
 
     :param root: absolute path of the fleet's folder
-    :param channels: the allowed channels, first wins (`["conda-forge"]`)
-    :param channel_alias: the address that channel names stand below
-    :param users_may_add_channels: leave other channels to users' own environments; the shared ones stay as locked
+    :param channels: the allowed channels, highest priority first (`["conda-forge"]`)
+    :param channel_alias: the URL that channel names are appended to
+    :param users_may_add_channels: allow other channels in users' own environments; shared environments stay as locked
     :returns: YAML, ending in a newline
     """
     strict = not users_may_add_channels
@@ -41,13 +41,13 @@ def render(root: str, channels: Sequence[str], channel_alias: str, users_may_add
     text += f"override_channels_enabled: {'false' if strict else 'true'}{final}\n"
     text += f"channel_priority: strict{final}\n"
     text += f"channel_alias: {json.dumps(channel_alias)}{final}\n"
-    if strict:  # else a later file could give an allowed channel's name to another server
+    if strict:  # otherwise a later file could map an allowed channel's name to another server
         text += "custom_channels: {} #!final\ncustom_multichannels: {} #!final\n"
-    # what is soft-linked out of the shared cache counts as unused for `conda clean`
+    # `conda clean` takes packages that are only soft-linked for unused
     text += "allow_softlinks: false #!final\nalways_softlink: false #!final\n"
     text += "auto_activate: false\n"
     text += "notify_outdated_conda: false\n"
-    # The shared cache comes first, for what it already has; who cannot write there fills their own.
+    # The shared cache comes first, so that its packages are used; users who cannot write there fill their own.
     text += _sequence("pkgs_dirs", [f"{root}/pkgs", "~/.conda/pkgs"], False)
     text += _sequence("envs_dirs", [f"{root}/envs", "~/.conda/envs"], False)
     return text

@@ -1,13 +1,12 @@
-"""What is derived from locks, kept for all hosts and runs: the one cache of desired states and install plans.
+"""Cache what is derived from locks, desired states and install plans, for all hosts and runs.
 
-A kept answer counts only for the same inputs and the same code: its key holds a hash of the sources that derive it, so
-that no upgrade is answered by what an older version derived.
+The key of an entry holds its inputs and a hash of the code that derives it. So an upgrade never reads what an older
+version derived.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -17,46 +16,45 @@ from pathlib import Path
 from typing import Any
 
 from ..core import atomic_write
+from ..core.digest import sha256, sha256_file
 
 PLUGINS = Path(__file__).resolve().parent.parent.parent
 SOURCES = ("plugin_utils/conda", "plugin_utils/core", "plugin_utils/desired", "module_utils/host")
-"""The folders whose code takes part in deriving."""
+"""The folders of the code that derives."""
 
 KEPT_SECONDS = 30 * 86400
 
 
 @cache
 def code_version(plugins: Path = PLUGINS) -> str:
-    """Return the sha256 of the code that derives, computed once in a process.
+    """Return the sha256 of the code that derives; it is computed once in a process.
 
-    :raises OSError: where a source cannot be read
+    :raises OSError: if a source cannot be read
     """
-    total = hashlib.sha256()
-    for folder in SOURCES:
-        for path in sorted((plugins / folder).glob("*.py")):
-            total.update(f"{folder}/{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return total.hexdigest()
+    files = [file for folder in SOURCES for file in sorted((plugins / folder).glob("*.py"))]
+    return sha256("".join(f"{file.relative_to(plugins)}\0{sha256_file(file)}\n" for file in files).encode())
 
 
 def identity(path: Path) -> list[Any]:
-    """Return what changes with any change of a file, without reading it: ctime moves with each.
+    """Return data that changes with every change of a file (ctime does), without reading it.
 
-    :raises OSError: where the file is missing
+    :raises OSError: if the file is missing
     """
     status = path.stat()
     return [str(path), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def derived(folder: Path | None, inputs: list[Any], derive: Callable[[], Any]) -> Any:
-    """Return what `derive` makes of the inputs, as JSON data; the first process derives, the others wait for it.
+    """Return the result of `derive`, from the cache if possible. One process derives; others wait for its result.
 
-    :param folder: where answers are kept; None, or one that cannot be written: derive each time
-    :param inputs: JSON data that names the kind of the answer and everything that it depends on, the code apart
-    :raises Exception: whatever `derive` raises; nothing is kept then
+    :param folder: the folder of the cache; if it is None or cannot be written, derive each time
+    :param inputs: JSON data: the kind of the result, and all that it depends on except the code
+    :param derive: returns JSON data
+    :raises Exception: what `derive` raises; nothing is cached then
     """
     if folder is None:
         return derive()
-    key = hashlib.sha256(json.dumps([code_version(), *inputs]).encode()).hexdigest()
+    key = sha256(json.dumps([code_version(), *inputs]).encode())
     place = folder / "derived" / f"{key}.json"
     found = _kept(place)
     if found is not None:
@@ -77,10 +75,10 @@ def derived(folder: Path | None, inputs: list[Any], derive: Callable[[], Any]) -
 
 
 def _kept(place: Path) -> Any:
-    """Return a kept answer, None where there is none or it is not whole."""
+    """Return a cached result; None if there is none, or its checksum is wrong."""
     try:
         checksum, text = place.read_text("utf-8").split("\n", 1)
-        return json.loads(text) if hashlib.sha256(text.encode()).hexdigest() == checksum else None
+        return json.loads(text) if sha256(text.encode()) == checksum else None
     except (OSError, ValueError):
         return None
 
@@ -91,4 +89,4 @@ def _keep(place: Path, answer: Any) -> None:
             if time.time() - old.stat().st_mtime > KEPT_SECONDS:
                 old.unlink()
     text = json.dumps(answer, separators=(",", ":"))
-    atomic_write.write(place, f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}")
+    atomic_write.write(place, f"{sha256(text.encode())}\n{text}")

@@ -1,13 +1,10 @@
-"""From templated variables and a tier's locks: what one host should hold.
+"""Build the desired state of a host from templated variables and its tier's locks.
 
-Role defaults are the one place of decision; the caller gives the values of `SETTINGS`, already templated.
+Defaults are decided in the roles only: the caller passes the values of `SETTINGS`, already templated.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +12,9 @@ from typing import Any
 from ...module_utils.host import install_plan
 from ..conda import lockfile
 from ..conda.system_requirements import SystemRequirements, SystemRequirementsError
+from ..core.digest import sha256
 from . import clean_schedule, condarc, derived_cache
-from .declared import WHEEL, Clean, Declared, DeclaredEnv, Locked
+from .model import WHEEL, CleanSchedule, DesiredEnv, DesiredState, LockedEnv
 
 SETTINGS: tuple[str, ...] = (
     "lockstep_root", "lockstep_tier", "lockstep_envs", "lockstep_locks_dir", "lockstep_channels",
@@ -28,44 +26,41 @@ SETTINGS: tuple[str, ...] = (
     "conda_clean_root", "conda_clean_weekday", "conda_clean_hour", "conda_clean_minute", "conda_clean_jitter_minutes",
     "conda_clean_scheduler",
 )  # fmt: skip
-"""The variables that are read. One that is undefined is left out; what depends on it is then not declared."""
+"""The variables that are read. What depends on an undefined one is not declared."""
 
 ROLES = ("miniconda", "condarc", "conda_envs", "conda_clean")
 UNITS = ".config/systemd/user/"
 UNIT_MODE = 0o644
 
 
-class DeclareError(ValueError):
-    """The variables do not say what a host should hold; the message names the variable, the cause and the remedy."""
+class DesiredStateError(ValueError):
+    """The variables do not define what a host should hold; the message names the variable, the cause and the remedy."""
 
 
-def digest_of(text: str) -> str:
-    """The sha256 of a text, as hex."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def declare(
+def build(
     settings: Mapping[str, Any], host: str, cache: Path | None, files: Mapping[str, tuple[str, int]] | None = None
-) -> Declared:
-    """Build what a host should hold.
+) -> DesiredState:
+    """Build the desired state of a host.
 
     :param settings: values of `SETTINGS`
-    :param host: its inventory name (the crontab's jitter is worked out from it)
-    :param cache: folder for what was read from locks, so that a thousand hosts do not read them a thousand times
-    :param files: sha256 and mode of our own programs on hosts, by path below the root (host_tools.host_files())
-    :raises DeclareError: where a variable is missing or of another form
+    :param host: its inventory name (the crontab's jitter is computed from it)
+    :param cache: folder of the cache of locks, so that each lock is read once for all hosts; None: no cache
+    :param files: sha256 and mode of Lockstep's own files, by path below the root (host_files.host_files())
+    :raises DesiredStateError: if a variable is missing or invalid
     """
     root = _string(settings, "conda_envs_root", _string(settings, "lockstep_root", "/opt/lockstep"))
     tier = _string(settings, "conda_envs_tier", _string(settings, "lockstep_tier", ""))
-    names = _names(settings.get("conda_envs_names", settings.get("lockstep_envs")))
+    names = _list_of_names(settings.get("conda_envs_names", settings.get("lockstep_envs")))
     locks = _string(settings, "conda_envs_locks_dir", _string(settings, "lockstep_locks_dir", ""))
     if names and not tier:
-        raise DeclareError("lockstep_tier is not set for this host, so its lock is unknown; "
+        raise DesiredStateError("lockstep_tier is not set for this host, so its lock is unknown; "
                            "set it in the group_vars of its group")  # fmt: skip
     if names and not locks:
-        raise DeclareError("lockstep_locks_dir is not set; it is the folder that holds <tier>/<env>.conda-lock.yml")
+        raise DesiredStateError(
+            "lockstep_locks_dir is not set; it is the folder that holds <tier>/<env>.conda-lock.yml"
+        )
     if not names and settings.get("lockstep_envs") is None:
-        raise DeclareError("lockstep_envs is not set for this host, so what it should hold is unknown; "
+        raise DesiredStateError("lockstep_envs is not set for this host, so what it should hold is unknown; "
                            "set it in group_vars (an empty list for a base alone)")  # fmt: skip
     channels = allowed_channels(settings)
     prefix = _string(settings, "miniconda_prefix", f"{root}/miniconda")
@@ -73,13 +68,13 @@ def declare(
         given = _string(settings, variable, other)
         if given.rstrip("/") != other.rstrip("/"):
             whose = "miniconda_prefix" if other == prefix else "conda_envs_root"
-            raise DeclareError(
+            raise DesiredStateError(
                 f"{variable} is {given}, and {whose} is {other}: a host has one base and one root, which all roles "
-                "share; set lockstep_root, and none of the roles' own"
+                "share; set lockstep_root only, and none of the roles' own variables"
             )
     text = _condarc(settings, root)
     wheels = settings.get("conda_envs_rattler_wheels")
-    return Declared(
+    return DesiredState(
         root=root,
         tier=tier,
         envs={name: read_env(Path(locks, tier, name + lockfile.SUFFIX), name, channels, cache) for name in names},
@@ -87,7 +82,7 @@ def declare(
         base_version=str(settings["miniconda_version"]) if settings.get("miniconda_version") else None,
         shell_line=_shell_line(settings, prefix),
         condarc=text,
-        condarc_sha256=None if text is None else digest_of(text),
+        condarc_sha256=None if text is None else sha256(text.encode()),
         rattler=str(settings["conda_envs_rattler_version"]) if settings.get("conda_envs_rattler_version") else None,
         rattler_wheels=_wheels(wheels),
         files=dict(files or {}),
@@ -97,79 +92,63 @@ def declare(
 
 
 def request(
-    declared: Declared,
+    desired: DesiredState,
     depth: str = "stats",
     gpu: bool = False,
     seconds: int = 300,
     known: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return what to ask the observer for (module_utils/observe).
+    """Return the request to the observer (module_utils/observe).
 
-    :param known: stamps of generations whose former observation is used again while the stamp is the same
+    :param known: stamps of generations; the observer inspects a generation only if its stamp is a different one
     """
     asked: dict[str, Any] = {
-        "root": declared.root,
-        "base": declared.base_prefix,
+        "root": desired.root,
+        "base": desired.base_prefix,
         "depth": depth,
         "seconds": seconds,
         "envs": {
             name: {platform: locked.digest for platform, locked in env.platforms.items()}
-            for name, env in declared.envs.items()
+            for name, env in desired.envs.items()
         },
-        "condarc": declared.condarc_sha256,
-        "files": dict(declared.files),
+        "condarc": desired.condarc_sha256,
+        "files": dict(desired.files),
     }
     if gpu:
         asked["gpu"] = True
     if known:
         asked["known"] = dict(known)
-    if declared.shell_line:
-        asked["shell_line"] = declared.shell_line
-    if declared.clean is not None:
-        asked["timer"] = declared.clean.timer
-        asked["home_files"] = {path: (digest_of(text), UNIT_MODE) for path, text in declared.clean.units.items()}
+    if desired.shell_line:
+        asked["shell_line"] = desired.shell_line
+    if desired.clean is not None:
+        asked["timer"] = desired.clean.timer
+        asked["home_files"] = {path: (sha256(text.encode()), UNIT_MODE) for path, text in desired.clean.units.items()}
     return asked
 
 
 # --- locks ------------------------------------------------------------------------------------------------------------
 
 
-def read_env(path: Path, name: str, channels: Sequence[str] | None, cache: Path | None) -> DeclaredEnv:
-    """What a lock declares, by platform; a lock that is missing or wrong becomes the environment's `error`."""
+def read_env(path: Path, name: str, channels: Sequence[str] | None, cache: Path | None) -> DesiredEnv:
+    """Read an environment from its lock; if the lock is missing or refused, return the reason as `error`."""
     if not install_plan.NAME.match(name):
-        return DeclaredEnv(str(path), error=f"{name[:80]!r} cannot be the name of an environment")
+        return DesiredEnv(str(path), error=f"{name[:80]!r} cannot be the name of an environment")
     try:
-        inputs = ["declared", name, list(channels or []), derived_cache.identity(path)]
+        inputs = ["desired", name, list(channels or []), derived_cache.identity(path)]
     except OSError as error:
-        return DeclaredEnv(str(path), error=f"{path} cannot be read ({error.strerror}); lock or promote it first")
+        return DesiredEnv(str(path), error=f"{path} cannot be read ({error.strerror}); lock or promote it first")
     try:
         found = derived_cache.derived(cache, inputs, lambda: _read_lock(path, name, channels))
-    except (lockfile.LockError, DeclareError, OSError, UnicodeDecodeError) as error:
+    except (lockfile.LockError, DesiredStateError, OSError, UnicodeDecodeError) as error:
         lines = str(error).strip().splitlines()
-        return DeclaredEnv(str(path), error="; ".join(lines[:3])[:500])
-    return DeclaredEnv(
+        return DesiredEnv(str(path), error="; ".join(lines[:3])[:500])
+    return DesiredEnv(
         str(path),
         {
-            platform: Locked(digest, tuple((n, v, b) for n, v, b in packages), requirements)
+            platform: LockedEnv(digest, tuple((n, v, b) for n, v, b in packages), requirements)
             for platform, (digest, packages, requirements) in found.items()
         },
     )
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file in one step, readable by its owner alone.
-
-    :raises OSError: where it cannot be written
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _read_lock(path: Path, name: str, channels: Sequence[str] | None) -> dict[str, list[Any]]:
@@ -187,7 +166,7 @@ def _read_lock(path: Path, name: str, channels: Sequence[str] | None) -> dict[st
 
 
 def _asks_for(key: str, plan: install_plan.InstallPlan) -> bool:
-    """Whether an environment depends on that virtual package; one of pure Python runs on hosts without a GPU too."""
+    """Return whether an environment depends on a virtual package; pure Python also runs on hosts without a GPU."""
     for package in plan.packages:
         if key == "cuda" and package.name == "cuda-version":
             return True
@@ -204,23 +183,26 @@ def _string(settings: Mapping[str, Any], name: str, default: str) -> str:
     if value is None:
         return default
     if not isinstance(value, str):
-        raise DeclareError(f"{name} is {value!r}, and should be a text")
+        raise DesiredStateError(f"{name} is {value!r}, it must be a string")
     return value
 
 
 def allowed_channels(settings: Mapping[str, Any]) -> list[str] | None:
-    """The channels whose packages locks may name; None: the locks' own.
+    """Return the channels that locks may take packages from; None: every channel that a lock names.
 
-    :raises DeclareError: where the variable is no list
+    :raises DesiredStateError: if the variable is not a list
     """
-    return _names(settings.get("conda_envs_channels", settings.get("lockstep_channels")), "lockstep_channels") or None
+    return (
+        _list_of_names(settings.get("conda_envs_channels", settings.get("lockstep_channels")), "lockstep_channels")
+        or None
+    )
 
 
-def _names(value: Any, name: str = "lockstep_envs") -> list[str]:
+def _list_of_names(value: Any, name: str = "lockstep_envs") -> list[str]:
     if value is None:
         return []
     if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(item, str) for item in value):
-        raise DeclareError(f"{name} is {value!r}, and should be a list of names")
+        raise DesiredStateError(f"{name} is {value!r}, it must be a list of names")
     return [str(item) for item in value]
 
 
@@ -230,18 +212,18 @@ def _wheels(value: Any) -> dict[str, str]:
     try:
         return {str(platform): str(wheel["sha256"]).lower() for platform, wheel in value.items()}
     except (AttributeError, KeyError, TypeError):
-        raise DeclareError("conda_envs_rattler_wheels should map each platform to {file, sha256}") from None
+        raise DesiredStateError("conda_envs_rattler_wheels must map each platform to {file, sha256}") from None
 
 
 def flat_requirements(value: Any, source: str) -> dict[str, str]:
-    """System requirements by the names of conda's virtual packages; `archspec/<platform>` for a level of one platform.
+    """Return system requirements by virtual package; `archspec/<platform>` is the microarchitecture of one platform.
 
-    :raises DeclareError: where it is no system requirements
+    :raises DesiredStateError: if the value is invalid
     """
     try:
         parsed = SystemRequirements.parse(value)
     except SystemRequirementsError as error:
-        raise DeclareError(f"{source}: {error}") from None
+        raise DesiredStateError(f"{source}: {error}") from None
     found = {"glibc": parsed.glibc, "linux": parsed.linux, "osx": parsed.osx}
     if parsed.cuda:
         found["cuda"] = parsed.cuda
@@ -258,23 +240,23 @@ def _condarc(settings: Mapping[str, Any], root: str) -> str | None:
         return None
     return condarc.render(
         _string(settings, "condarc_root", root),
-        _names(settings["condarc_channels"], "condarc_channels"),
+        _list_of_names(settings["condarc_channels"], "condarc_channels"),
         str(settings["condarc_channel_alias"]),
         _bool(settings.get("condarc_users_may_add_channels", False), "condarc_users_may_add_channels"),
     )
 
 
 def _bool(value: Any, name: str) -> bool:
-    """What Ansible's `bool` filter makes of a variable, which may come from a command line as text."""
+    """Return a variable as Ansible's `bool` filter does: on a command line it is a string."""
     if isinstance(value, bool):
         return value
     text = str(value).lower()
     if text in ("yes", "on", "1", "true", "no", "off", "0", "false", ""):
         return text in ("yes", "on", "1", "true")
-    raise DeclareError(f"{name} is {value!r}, and should be true or false")
+    raise DesiredStateError(f"{name} is {value!r}, it must be true or false")
 
 
-def _clean(settings: Mapping[str, Any], root: str, host: str) -> Clean | None:
+def _clean(settings: Mapping[str, Any], root: str, host: str) -> CleanSchedule | None:
     if settings.get("conda_clean_weekday") is None:
         return None
     where = _string(settings, "conda_clean_root", root)
@@ -284,7 +266,7 @@ def _clean(settings: Mapping[str, Any], root: str, host: str) -> Clean | None:
         units = clean_schedule.units(where, day, hour, minute, jitter)
         entry = clean_schedule.cron(where, day, hour, minute, jitter, host)
     except (KeyError, TypeError, ValueError) as error:
-        raise DeclareError(f"conda_clean: {error}") from None
+        raise DesiredStateError(f"conda_clean: {error}") from None
     line = f"{entry['minute']} {entry['hour']} * * {entry['weekday']} {entry['job']}"
     scheduler = _string(settings, "conda_clean_scheduler", "auto")
-    return Clean({UNITS + name: text for name, text in units.items()}, clean_schedule.TIMER, line, scheduler)
+    return CleanSchedule({UNITS + name: text for name, text in units.items()}, clean_schedule.TIMER, line, scheduler)

@@ -1,19 +1,20 @@
-"""What every host holds of the project itself: hooks, commands and the code of the scheduled clean, as pure data."""
+"""Lockstep's own files on a host, as data: hooks, commands, and the code that builds and cleans."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from ..core.digest import sha256
 
 PLUGINS = Path(__file__).resolve().parent.parent.parent
 HERE = PLUGINS / "module_utils"
 FILES = Path(__file__).absolute().parent.parent.parent.parent / "roles" / "conda_envs" / "files"
 
 PACKAGES = ("build", "gc", "host", "prefix", "store")
-"""The packages of the scheduled clean, of the child that installs, and of all that these import."""
+"""The packages that the scheduled clean and the install child import."""
 
 MAIN = """'''Starts gc/cli.py: `python <this folder> clean`.'''
 
@@ -38,15 +39,15 @@ class HostFile(NamedTuple):
 
     @property
     def sha256(self) -> str:
-        """The content's hash."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """The sha256 of the content."""
+        return sha256(self.text.encode())
 
 
 @cache
 def tools() -> dict[str, HostFile]:
     """Return the files of the tools' folder, by path below it.
 
-    :raises OSError: where the collection is not whole
+    :raises OSError: if a file of the collection is missing
     """
     sources = [file for package in PACKAGES for file in sorted((HERE / package).glob("*.py"))]
     package = {f"lockstep_host/{file.relative_to(HERE).as_posix()}": file for file in sources}
@@ -62,7 +63,7 @@ def tools() -> dict[str, HostFile]:
 def digest(files: dict[str, HostFile]) -> str:
     """Return the sha256 (64 hex digits) of the sorted (path, sha256) list."""
     listed = sorted([path, file.sha256] for path, file in files.items())
-    return hashlib.sha256(json.dumps(listed, separators=(",", ":")).encode()).hexdigest()
+    return sha256(json.dumps(listed, separators=(",", ":")).encode())
 
 
 def folder() -> str:
@@ -72,7 +73,7 @@ def folder() -> str:
 
 @cache
 def host_files() -> dict[str, HostFile]:
-    """Return all that a host should hold of the project's own files, by path below the root."""
+    """Return all of Lockstep's own files on a host, by path below the root."""
     files = {f"rattler/{folder()}/{path}": file for path, file in tools().items()}
     files["bin/lockstep-run"] = HostFile((FILES / "lockstep-run").read_text("utf-8"), 0o755)
     clean = (FILES / "lockstep-clean.in").read_text("utf-8").replace("@TOOLS@", folder())
@@ -81,5 +82,5 @@ def host_files() -> dict[str, HostFile]:
 
 
 def hashes() -> dict[str, str]:
-    """Return the sha256 of those files, by path below the root: what an audit compares."""
+    """Return the sha256 of each of these files, by path below the root."""
     return {path: file.sha256 for path, file in host_files().items()}

@@ -1,4 +1,4 @@
-"""From a lock on the controller to the install plans of all Linux platforms, packed into one string."""
+"""Make the install plans of a lock for all Linux platforms, packed into one string."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from . import derived_cache
 
 
 def packed_plans(name: str, lock: Path, alias: str, channels: Sequence[str] | None, cache: Path | None = None) -> str:
-    """Return base64 of zlib of JSON {platform: plan}, made from a lock, or as it was made for another host.
+    """Return a lock's install plans, {platform: plan} as base64 of zlib of JSON; they are cached for other hosts.
 
-    :raises Problem: where the lock is missing or not acceptable
+    :raises Problem: if the lock is missing or refused
     """
 
     def pack() -> str:

@@ -1,6 +1,6 @@
-"""The few variables that decide what a host should hold, over the roles' defaults; and where reports go.
+"""Read the variables that decide what a host should hold, with the roles' defaults; name the files of reports.
 
-No Ansible here: the action plugins hand in how to load and to template.
+This module does not import Ansible: action plugins pass the functions that load and template.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .desired_state import ROLES, SETTINGS
 
 DAY = 86400
 HERE = Path(__file__).resolve().parent.parent.parent.parent
-"""The collection, which is the checkout too."""
+"""The root of the collection or the checkout."""
 
 
 def role_defaults(load: Callable[[str], Any]) -> dict[str, Any]:
-    """The defaults of all roles, untemplated.
+    """Return the defaults of all roles, untemplated.
 
     :param load: reads a YAML file
     """
@@ -36,9 +36,9 @@ def role_defaults(load: Callable[[str], Any]) -> dict[str, Any]:
 def read_settings(
     variables: Mapping[str, Any], defaults: Mapping[str, Any], template: Callable[[Mapping[str, Any], str], Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The variables of `declare.SETTINGS`, templated, and which of them cannot be; undefined ones are left out.
+    """Return the defined variables of `desired_state.SETTINGS`, templated, and an error for each that cannot be.
 
-    :param template: templates one variable among the given ones, raises ValueError where it cannot
+    :param template: templates one of the given variables; raises ValueError if it cannot
     """
     merged, found, wrong = {**defaults, **variables}, {}, []
     for name in SETTINGS:
@@ -46,12 +46,12 @@ def read_settings(
             try:
                 found[name] = data_of(template(merged, name))
             except ValueError as error:
-                wrong.append(f"{name} cannot be worked out: {' '.join(str(error).split())}")
+                wrong.append(f"{name} cannot be templated: {' '.join(str(error).split())}")
     return found, wrong
 
 
 def data_of(value: Any) -> Any:
-    """Plain data without Ansible's tags and lazy containers."""
+    """Return a value as plain data, without Ansible's tags and lazy containers."""
     if isinstance(value, Mapping):
         return {str(key): data_of(value[key]) for key in value}
     if isinstance(value, (list, tuple)):
@@ -64,30 +64,30 @@ def data_of(value: Any) -> Any:
 
 
 def reports_dir(settings: Mapping[str, Any]) -> Path:
-    """Where reports go on the controller: `lockstep_reports_dir`, else below the checkout or the current folder."""
+    """Return the folder of reports: `lockstep_reports_dir`, otherwise one below the checkout or the current folder."""
     if settings.get("lockstep_reports_dir"):
         return Path(str(settings["lockstep_reports_dir"])).expanduser()
     return (HERE if (HERE / "site.yml").is_file() else Path.cwd()) / ".lockstep" / "reports"
 
 
 def observation_file(reports: Path, host: str) -> Path:
-    """Where the observation of a host is kept."""
+    """Return the file of a host's latest observation."""
     return reports / "observations" / (quote(host, safe="") + ".json")
 
 
 def run_folder(reports: Path, run: str) -> Path:
-    """Where the observations of one run wait for its report: another run may inspect the same hosts meanwhile."""
+    """Return the folder of the observations for one run's report: another run may inspect the same hosts meanwhile."""
     return reports / "running" / quote(run, safe="")
 
 
 def run_file(reports: Path, run: str, host: str) -> Path:
-    """Where the observation of a host waits for the report of a run; where it is kept, if none waits."""
+    """Return the file of a host's observation for the report of a run, otherwise that of its latest observation."""
     waiting = run_folder(reports, run) / observation_file(reports, host).name
     return waiting if run and waiting.exists() else observation_file(reports, host)
 
 
 def done_with(reports: Path, run: str, now: float) -> None:
-    """Remove what waited for the report of a run, and what runs that were killed left a day ago."""
+    """Remove the folder of a run whose report is written, and those that killed runs left more than a day ago."""
     for folder in (reports / "running").glob("*"):
         with contextlib.suppress(OSError):
             if folder.name == run_folder(reports, run).name or now - folder.stat().st_mtime > DAY:

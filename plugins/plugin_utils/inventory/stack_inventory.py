@@ -1,7 +1,7 @@
 """Read the machines of a Pulumi stack from its output `inventory`, or from a file with that output.
 
-The contract is `infra/inventory.schema.json`. The Pulumi program checks the output against it, and this module checks
-it again before Ansible uses it.
+The contract is `inventory.schema.json` beside this file. The Pulumi program validates its output against the schema.
+This module validates it again before Ansible uses it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-SCHEMA = Path(__file__).resolve().parents[3] / "infra" / "inventory.schema.json"
+SCHEMA = Path(__file__).with_name("inventory.schema.json")
 VERSION = 1
 LOGIN = "PULUMI_ACCESS_TOKEN"
 

@@ -131,9 +131,10 @@ def test_an_inventory_gives_every_host_its_tier_user_and_environments(
         assert mirrored == (name == "air-gap") == ("lockstep_pip_index" in variables)
 
 
-def test_without_hosts_site_refuses_and_names_the_remedy() -> None:
+@pytest.mark.parametrize("playbook", ["site.yml", "lockstep.fleet.site"])
+def test_without_hosts_site_refuses_and_names_the_remedy(playbook: str) -> None:
     done = subprocess.run(
-        [Path(sys.executable).parent / "ansible-playbook", "site.yml"],
+        [Path(sys.executable).parent / "ansible-playbook", playbook],
         cwd=CHECKOUT,
         env={**os.environ, "ANSIBLE_INVENTORY": "inventory/fleet/hosts.yml", "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,

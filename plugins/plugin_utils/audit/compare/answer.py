@@ -1,4 +1,4 @@
-"""What a host printed, which nothing vouches for: a malformed answer affects the verdict on its own host alone."""
+"""Parse what a host printed. A host can print anything; a malformed answer affects only the verdict on that host."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ LIMIT = 48 << 20  # characters; the observation of a host with 200 damaged envir
 
 
 def read_answer(printed: str) -> Any:
-    """Return the observation among what a host printed (a login shell may greet), None where there is none.
+    """Return the observation from a host's output, which may begin with a login banner; None if there is none.
 
-    :raises ValueError: where it is too long, or no JSON; the message says so
+    :raises ValueError: if the output is too long or not JSON
     """
     if len(printed) > LIMIT:
         raise ValueError(f"its answer has {len(printed) >> 20} MB, and no observation has more than {LIMIT >> 20} MB")
@@ -24,11 +24,11 @@ def read_answer(printed: str) -> Any:
     except RecursionError:
         raise ValueError("its answer is nested too deeply") from None
     except ValueError as error:
-        raise ValueError(f"its answer is no JSON ({error})") from None
+        raise ValueError(f"its answer is not JSON ({error})") from None
 
 
 def _refused(word: str) -> None:
-    raise ValueError(f"{word} is no number")
+    raise ValueError(f"{word} is not a number")
 
 
 def _finite(text: str) -> float:

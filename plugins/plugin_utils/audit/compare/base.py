@@ -1,4 +1,4 @@
-"""The base and conda's configuration."""
+"""Compare the Miniconda base and conda's configuration."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from ....module_utils.host.errors import Problem
 from ....module_utils.miniconda.inspection import Base, decide
 from ...core.text import some
-from ...desired.declared import Declared
+from ...desired.model import DesiredState
 from .drift import DRIFT, NOTE, Drift, section
 from .kinds import Kind
 from .packages import pip_lines
 
 
-def base_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
-    """Miniconda: its version, whether it is frozen, and packages that its installer did not bring."""
-    if declared.base_version is None:
+def base_drift(desired: DesiredState, seen: Mapping[str, Any]) -> Iterator[Drift]:
+    """Compare Miniconda: its version, whether it is frozen, and packages that its installer did not bring."""
+    if desired.base_version is None:
         return
     base, drifts = section(seen, "base")
     yield from drifts
@@ -26,18 +26,18 @@ def base_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
     found = Base(**{key: base[key] for key in Base._fields if key in base})
     action = blocked = ""
     try:
-        action = decide(found, declared.base_prefix, declared.base_version)
+        action = decide(found, desired.base_prefix, desired.base_version)
     except Problem as problem:
         blocked = str(problem)
     what = found.version or "of no known version"
     if blocked:
-        yield Drift(Kind.BASE_BLOCKED, "base", blocked, declared.base_version, found.version)
+        yield Drift(Kind.BASE_BLOCKED, "base", blocked, desired.base_version, found.version)
     elif action in ("update", "adopt") and found.state != "half-updated":
         who = ", and was not installed by Lockstep" if action == "adopt" else ""
-        line = f"is {what}{who}; {declared.base_version} is declared"
-        yield Drift(Kind.BASE_VERSION, "base", line, declared.base_version, found.version)
+        line = f"is {what}{who}; {desired.base_version} is declared"
+        yield Drift(Kind.BASE_VERSION, "base", line, desired.base_version, found.version)
     elif action != "freeze" and action:
-        line = f"{declared.base_prefix} is {found.state}"
+        line = f"{desired.base_prefix} is {found.state}"
         yield Drift(Kind.BASE_MISSING, "base", line, "ours", found.state)
     for path in found.unfrozen:
         yield Drift(Kind.BASE_NOT_FROZEN, "base", f"{path} is missing or altered: conda or pip can change the base")
@@ -55,39 +55,39 @@ def base_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
         yield Drift(Kind.BASE_PACKAGES, "base", f"pip installed {some(pip_lines(base['pip']))}", severity=severity)
 
 
-def shell_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
-    """The line in the connecting user's ~/.bashrc, where it is asked for."""
-    if not declared.shell_line:
+def shell_drift(desired: DesiredState, seen: Mapping[str, Any]) -> Iterator[Drift]:
+    """Compare the line in the connecting user's ~/.bashrc, if one is declared."""
+    if not desired.shell_line:
         return
     found, drifts = section(seen, "shell")
     yield from drifts
     if found and not found.get("line"):
-        yield Drift(Kind.SHELL_LINE, "base", f"~/.bashrc lacks `{declared.shell_line}`", declared.shell_line)
+        yield Drift(Kind.SHELL_LINE, "base", f"~/.bashrc lacks `{desired.shell_line}`", desired.shell_line)
 
 
-def condarc_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
-    """The base's own configuration."""
-    if declared.condarc_sha256 is None:
+def condarc_drift(desired: DesiredState, seen: Mapping[str, Any]) -> Iterator[Drift]:
+    """Compare the base's own configuration."""
+    if desired.condarc_sha256 is None:
         return
     found, drifts = section(seen, "condarc")
     yield from drifts
-    path = f"{declared.base_prefix}/.condarc"
+    path = f"{desired.base_prefix}/.condarc"
     if found.get("missing") and (seen.get("base") or {}).get("state") == "absent":
-        pass  # said already, by the base
+        pass  # the missing base is reported
     elif found.get("missing"):
-        yield Drift(Kind.CONDARC, "condarc", f"{path} is missing", declared.condarc_sha256)
-    elif "sha256" in found and found["sha256"] != declared.condarc_sha256:
-        lines = difflib.ndiff((declared.condarc or "").splitlines(), str(found.get("text", "")).splitlines())
+        yield Drift(Kind.CONDARC, "condarc", f"{path} is missing", desired.condarc_sha256)
+    elif "sha256" in found and found["sha256"] != desired.condarc_sha256:
+        lines = difflib.ndiff((desired.condarc or "").splitlines(), str(found.get("text", "")).splitlines())
         changes = [f"{'added' if line[0] == '+' else 'gone'} `{line[2:].strip()}`" for line in lines if line[0] in "+-"]
         yield Drift(Kind.CONDARC, "condarc", f"{path} differs: {some(changes, 4) or 'only in white space or secrets'}",
-                    declared.condarc_sha256, str(found["sha256"]))  # fmt: skip
+                    desired.condarc_sha256, str(found["sha256"]))  # fmt: skip
     if found.get("mode"):
         yield Drift(Kind.CONDARC, "condarc", f"{path} has mode {found['mode']}", "0644", str(found["mode"]))
 
 
-def unmanaged_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
-    """Other configuration of conda: ahead of ours it can loosen it, after ours it cannot."""
-    if declared.condarc_sha256 is None:
+def unmanaged_drift(desired: DesiredState, seen: Mapping[str, Any]) -> Iterator[Drift]:
+    """Report other configuration files of conda: drift if conda reads them before ours, a note if after."""
+    if desired.condarc_sha256 is None:
         return
     for file in seen.get("unmanaged_condarc") or []:
         keys = f" sets {some(file.get('keys') or [])}" if file.get("keys") else ""

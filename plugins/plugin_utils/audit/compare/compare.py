@@ -1,4 +1,4 @@
-"""The comparison.
+"""Compare the desired with the observed state of a host.
 
 site.yml skips a host for which `compare` names nothing of severity `drift` or `unknown`; the audit reports the same
 list.
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...core.text import plain
-from ...desired.declared import Declared
+from ...desired.model import DesiredState
 from .base import base_drift, condarc_drift, shell_drift, unmanaged_drift
 from .drift import DRIFT, NOTE, UNKNOWN, Drift, unknown
 from .environments import environments_drift, lock_of
@@ -21,21 +21,21 @@ from .machine import requirements_drift, root_drift
 from .schedule import clean_drift
 
 SCHEMA = 1
-LIMIT = 200  # differences of one environment, or of what is around them: more would bury the other hosts in a report
+LIMIT = 200  # differences that are listed of one subject
 
 
-def compare(declared: Declared, observation: Any) -> list[Drift]:
-    """Name everything in which an observation is not what is declared.
+def compare(desired: DesiredState, observation: Any) -> list[Drift]:
+    """Return every difference between the desired and the observed state.
 
-    :param observation: what module_utils/observe printed, as data; it comes from a host: nothing in it is trusted
-    :returns: in the order of `Kind`; empty, or nothing but notes: the host is in sync
+    :param observation: the JSON data that the observer printed on the host; it can hold anything
+    :returns: in the order of `Kind`; the host is in sync if the list is empty or holds only notes
     """
     if not isinstance(observation, Mapping) or observation.get("schema") != SCHEMA:
         line = "the host gave no observation of the schema that this version reads"
         return [Drift(Kind.NOT_OBSERVED, "host", line, severity=UNKNOWN)]
     found: list[Drift] = []
     try:
-        for drift in _compare(declared, observation):
+        for drift in _compare(desired, observation):
             found.append(drift)
     except (TypeError, KeyError, AttributeError, ValueError, IndexError, ArithmeticError, RecursionError) as error:
         found.append(unknown("host", f"the observation is malformed ({type(error).__name__}: {error})"))
@@ -49,7 +49,10 @@ def compare(declared: Declared, observation: Any) -> list[Drift]:
 
 
 def _bounded(found: list[Drift]) -> list[Drift]:
-    """The worst of each subject, and how many more there are: none loses its verdict, no host buries the others."""
+    """Return the first LIMIT differences of each subject, of which the last says how many more there are.
+
+    Each subject keeps its verdict, and one host cannot fill the report.
+    """
     total, taken = Counter(drift.subject for drift in found), Counter[str]()
     kept: list[Drift] = []
     for drift in found:
@@ -62,11 +65,11 @@ def _bounded(found: list[Drift]) -> list[Drift]:
     return kept
 
 
-def _compare(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
+def _compare(desired: DesiredState, seen: Mapping[str, Any]) -> Iterator[Drift]:
     for error in seen["errors"]:
         what, gpu = str(error["what"]), str(error["what"]) in ("cuda", "nvidia-smi")
-        severity = NOTE if gpu and "cuda" not in declared.system_requirements else UNKNOWN
-        subject = what[4:] if what.startswith("env ") and what[4:] in declared.envs else "host"
+        severity = NOTE if gpu and "cuda" not in desired.system_requirements else UNKNOWN
+        subject = what[4:] if what.startswith("env ") and what[4:] in desired.envs else "host"
         about = "" if subject != "host" else f"{what}: "
         yield Drift(Kind.UNREADABLE, subject, f"{about}{error['why']}", severity=severity)
     host = seen.get("host")
@@ -74,21 +77,21 @@ def _compare(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
         yield unknown("host", "the machine could not be inspected")
         host = {}
     platform = str(host.get("platform", ""))
-    yield from requirements_drift(declared, host, platform)
+    yield from requirements_drift(desired, host, platform)
     if seen.get("absent"):
-        yield Drift(Kind.ROOT_MISSING, "host", f"{declared.root} does not exist; nothing is installed", declared.root)
-        for name in declared.envs:
-            yield from lock_of(name, declared, platform)[1]
+        yield Drift(Kind.ROOT_MISSING, "host", f"{desired.root} does not exist; nothing is installed", desired.root)
+        for name in desired.envs:
+            yield from lock_of(name, desired, platform)[1]
             yield Drift(Kind.ENV_MISSING, name, "not installed")
         return
-    if declared.root != seen["root"]:
-        yield unknown("host", f"{seen['root']} was inspected, not {declared.root}")
+    if desired.root != seen["root"]:
+        yield unknown("host", f"{seen['root']} was inspected, not {desired.root}")
     yield from root_drift(seen)
-    yield from base_drift(declared, seen)
-    yield from shell_drift(declared, seen)
-    yield from condarc_drift(declared, seen)
-    yield from unmanaged_drift(declared, seen)
-    yield from rattler_drift(declared, seen, platform)
-    yield from host_files_drift(declared, seen)
-    yield from clean_drift(declared, seen)
-    yield from environments_drift(declared, seen, platform)
+    yield from base_drift(desired, seen)
+    yield from shell_drift(desired, seen)
+    yield from condarc_drift(desired, seen)
+    yield from unmanaged_drift(desired, seen)
+    yield from rattler_drift(desired, seen, platform)
+    yield from host_files_drift(desired, seen)
+    yield from clean_drift(desired, seen)
+    yield from environments_drift(desired, seen, platform)

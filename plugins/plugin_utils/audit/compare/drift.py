@@ -1,4 +1,4 @@
-"""One difference between what is declared and what was observed."""
+"""One difference between the desired and the observed state."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from .kinds import ABOUT, Kind
 
 DRIFT, UNKNOWN, NOTE = "drift", "unknown", "note"
-"""Severities: proven to differ; could not be inspected, so not proven to agree; worth knowing, and no difference."""
+"""Severities: it differs; it could not be inspected; it does not differ, but is worth knowing."""
 
-SHOWN = 5  # single files named for each sort of problem
+SHOWN = 5  # files that are listed of one kind
 
 
 @dataclass(frozen=True)
 class Drift:
-    """One difference between what is declared and what was observed.
+    """One difference between the desired and the observed state.
 
     `subject` is an environment's name, `base`, `condarc`, `rattler`, `clean` or `host`; `detail` is one line
     for people.
@@ -34,36 +34,39 @@ class Drift:
 
     @property
     def role(self) -> str:
-        """The role that repairs it; "" where a person has to."""
+        """The role that repairs it; "" if it needs a manual step."""
         return ABOUT[self.kind].role
 
     @property
     def remedy(self) -> str:
-        """How it is repaired."""
+        """How to repair it."""
         return ABOUT[self.kind].remedy
 
     def to_json(self) -> dict[str, str]:
-        """Plain data for a report."""
+        """Return it as plain data for a report."""
         return {**asdict(self), "kind": self.kind.value}
 
     @classmethod
     def from_json(cls, data: Mapping[str, str]) -> Drift:
-        """Read what `to_json` wrote; raises ValueError, KeyError or TypeError for anything else."""
+        """Read what `to_json` wrote.
+
+        :raises ValueError, KeyError, TypeError: if it is anything else
+        """
         return cls(**{**data, "kind": Kind(data["kind"])})  # type: ignore[arg-type]
 
 
 def in_sync(drifts: Sequence[Drift]) -> bool:
-    """Whether a comparison proves that the host agrees: notes do not count, what could not be seen does."""
+    """Return whether a host is in sync: notes do not count, unknown does."""
     return all(drift.severity == NOTE for drift in drifts)
 
 
 def unknown(subject: str, detail: str) -> Drift:
-    """Name what could not be inspected."""
+    """Return the drift for something that could not be inspected."""
     return Drift(Kind.UNREADABLE, subject, detail, severity=UNKNOWN)
 
 
 def section(seen: Mapping[str, Any], key: str) -> tuple[Mapping[str, Any], list[Drift]]:
-    """Return a part of an observation; an empty one, and that it is unknown, where there is none."""
+    """Return a section of an observation; if it is missing, an empty one and the drift that says so."""
     found = seen.get(key)
     if isinstance(found, Mapping):
         return found, []

@@ -1,4 +1,4 @@
-"""The environments: links, generations, packages, files."""
+"""Compare the environments: links, generations, packages, files."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...core.text import some
-from ...desired.declared import WHEEL, Declared, Locked
+from ...desired.model import WHEEL, DesiredState, LockedEnv
 from .drift import NOTE, SHOWN, Drift, section, unknown
 from .kinds import Kind
 from .packages import package_changes, pip_lines, split_name
 
-UNDECLARED = 50  # as many as the observer names
+UNDECLARED = 50  # the observer names no more
 WORDS = {
     Kind.FILE_MISSING: "is missing", Kind.FILE_ALTERED: "is altered", Kind.FILE_EXTRA: "does not belong",
     Kind.FILE_SPECIAL: "does not belong", Kind.FILE_MODE: "has a wrong mode", Kind.FILE_OWNER: "has another owner",
@@ -25,9 +25,9 @@ LABELS = {
 }
 
 
-def lock_of(name: str, declared: Declared, platform: str) -> tuple[Locked | None, list[Drift]]:
-    """Return what is locked of an environment for a platform, or why nothing is."""
-    env = declared.envs[name]
+def lock_of(name: str, desired: DesiredState, platform: str) -> tuple[LockedEnv | None, list[Drift]]:
+    """Return an environment as it is locked for a platform, or None and the drift that says why it is not locked."""
+    env = desired.envs[name]
     if env.error:
         return None, [Drift(Kind.NOT_LOCKED, name, env.error)]
     if platform not in env.platforms:
@@ -38,12 +38,12 @@ def lock_of(name: str, declared: Declared, platform: str) -> tuple[Locked | None
     return env.platforms[platform], []
 
 
-def environments_drift(declared: Declared, seen: Mapping[str, Any], platform: str) -> Iterator[Drift]:
-    """Every declared environment, and those that are not declared."""
+def environments_drift(desired: DesiredState, seen: Mapping[str, Any], platform: str) -> Iterator[Drift]:
+    """Compare every declared environment; add notes for those that are not declared."""
     envs, drifts = section(seen, "envs")
     yield from drifts
-    for name in declared.envs:
-        locked, drifts = lock_of(name, declared, platform)
+    for name in desired.envs:
+        locked, drifts = lock_of(name, desired, platform)
         yield from drifts
         env = envs.get(name)
         if env is None:
@@ -51,12 +51,12 @@ def environments_drift(declared: Declared, seen: Mapping[str, Any], platform: st
         elif "error" in env:
             yield unknown(name, str(env["error"]))
         else:
-            yield from _env(name, locked, env, declared)
+            yield from _env(name, locked, env, desired)
     for name in list(seen.get("undeclared") or {})[:UNDECLARED]:
         yield Drift(Kind.UNDECLARED, name, "is on the host, and not declared for it", severity=NOTE)
 
 
-def _env(name: str, locked: Locked | None, env: Mapping[str, Any], declared: Declared) -> Iterator[Drift]:
+def _env(name: str, locked: LockedEnv | None, env: Mapping[str, Any], desired: DesiredState) -> Iterator[Drift]:
     built = locked is not None and locked.digest[:12] in (env.get("others") or [])
     ready = "; the declared generation is built and waits for its activation" if built else ""
     link, target = str(env["link"]), env.get("target")
@@ -72,17 +72,17 @@ def _env(name: str, locked: Locked | None, env: Mapping[str, Any], declared: Dec
     elif link != "ok":
         yield Drift(Kind.ENV_BLOCKED, name, str(target), want, str(target))
     else:
-        yield from _generation(name, locked, env, declared.tier, ready)
+        yield from _generation(name, locked, env, desired.tier, ready)
     if env.get("leftovers"):
         yield Drift(Kind.LEFTOVERS, name, f"unfinished beside it: {some(env['leftovers'])}", severity=NOTE)
 
 
-def _generation(name: str, locked: Locked | None, env: Mapping[str, Any], tier: str, ready: str) -> Iterator[Drift]:
+def _generation(name: str, locked: LockedEnv | None, env: Mapping[str, Any], tier: str, ready: str) -> Iterator[Drift]:
     unfinished = "digest" not in env and Kind.ENV_UNFINISHED.value in env["damage"]["by"]
     digest = str(env["generation"] if unfinished else env["digest"])
     if locked is not None and digest != (locked.digest[: len(digest)] if unfinished else locked.digest):
         have = [split_name(item) for item in env.get("names") or []]
-        if "wheels" in env:  # records know of none; the plan that it was made from does, where that can be believed
+        if "wheels" in env:  # records do not list wheels; a valid install plan does
             have += [(str(name), str(version), WHEEL) for name, version in env["wheels"]]
             changes = package_changes(locked.packages, have)
             same = "the same packages; variables, a wheel's file or the layout differ"

@@ -1,4 +1,4 @@
-"""The rattler runtime, and the project's own programs on a host."""
+"""Compare the rattler runtime and Lockstep's own files on a host."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...core.text import some
-from ...desired.declared import Declared
+from ...desired.model import DesiredState
 from .drift import SHOWN, Drift, section
 from .kinds import Kind
 
 
-def rattler_drift(declared: Declared, seen: Mapping[str, Any], platform: str) -> Iterator[Drift]:
-    """The rattler runtime: there, finished, and made from the pinned wheel."""
-    if declared.rattler is None:
+def rattler_drift(desired: DesiredState, seen: Mapping[str, Any], platform: str) -> Iterator[Drift]:
+    """Compare the rattler runtime: it is present, complete and made from the pinned wheel."""
+    if desired.rattler is None:
         return
     rattler, drifts = section(seen, "rattler")
     yield from drifts
-    wanted, name = declared.rattler_wheels.get(platform), str(declared.rattler)
+    wanted, name = desired.rattler_wheels.get(platform), str(desired.rattler)
     versions = rattler.get("versions", {})
     if rattler and not versions.get(name):
         others = f"; there is {some(sorted(versions))}" if versions else ""
@@ -27,9 +27,9 @@ def rattler_drift(declared: Declared, seen: Mapping[str, Any], platform: str) ->
         yield Drift(Kind.RATTLER, "rattler", line, wanted, str(versions[name]))
 
 
-def host_files_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
-    """The project's own programs, many of one folder in one line."""
-    if not declared.files:
+def host_files_drift(desired: DesiredState, seen: Mapping[str, Any]) -> Iterator[Drift]:
+    """Compare Lockstep's own files; if many files of one folder differ, report one line."""
+    if not desired.files:
         return
     files, drifts = section(seen, "files")
     yield from drifts
@@ -46,4 +46,4 @@ def host_files_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Dr
             state = str(files[path])
             what = state if state == "missing" or " " in state else "altered"
             line = f"{path} is {what}" if what in ("missing", "altered") else f"{path}: {what}"
-            yield Drift(Kind.HOST_FILES, "rattler", line, declared.files.get(path, ("", 0))[0], state)
+            yield Drift(Kind.HOST_FILES, "rattler", line, desired.files.get(path, ("", 0))[0], state)

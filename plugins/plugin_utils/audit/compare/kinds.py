@@ -1,4 +1,4 @@
-"""What can differ on a host, what each difference means, and how it is repaired."""
+"""Define the kinds of drift: what each means, and how it is repaired."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ....module_utils.prefix.damage import DamageKind
 
 
 class Kind(Enum):
-    """What can differ. The order is the order of a report: the cause before what follows from it."""
+    """The kinds of drift, in the order of a report: causes before consequences."""
 
     UNREACHABLE = "unreachable"
     NOT_OBSERVED = "not-observed"
@@ -60,7 +60,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class About:
-    """What a kind means in one sentence, how it is repaired, and which role does that ("" where a person has to)."""
+    """What a kind means in one sentence, the remedy, and the role that repairs it ("" for a manual step)."""
 
     sentence: str
     remedy: str

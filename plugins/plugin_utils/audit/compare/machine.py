@@ -1,6 +1,4 @@
-"""The machine and the fleet's folder: the system requirements that locks promise, the file system, the folders'
-modes.
-"""
+"""Compare the machine with the system requirements of its locks; inspect the root's file system and folder modes."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ....module_utils.host.disk_space import NETWORK
-from ...desired.declared import Declared
+from ...desired.model import DesiredState
 from .drift import Drift, section
 from .kinds import Kind
 
@@ -24,7 +22,7 @@ LEVELS = ("x86_64", "x86_64_v2", "x86_64_v3", "x86_64_v4")
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """`12.8` as numbers, without what follows them; `(0,)` for no version."""
+    """Return the leading numbers of a version, `(12, 8)` for `12.8rc1`; `(0,)` if it has none."""
     match = re.match(r"\d+(\.\d+)*", str(version))
     return tuple(int(part) for part in match.group().split(".")) if match else (0,)
 
@@ -39,15 +37,15 @@ def _meets(key: str, offered: str, least: str) -> bool:
     return have + (0,) * (width - len(have)) >= want + (0,) * (width - len(want))
 
 
-def requirements_drift(declared: Declared, host: Mapping[str, Any], platform: str) -> Iterator[Drift]:
-    """What the machine lacks of the system requirements and of what locks promise.
+def requirements_drift(desired: DesiredState, host: Mapping[str, Any], platform: str) -> Iterator[Drift]:
+    """Report system requirements, of the variables and of locks, that the machine does not meet.
 
-    `archspec/<platform>` names a level for that platform alone; other keys go with an operating system.
+    `archspec/<platform>` applies to that platform only, `osx` to macOS only, other keys to Linux only.
     """
     gpu = host.get("gpu") or {}
     offered = {"cuda": gpu.get("cuda"), "linux": host.get("kernel")}
-    needs: dict[tuple[str, str], list[str]] = {(key, least): [] for key, least in declared.system_requirements.items()}
-    for name, env in declared.envs.items():
+    needs: dict[tuple[str, str], list[str]] = {(key, least): [] for key, least in desired.system_requirements.items()}
+    for name, env in desired.envs.items():
         for key, least in env.platforms[platform].system_requirements.items() if platform in env.platforms else ():
             needs.setdefault((key, least), []).append(name)
     for (key, least), envs in needs.items():
@@ -64,7 +62,7 @@ def requirements_drift(declared: Declared, host: Mapping[str, Any], platform: st
 
 
 def root_drift(seen: Mapping[str, Any]) -> Iterator[Drift]:
-    """The file system below the root, and who may write to our folders."""
+    """Report a root on a network or read-only file system, and folders that others can write to."""
     disk, drifts = section(seen, "disk")
     yield from drifts
     if str(disk.get("type", "")) in NETWORK:

@@ -1,4 +1,4 @@
-"""Packages in words: what pip added, and in what two sets differ."""
+"""Describe packages that pip added, and the differences between two sets of packages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def split_name(item: str) -> tuple[str, str, str]:
 
 
 def package_changes(declared: Sequence[tuple[str, str, str]], observed: Sequence[tuple[str, str, str]]) -> list[str]:
-    """Say in a few words each in which packages two sets differ, the observed one as seen from the declared one."""
+    """Return a line for each package in which the observed set differs from the declared set."""
     want = {name: (version, build) for name, version, build in declared}
     have = {name: (version, build) for name, version, build in observed}
     lines = []

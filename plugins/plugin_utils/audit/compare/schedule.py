@@ -1,4 +1,4 @@
-"""The scheduled clean."""
+"""Compare the scheduled clean."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 
 from ....module_utils.host.redaction import redact
 from ...core.text import some
-from ...desired.declared import Declared
+from ...desired.model import DesiredState
 from .drift import NOTE, UNKNOWN, Drift, section
 from .kinds import Kind
 
 
-def clean_drift(declared: Declared, seen: Mapping[str, Any]) -> Iterator[Drift]:
-    """The timer or the crontab's line, one of which has to be there, and how the last run went."""
-    if declared.clean is None:
+def clean_drift(desired: DesiredState, seen: Mapping[str, Any]) -> Iterator[Drift]:
+    """Compare the schedule, a timer or a line of the crontab, and report a last run that failed."""
+    if desired.clean is None:
         return
     found, drifts = section(seen, "clean")
     yield from drifts
     if not found:
         return
-    want = declared.clean
+    want = desired.clean
     wrong = []
     if found.get("units"):
         for path, state in found["units"].items():

@@ -49,7 +49,7 @@ class Run:
         settings = {"lockstep_envs": [], "lockstep_root": str(self.fleet.root), "lockstep_reports_dir": str(folder)}
         monkeypatch.setattr(host_info, "settings_of", lambda plugin, variables: (settings, []))
         monkeypatch.setattr(host_info, "run_id", lambda plugin: "")
-        monkeypatch.setattr(desired_state, "declare", lambda *_: self.fleet.declared())
+        monkeypatch.setattr(desired_state, "build", lambda *_: self.fleet.declared())
         monkeypatch.setattr(host_info, "pipe", self.pipe)
         monkeypatch.setattr(host_info.ActionModule, "_python", lambda *_: "/usr/bin/python3")
         monkeypatch.setattr(host_info.observer_bundle, "observer", lambda request: request)

@@ -99,9 +99,9 @@ def test_an_update_borrows_bytecode_and_keeps_the_old_generation(channel: Channe
     assert python(store, "import alpha; print(alpha.__version__)") == "1.0"
     assert staged["downloaded"] == ["alpha"] and staged["borrowed"] >= 1
     swap = store.activate("train", staged["name"])
-    assert swap == {"changed": True, "previous": old.name}
+    assert swap == {"changed": True, "previous": old["name"]}
     assert python(store, "import alpha; print(alpha.__version__)") == "2.0"
-    assert damage_of(store.path("train", old.name), "hashes") == []
+    assert damage_of(store.path("train", old["name"]), "hashes") == []
     # another environment borrows from this one
     other = build.build(store, channel.plan("serve", "python", "alpha=2.0"), FAST)
     assert other["compiled"] == 0 and other["borrowed"] >= 20 and not other["downloaded"]

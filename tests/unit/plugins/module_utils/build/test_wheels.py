@@ -12,6 +12,7 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.build import build,
 from ansible_collections.lockstep.fleet.plugins.module_utils.gc import collect
 from ansible_collections.lockstep.fleet.plugins.module_utils.host import disk_space, fs
 from ansible_collections.lockstep.fleet.plugins.module_utils.host.errors import Problem
+from ansible_collections.lockstep.fleet.plugins.module_utils.host.install_plan import PlannedWheel
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.manifest import verified_manifest
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.marker import read_marker
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
@@ -110,7 +111,7 @@ def test_a_repair_needs_no_index(channel: Channel, index: Index, store: Store) -
 def test_a_kept_wheel_that_was_damaged_is_fetched_again(channel: Channel, index: Index, store: Store) -> None:
     wheel = delta(index)
     build.build(store, channel.plan("train", "python", "alpha", pip=[wheel]), options(index))
-    Path(wheels.path_of(store, wheel)).write_bytes(b"rot")
+    Path(wheels.path_of(store, PlannedWheel(**wheel))).write_bytes(b"rot")
     other = channel.plan("train", "python", "alpha", "beta", pip=[wheel])
     result = build.build(store, other, options(index))
     assert result["downloaded"] == ["beta", "delta-x"] and python(store, "import delta, beta; print(1)") == "1"

@@ -36,7 +36,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.drift
 )
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.kinds import Kind
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import Declared
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.model import DesiredState
 
 from tests.support.fake_root import PACKAGES, SITE, FakeRoot, plan_of, put, thaw
 from tests.support.paths import CHECKOUT
@@ -60,7 +60,9 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRoot]
     thaw(tmp_path)
 
 
-def look(fleet: FakeRoot, declared: Declared | None = None, depth: str = "stats") -> tuple[list[Drift], dict[str, Any]]:
+def look(
+    fleet: FakeRoot, declared: DesiredState | None = None, depth: str = "stats"
+) -> tuple[list[Drift], dict[str, Any]]:
     declared = declared or fleet.declared()
     seen = json.loads(json.dumps(observe(desired_state.request(declared, depth))))
     return compare(declared, seen), seen
@@ -318,7 +320,7 @@ def test_the_line_of_a_shell_is_looked_for_as_the_role_does(fleet: FakeRoot, tex
     role = yaml.safe_load((CHECKOUT / "roles/miniconda/tasks/main.yml").read_text())
     line = role[1]["ansible.builtin.lineinfile"]["line"].replace("{{ miniconda_prefix }}", f"{fleet.root}/miniconda")
     settings = {"lockstep_envs": [], "miniconda_prefix": f"{fleet.root}/miniconda", "miniconda_shell_line": "yes"}
-    asked = desired_state.declare(settings, "h", None).shell_line
+    asked = desired_state.build(settings, "h", None).shell_line
     assert asked == line
     if text is not None:
         put(fleet.home / "dotfiles/bashrc", text.format(line))

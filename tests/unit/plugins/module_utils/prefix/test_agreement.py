@@ -26,7 +26,7 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.compa
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.drift import DRIFT
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.kinds import ABOUT
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import desired_state
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import Declared, DeclaredEnv, Locked
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.model import DesiredEnv, DesiredState, LockedEnv
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -51,8 +51,8 @@ class Host:
         self.paths = sorted(str(path.relative_to(self.tree)) for path in self.tree.rglob("*"))
         self.files = [path for path in self.paths if not (self.tree / path).is_dir()]
         self.folders = [".", *(path for path in self.paths if (self.tree / path).is_dir())]
-        locked = Locked(plan.digest, tuple((p.name, p.version, p.build) for p in plan.packages))
-        self.declared = Declared(str(root), "prod", {"train": DeclaredEnv("lock", {plan.platform: locked})})
+        locked = LockedEnv(plan.digest, tuple((p.name, p.version, p.build) for p in plan.packages))
+        self.declared = DesiredState(str(root), "prod", {"train": DesiredEnv("lock", {plan.platform: locked})})
 
     def observed(self, depth: str) -> tuple[set[Pair], bool]:
         """What the observer names of train, and whether the audit calls it drift that a role repairs."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.cross_host import compare_tiers
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.render import failure_message
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import Locked
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.model import LockedEnv
 
 from tests.support.audit_samples import A, B, audit, entry
 
@@ -41,8 +41,8 @@ def test_contents_are_compared_across_tiers_but_not_across_roots(tmp_path: Path)
 
 
 def test_differences_between_tiers_are_reported_and_are_no_drift() -> None:
-    one = {"linux-64": Locked(A, (("numpy", "2.1.0", "0"), ("zlib", "1", "0")))}
-    two = {"linux-64": Locked(B, (("numpy", "2.0.0", "0"),))}
+    one = {"linux-64": LockedEnv(A, (("numpy", "2.1.0", "0"), ("zlib", "1", "0")))}
+    two = {"linux-64": LockedEnv(B, (("numpy", "2.0.0", "0"),))}
     found = compare_tiers(["dev", "test", "prod"], {("dev", "t"): one, ("test", "t"): two, ("prod", "t"): two})
     assert [(d["from"], d["to"], d["changes"]) for d in found] == [
         ("dev", "test", ["numpy 2.0.0 instead of 2.1.0", "zlib 1 is missing"])

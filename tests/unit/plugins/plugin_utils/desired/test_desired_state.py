@@ -32,7 +32,7 @@ def put_lock(folder: Path, **more: Any) -> Path:
 
 def test_desired_state_has_the_digest_of_the_locks_plan(tmp_path: Path) -> None:
     path = put_lock(tmp_path)
-    made = desired_state.declare(given(tmp_path), "h", None)
+    made = desired_state.build(given(tmp_path), "h", None)
     found = made.envs["train"].platforms["linux-64"]
     plan = lockfile.plan(lockfile.Lock.loads(path.read_text(), "x"), "train", "linux-64")
     assert found.digest == plan.digest == plan.identified().digest
@@ -50,14 +50,14 @@ def test_lock_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(desired_state, "_read_lock", count)
     values = given(tmp_path / "locks")
-    one = desired_state.declare(values, "h1", cache)
-    two = desired_state.declare(values, "h2", cache)
+    one = desired_state.build(values, "h1", cache)
+    two = desired_state.build(values, "h2", cache)
     assert one.envs == two.envs
     assert len(reads) == 1
     status = path.stat()
     path.write_text(path.read_text() + "# x\n")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # a change that hides its time is a change too
-    desired_state.declare(values, "h1", cache)
+    desired_state.build(values, "h1", cache)
     assert len(reads) == 2
 
 
@@ -67,15 +67,15 @@ def test_roles_with_different_roots_are_refused(tmp_path: Path, name: str) -> No
     put_lock(tmp_path)
     same = {"condarc_prefix": "/opt/lockstep/miniconda/", "miniconda_prefix": "/opt/lockstep/miniconda"}
     same.update(dict.fromkeys(("condarc_root", "conda_clean_root", "conda_envs_root"), "/opt/lockstep"))
-    desired_state.declare(given(tmp_path, **same), "h", None)
-    with pytest.raises(desired_state.DeclareError, match="a host has one base and one root"):
-        desired_state.declare(given(tmp_path, **{**same, name: "/data/elsewhere"}), "h", None)
+    desired_state.build(given(tmp_path, **same), "h", None)
+    with pytest.raises(desired_state.DesiredStateError, match="a host has one base and one root"):
+        desired_state.build(given(tmp_path, **{**same, name: "/data/elsewhere"}), "h", None)
 
 
 def test_unwritable_cache_does_not_hide_a_lock(tmp_path: Path) -> None:
     put_lock(tmp_path / "locks")
     (tmp_path / "reports").write_text("a file where the folder should be")
-    made = desired_state.declare(given(tmp_path / "locks"), "h", tmp_path / "reports")
+    made = desired_state.build(given(tmp_path / "locks"), "h", tmp_path / "reports")
     assert made.envs["train"].platforms and not made.envs["train"].error
 
 
@@ -88,7 +88,7 @@ def _child(values: dict[str, Any], cache: Path, log: Path) -> None:
         return real(path, name, channels)
 
     desired_state._read_lock = count  # type: ignore[assignment]
-    desired_state.declare(values, "h", cache)
+    desired_state.build(values, "h", cache)
 
 
 def test_concurrent_processes_read_a_lock_once(tmp_path: Path) -> None:
@@ -110,21 +110,21 @@ def test_concurrent_processes_read_a_lock_once(tmp_path: Path) -> None:
 def test_damaged_cache_is_replaced(tmp_path: Path, damage: str) -> None:
     put_lock(tmp_path / "locks")
     values = given(tmp_path / "locks")
-    good = desired_state.declare(values, "h", tmp_path / "reports")
+    good = desired_state.build(values, "h", tmp_path / "reports")
     (cached,) = (tmp_path / "reports/derived").glob("*.json")
     cached.write_text(damage)
-    assert desired_state.declare(values, "h", tmp_path / "reports") == good
+    assert desired_state.build(values, "h", tmp_path / "reports") == good
 
 
 def test_error_of_a_lock_is_reported_for_its_environment(tmp_path: Path) -> None:
-    made = desired_state.declare(given(tmp_path), "h", None)
+    made = desired_state.build(given(tmp_path), "h", None)
     assert "cannot be read" in made.envs["train"].error
     put_lock(tmp_path).write_text("version: 1\n")
-    assert "train.conda-lock.yml" in desired_state.declare(given(tmp_path), "h", None).envs["train"].error
+    assert "train.conda-lock.yml" in desired_state.build(given(tmp_path), "h", None).envs["train"].error
     put_lock(tmp_path)
     other = given(tmp_path, lockstep_channels=["our-channel"])
-    assert desired_state.declare(other, "h", None).envs["train"].error
-    evil = desired_state.declare(given(tmp_path, lockstep_envs=["../x"]), "h", None)
+    assert desired_state.build(other, "h", None).envs["train"].error
+    evil = desired_state.build(given(tmp_path, lockstep_envs=["../x"]), "h", None)
     assert "cannot be the name" in evil.envs["../x"].error
 
 
@@ -133,7 +133,7 @@ def test_error_of_a_lock_is_reported_for_its_environment(tmp_path: Path) -> None
     [
         ({"lockstep_tier": ""}, "lockstep_tier is not set"),
         ({"lockstep_tier": 7}, "lockstep_tier is 7"),
-        ({"lockstep_envs": "train"}, "should be a list of names"),
+        ({"lockstep_envs": "train"}, "must be a list of names"),
         ({"lockstep_envs": None}, "lockstep_envs is not set"),
         ({"lockstep_locks_dir": None}, "lockstep_locks_dir is not set"),
         ({"lockstep_system_requirements": {"cuda": 12.8}}, "put it in quotes"),
@@ -148,18 +148,18 @@ def test_error_of_a_lock_is_reported_for_its_environment(tmp_path: Path) -> None
 def test_missing_variables_are_named(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     put_lock(tmp_path)
     values = {key: value for key, value in given(tmp_path, **change).items() if value is not None}
-    with pytest.raises(desired_state.DeclareError, match=words):
-        desired_state.declare(values, "h", None)
+    with pytest.raises(desired_state.DesiredStateError, match=words):
+        desired_state.build(values, "h", None)
 
 
 def test_desired_state_without_environments(tmp_path: Path) -> None:
-    assert desired_state.declare(given(tmp_path, lockstep_envs=[]), "h", None).envs == {}
+    assert desired_state.build(given(tmp_path, lockstep_envs=[]), "h", None).envs == {}
 
 
 def test_role_variables_override_those_of_the_fleet(tmp_path: Path) -> None:
     put_lock(tmp_path)
     values = given("/nowhere", conda_envs_locks_dir=str(tmp_path), conda_envs_root="/srv/x", conda_envs_names=["train"])  # type: ignore[arg-type]
-    made = desired_state.declare(values, "h", None)
+    made = desired_state.build(values, "h", None)
     assert made.root == "/srv/x"
     assert made.envs["train"].platforms
 
@@ -170,7 +170,7 @@ def test_desired_state_uses_the_roles_defaults(tmp_path: Path) -> None:
     mine = [name for name in desired_state.SETTINGS if name.startswith(desired_state.ROLES)]
     assert [name for name in mine if name not in defaults] == []
     values = {name: defaults[name] for name in mine if "{{" not in str(defaults[name])}
-    made = desired_state.declare({**given(tmp_path, lockstep_envs=[]), **values}, "h", None)
+    made = desired_state.build({**given(tmp_path, lockstep_envs=[]), **values}, "h", None)
     assert made.base_version == defaults["miniconda_version"]
     assert made.rattler == defaults["conda_envs_rattler_version"]
     assert set(made.rattler_wheels) == set(defaults["conda_envs_rattler_wheels"])
@@ -179,7 +179,7 @@ def test_desired_state_uses_the_roles_defaults(tmp_path: Path) -> None:
 
 
 def test_desired_condarc_is_the_one_that_the_role_writes(tmp_path: Path) -> None:
-    made = desired_state.declare(
+    made = desired_state.build(
         given(tmp_path, lockstep_envs=[], condarc_channels=["conda-forge"], condarc_channel_alias="https://m"),
         "h",
         None,
@@ -197,13 +197,3 @@ def test_only_environments_with_cuda_builds_require_a_driver() -> None:
     assert not asks("numpy", "python >=3.12")
     assert asks("torch", "__cuda >=12")
     assert asks("cuda-version")
-
-
-def test_files_are_written_atomically_and_readable_by_their_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "a" / "b.json"
-    desired_state.write(path, "one")
-    desired_state.write(path, "two \udce9")
-    assert path.read_text() == "two \\udce9"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert [p.name for p in path.parent.iterdir()] == ["b.json"]

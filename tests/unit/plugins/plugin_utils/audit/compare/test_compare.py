@@ -19,12 +19,12 @@ from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.drift
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.kinds import ABOUT, Kind
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.packages import package_changes, split_name
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.core.text import plain
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import (
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.model import (
     WHEEL,
-    Clean,
-    Declared,
-    DeclaredEnv,
-    Locked,
+    CleanSchedule,
+    DesiredEnv,
+    DesiredState,
+    LockedEnv,
 )
 
 from tests.support.paths import CHECKOUT
@@ -34,9 +34,9 @@ ROLES = CHECKOUT / "roles"
 DIGEST = "a1" * 32
 
 
-def declared(**more: Any) -> Declared:
-    env = DeclaredEnv("locks/prod/train.conda-lock.yml", {"linux-64": Locked(DIGEST, (("numpy", "2.1.0", "0"),))})
-    return Declared(**{"root": "/opt/lockstep", "tier": "prod", "envs": {"train": env}, **more})
+def declared(**more: Any) -> DesiredState:
+    env = DesiredEnv("locks/prod/train.conda-lock.yml", {"linux-64": LockedEnv(DIGEST, (("numpy", "2.1.0", "0"),))})
+    return DesiredState(**{"root": "/opt/lockstep", "tier": "prod", "envs": {"train": env}, **more})
 
 
 def seen(**more: Any) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def test_missing_or_malformed_section_is_never_in_sync(section: str, value: Any)
 )
 def test_declared_part_that_was_not_inspected_is_unknown(section: str) -> None:
     whole = declared(base_version="1", condarc_sha256="x", rattler="0.28.0", files={"bin/x": ("y", 0o755)},
-                     clean=Clean({}, "t", "c"))  # fmt: skip
+                     clean=CleanSchedule({}, "t", "c"))  # fmt: skip
     parts = {"base": {"state": "ours", "version": "1"}, "condarc": {"sha256": "x"}, "files": {"": ""},
              "rattler": {"versions": {"0.28.0": "w"}}, "clean": {"enabled": True, "linger": True}}  # fmt: skip
     parts.pop(section)
@@ -100,7 +100,7 @@ def test_environment_that_was_not_inspected_is_never_in_sync(env: Any) -> None:
 
 
 def test_missing_lock_and_missing_platform_are_drift() -> None:
-    gone = declared(envs={"train": DeclaredEnv("l", error="l cannot be read")})
+    gone = declared(envs={"train": DesiredEnv("l", error="l cannot be read")})
     assert [d.kind for d in compare(gone, seen())] == [Kind.NOT_LOCKED]
     arm = seen(host={"platform": "linux-aarch64"})
     assert [d.kind for d in compare(declared(), arm)] == [Kind.NOT_LOCKED]
@@ -134,7 +134,7 @@ def test_host_below_the_system_requirements_is_drift(
 
 
 def test_system_requirements_of_a_lock_apply_to_its_hosts_only() -> None:
-    env = DeclaredEnv("l", {"linux-64": Locked(DIGEST, (), {"cuda": "12.8"})})
+    env = DesiredEnv("l", {"linux-64": LockedEnv(DIGEST, (), {"cuda": "12.8"})})
     drifts = compare(declared(envs={"train": env}), seen())
     assert [d.kind for d in drifts] == [Kind.SYSTEM_REQUIREMENTS]
     assert "the lock of train promises 12.8" in drifts[0].detail
@@ -165,7 +165,7 @@ def test_unreadable_gpu_is_unknown_only_where_cuda_is_declared() -> None:
     ],
 )  # fmt: skip
 def test_clean_schedule_that_differs_is_drift(scheduler: str, found: dict[str, Any], severity: str | None) -> None:
-    clean = Clean({}, "lockstep-clean.timer", "5 3 * * 0 /opt/lockstep/bin/lockstep-clean", scheduler)
+    clean = CleanSchedule({}, "lockstep-clean.timer", "5 3 * * 0 /opt/lockstep/bin/lockstep-clean", scheduler)
     drifts = compare(declared(clean=clean), seen(clean=found))
     assert [d.severity for d in drifts] == ([severity] if severity else [])
 
@@ -174,7 +174,7 @@ def test_schedule_of_a_root_that_looks_like_a_token_is_in_sync() -> None:
     """The observer takes channel tokens (`/t/...`) out of all that it sends."""
     job = "7 3 * * 0 /data/t/ml/lockstep/bin/lockstep-clean"
     found = {"cron": [redact(job)], "enabled": False, "linger": False}
-    clean = Clean({}, "lockstep-clean.timer", job)
+    clean = CleanSchedule({}, "lockstep-clean.timer", job)
     assert not compare(declared(clean=clean), seen(clean=found))
     found["cron"] = [redact(job.replace("lockstep/bin", "other/bin"))]
     assert compare(declared(clean=clean), seen(clean=found))
@@ -193,7 +193,7 @@ def test_host_files_of_another_version_are_one_line() -> None:
 
 def test_failed_clean_is_a_note() -> None:
     clean = {"enabled": True, "linger": True, "last": {"ok": False, "message": "no room"}}
-    drifts = compare(declared(clean=Clean({}, "t", "c")), seen(clean=clean))
+    drifts = compare(declared(clean=CleanSchedule({}, "t", "c")), seen(clean=clean))
     assert [(d.kind, d.severity) for d in drifts] == [(Kind.CLEAN_FAILED, NOTE)]
 
 
@@ -236,9 +236,9 @@ def test_drift_seen_before_an_answer_breaks_off_is_reported() -> None:
 @pytest.mark.parametrize(
     ("printed", "words"),
     [
-        ('{"disk": NaN}', "NaN is no number"),
+        ('{"disk": NaN}', "NaN is not a number"),
         ('{"at": 1e999}', "1e999 is too large a number"),
-        ('{"at": 1', "is no JSON"),
+        ('{"at": 1', "is not JSON"),
         ('{"at": ' + "[" * 100_000, "nested too deeply"),
         ("{" + " " * LIMIT, "no observation has more than 48 MB"),
     ],
@@ -275,8 +275,8 @@ def test_package_changes_are_described() -> None:
 
 
 def test_wheels_are_compared_apart_from_conda_records() -> None:
-    locked = Locked(DIGEST, (("numpy", "2.1.0", "0"), ("einops", "0.8.1", WHEEL)))
-    mine = declared(envs={"train": DeclaredEnv("l", {"linux-64": locked})})
+    locked = LockedEnv(DIGEST, (("numpy", "2.1.0", "0"), ("einops", "0.8.1", WHEEL)))
+    mine = declared(envs={"train": DesiredEnv("l", {"linux-64": locked})})
     env = seen()["envs"]["train"] | {"digest": "b2" * 32, "generation": "b2" * 6, "names": ["numpy-2.1.0-0"]}
     (drift,) = compare(mine, seen(envs={"train": env}))
     assert "the same conda packages; wheels, variables or layout differ" in drift.detail

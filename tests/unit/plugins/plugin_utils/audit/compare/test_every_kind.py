@@ -28,12 +28,12 @@ from ansible_collections.lockstep.fleet.plugins.module_utils.observe.main import
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.manifest import MANIFEST
 from ansible_collections.lockstep.fleet.plugins.module_utils.prefix.marker import MARKER
 from ansible_collections.lockstep.fleet.plugins.module_utils.store.store import Store
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import report
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit import cross_host, hosts
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.compare import compare
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.drift import Drift
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.audit.compare.kinds import ABOUT, Kind
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired import clean_schedule, desired_state
-from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.declared import Declared, DeclaredEnv, Locked
+from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.model import DesiredEnv, DesiredState, LockedEnv
 from ansible_collections.lockstep.fleet.plugins.plugin_utils.desired.settings import observation_file
 
 from tests.support.damage import rewrite, thawed, to_link, to_pipe, vanish
@@ -57,7 +57,7 @@ class Subject:
     """What is inspected: a root, its desired state, and how it is inspected."""
 
     root: Path
-    declared: Declared
+    declared: DesiredState
     tmp: Path
     fleet: FakeRoot | None = None
     store: Store | None = None
@@ -189,7 +189,7 @@ PLANTS: dict[Kind, Plant] = {
         lambda s: setattr(s, "declared", replace(s.declared, system_requirements={"glibc": "99.0"}))
     ),
     Kind.NOT_LOCKED: Plant(
-        lambda s: setattr(s, "declared", replace(s.declared, envs={"train": DeclaredEnv("l", error="no lock")}))
+        lambda s: setattr(s, "declared", replace(s.declared, envs={"train": DesiredEnv("l", error="no lock")}))
     ),
     Kind.ENV_MISSING: environment(lambda s: (s.root / "envs/train").unlink()),
     Kind.ENV_LINK: environment(lambda s: relink(s, "/usr")),
@@ -270,8 +270,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Snapshot, 
     channel, store = make_channel(base / "channel"), make_store(base / "root")
     plan = channel.plan("train", "python", "alpha", "beta")
     build.build(store, plan, FAST)
-    locked = Locked(plan.digest, tuple((p.name, p.version, p.build) for p in plan.packages))
-    declared = Declared(store.root, "prod", {"train": DeclaredEnv("lock", {"linux-64": locked})})
+    locked = LockedEnv(plan.digest, tuple((p.name, p.version, p.build) for p in plan.packages))
+    declared = DesiredState(store.root, "prod", {"train": DesiredEnv("lock", {"linux-64": locked})})
     yield Snapshot(Path(store.root)), Subject(Path(store.root), declared, base, None, store, plan, channel)
     fs.remove(str(base))
 
@@ -416,7 +416,7 @@ def test_an_unreachable_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_host_without_an_observation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (drift,) = act(tmp_path, monkeypatch, [], ValueError("the observer gave no answer"))
     assert drift.kind is Kind.NOT_OBSERVED and not drift.role
-    (host,) = report.load(tmp_path, ["absent"], "r1", observation_file)
+    (host,) = hosts.load(tmp_path, ["absent"], "r1", observation_file)
     assert [drift.kind for drift in host.drifts] == [Kind.NOT_OBSERVED]
 
 
@@ -426,12 +426,12 @@ def test_settings_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_what_only_several_hosts_show() -> None:
-    def host(name: str, machine: str, content: str) -> report.Host:
+    def host(name: str, machine: str, content: str) -> hosts.Host:
         env = {"train": {"digest": "d" * 64, "content": content * 64}}
-        return report.Host(name, machine=machine, envs=env, platform="linux-64", root="/opt/lockstep")
+        return hosts.Host(name, machine=machine, envs=env, platform="linux-64", root="/opt/lockstep")
 
-    hosts = [host("a", "m1", "c"), host("b", "m1", "c"), host("c", "m2", "x")]
-    report.cross(hosts)
-    kinds = {item.name: [drift.kind for drift in item.drifts] for item in hosts}
+    three = [host("a", "m1", "c"), host("b", "m1", "c"), host("c", "m2", "x")]
+    cross_host.compare_hosts(three)
+    kinds = {item.name: [drift.kind for drift in item.drifts] for item in three}
     assert kinds == {"a": [Kind.SAME_MACHINE], "b": [Kind.SAME_MACHINE], "c": [Kind.CONTENT]}
     assert not ABOUT[Kind.SAME_MACHINE].role and not ABOUT[Kind.CONTENT].role

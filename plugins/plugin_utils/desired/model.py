@@ -1,4 +1,4 @@
-"""What a host should hold, as plain data; declare.py reads it from the variables and the locks."""
+"""The desired state of a host as plain data; desired_state.py builds it from the variables and the locks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 WHEEL = "(pip)"
-"""Stands for the build of what comes from pip."""
+"""The build of packages from a pip section."""
 
 
 @dataclass(frozen=True)
-class Locked:
-    """What a tier's lock holds for one platform. `packages` are `(name, version, build)`, conda's first."""
+class LockedEnv:
+    """An environment as locked for one platform. `packages` are `(name, version, build)`, conda packages first."""
 
     digest: str
     packages: tuple[tuple[str, str, str], ...] = ()
@@ -19,17 +19,17 @@ class Locked:
 
 
 @dataclass(frozen=True)
-class DeclaredEnv:
-    """An environment that a host should hold: its lock's path, what that holds by platform, or why there is none."""
+class DesiredEnv:
+    """An environment that a host should hold: the path of its lock, its platforms, or why the lock cannot be used."""
 
     lock: str
-    platforms: Mapping[str, Locked] = field(default_factory=dict)
+    platforms: Mapping[str, LockedEnv] = field(default_factory=dict)
     error: str = ""
 
 
 @dataclass(frozen=True)
-class Clean:
-    """The schedule: units by path below the home, the crontab's line, and which of the two (auto, timer, cron)."""
+class CleanSchedule:
+    """The scheduled clean: units by path below the home, the crontab line, and which to use (auto, timer or cron)."""
 
     units: Mapping[str, str]
     timer: str
@@ -38,12 +38,12 @@ class Clean:
 
 
 @dataclass(frozen=True)
-class Declared:
-    """What one host should hold. None: not declared, and so not compared."""
+class DesiredState:
+    """What one host should hold. A field that is None is not declared, and not compared."""
 
     root: str
     tier: str
-    envs: Mapping[str, DeclaredEnv]
+    envs: Mapping[str, DesiredEnv]
     base_prefix: str = ""
     base_version: str | None = None
     shell_line: str = ""
@@ -52,5 +52,5 @@ class Declared:
     rattler: str | None = None
     rattler_wheels: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    clean: Clean | None = None
+    clean: CleanSchedule | None = None
     system_requirements: Mapping[str, str] = field(default_factory=dict)
