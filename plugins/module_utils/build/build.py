@@ -99,9 +99,10 @@ def planned_actions(store: Store, plan: InstallPlan, status: Status, publish: bo
     """Return the actions that are needed, as texts; empty if the host holds what the plan says.
 
     :param publish: whether the link should publish the generation as well
-    :raises Problem: if a file or folder has the place of the link
+    :raises Problem: if something else has the place of a link, folder or lock of the environment
     """
     name, actions = status.name, []
+    store.link(plan.name)
     if status.state == "damaged":
         few = "; ".join(str(item) for item in status.damage[:3])
         actions.append(f"repair {name}, which is damaged ({len(status.damage)}: {few})")
@@ -109,10 +110,8 @@ def planned_actions(store: Store, plan: InstallPlan, status: Status, publish: bo
         actions.append(f"build {name} of {len(plan.packages) + len(plan.pip)} packages")
     else:
         actions += [f"restore the {item.kind.value} of {name} ({item.why})" for item in status.beside]
-    if publish:
-        store.link(plan.name)
-        if not status.active:
-            actions.append(f"publish {name}" + (f" in place of {status.published}" if status.published else ""))
+    if publish and not status.active:
+        actions.append(f"publish {name}" + (f" in place of {status.published}" if status.published else ""))
     return actions
 
 

@@ -70,7 +70,7 @@ def _env(name: str, locked: LockedEnv | None, env: Mapping[str, Any], desired: D
             Kind.ENV_LINK, name, f"its link points to {target}, which is no generation of it", want, str(target)
         )
     elif link != "ok":
-        yield Drift(Kind.ENV_BLOCKED, name, f"envs/{name} is a {target}, not a link", want, str(target))
+        yield Drift(Kind.ENV_BLOCKED, name, str(target), want, str(target))
     else:
         yield from _generation(name, locked, env, desired.tier, ready)
     if env.get("leftovers"):
