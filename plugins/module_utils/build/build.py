@@ -266,8 +266,8 @@ class Build:
     def _replace(self, content: str) -> None:
         """Test the new tree aside, and exchange it in one step for the damaged one, which may be in use.
 
-        Entry points and the like name the final path. So a test that fails aside may have met the damaged tree: then
-        it is repeated at the final path, where verified files take the place of damaged ones in any case.
+        Entry points and scripts hold the final path, so a test that runs aside can start programs of the damaged tree.
+        A test that fails aside is therefore repeated after the exchange; if it fails again, the exchange is undone.
         """
         self.store.keep(self.plan, self.name)
         doubt = False
