@@ -99,9 +99,10 @@ def planned_actions(store: Store, plan: InstallPlan, status: Status, publish: bo
     """Return the actions that are needed, as texts; empty if the host holds what the plan says.
 
     :param publish: whether the link should publish the generation as well
-    :raises Problem: if a file or folder has the place of the link
+    :raises Problem: if something else has the place of a link, folder or lock of the environment
     """
     name, actions = status.name, []
+    store.link(plan.name)
     if status.state == "damaged":
         few = "; ".join(str(item) for item in status.damage[:3])
         actions.append(f"repair {name}, which is damaged ({len(status.damage)}: {few})")
@@ -109,10 +110,8 @@ def planned_actions(store: Store, plan: InstallPlan, status: Status, publish: bo
         actions.append(f"build {name} of {len(plan.packages) + len(plan.pip)} packages")
     else:
         actions += [f"restore the {item.kind.value} of {name} ({item.why})" for item in status.beside]
-    if publish:
-        store.link(plan.name)
-        if not status.active:
-            actions.append(f"publish {name}" + (f" in place of {status.published}" if status.published else ""))
+    if publish and not status.active:
+        actions.append(f"publish {name}" + (f" in place of {status.published}" if status.published else ""))
     return actions
 
 
@@ -267,8 +266,8 @@ class Build:
     def _replace(self, content: str) -> None:
         """Test the new tree aside, and exchange it in one step for the damaged one, which may be in use.
 
-        Entry points and the like name the final path. So a test that fails aside may have met the damaged tree: then
-        it is repeated at the final path, where verified files take the place of damaged ones in any case.
+        Entry points and scripts hold the final path, so a test that runs aside can start programs of the damaged tree.
+        A test that fails aside is therefore repeated after the exchange; if it fails again, the exchange is undone.
         """
         self.store.keep(self.plan, self.name)
         doubt = False

@@ -41,9 +41,8 @@ class Recorded(NamedTuple):
     """What the records of one tree promise.
 
     `files`: path to sha256 (None where a package gives none); `links`: path to sha256 of the link's text;
-    `originals`: files of the cache (absolute path to sha256) that were copied with another prefix written into them:
-    their
-    `sha256_in_prefix` is of whatever the rattler runtime found there, so the original is hashed as well;
+    `originals`: files of the cache (absolute path to sha256) whose copy holds another prefix. The rattler runtime
+    records the hash of the copy that it made, so the original in the cache is hashed as well;
     `content`: one digest of it all; `scripts`: whether a package has a post-link script, which may make files of its
     own; `aside`: files that the rattler runtime put aside since another package brings the same ("share/x of beta").
     """
@@ -182,7 +181,7 @@ def _known_checksum(checksums: str, sha256: str, checksum: str, renew: bool) -> 
         known = ""
     if known == checksum:
         return True
-    if len(known) == 64 and not renew:  # a power cut may have left less, which says nothing
+    if len(known) == 64 and not renew:  # a power cut may have left a shorter, invalid text
         return False
     fs.write_file(path, checksum)
     return True

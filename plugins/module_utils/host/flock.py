@@ -40,7 +40,7 @@ def open_lock(path: str) -> Iterator[int]:
     :raises Problem: if it cannot be opened
     """
     with error_context(f"{path} cannot be opened"):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with contextlib.suppress(OSError):
             os.fchmod(handle, 0o600)  # one that an older version made

@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
-import stat
 from typing import Any, Optional
 
 from ..host import install_plan as plans
 from ..host.reading import OutOfTime, reason
 from ..host.redaction import redact
-from ..prefix.damage import type_of
 from ..prefix.inspection import Place
 from ..prefix.marker import is_complete
+from ..prefix.published import blocked, read_link
 from .generations import see_generation
 from .notes import Notes, Obs
-
-_LINK = re.compile(r"\.\./generations/([^/]+)/([0-9a-f]{12})\Z")
-
-
-def see_link(root: str, env: str) -> tuple[str, str, str]:
-    """Return (state, generation, text) of `envs/<env>`; the state is ok, missing, dangling, foreign or not a link."""
-    path = os.path.join(root, "envs", env)
-    try:
-        status = os.lstat(path)
-    except FileNotFoundError:
-        return "missing", "", ""
-    if not stat.S_ISLNK(status.st_mode):
-        return "not a link", "", type_of(status)
-    text = os.readlink(path)
-    match = _LINK.match(text)
-    if not match or match.group(1) != env:
-        return "foreign", "", text[:200]
-    if not os.path.lexists(Place(root, env, match.group(2)).tree):
-        return "dangling", match.group(2), text
-    return "ok", match.group(2), text
 
 
 def see_env(root: str, env: str, declared: Optional[str], known: Optional[str], notes: Notes) -> Obs:
@@ -43,10 +21,12 @@ def see_env(root: str, env: str, declared: Optional[str], known: Optional[str], 
     :param known: stamp of a generation that was inspected before; with the same stamp it is `unchanged`
     """
     for again in (True, False):
-        state, name, text = see_link(root, env)
+        state, name, text = read_link(root, env)
+        if why := blocked(root, env):
+            state, text = "blocked", why
         result: Obs = {"link": state}
-        if state in ("foreign", "not a link", "dangling"):
-            result["target"] = redact(text)
+        if state in ("foreign", "blocked", "dangling"):
+            result["target"] = redact(text[:200])
         if state == "ok":
             place = Place(root, env, name)
             result["stamp"] = place.stamp
@@ -54,7 +34,7 @@ def see_env(root: str, env: str, declared: Optional[str], known: Optional[str], 
                 result["unchanged"] = True
                 break
             result.update(see_generation(root, env, name, declared, notes))
-            moved = see_link(root, env)[1] != name or place.stamp != result["stamp"]
+            moved = read_link(root, env).name != name or place.stamp != result["stamp"]
             if again and moved and "damage" in result:
                 continue  # an update or a repair exchanged it meanwhile: inspect what is there now
         break

@@ -15,7 +15,7 @@ from typing import NamedTuple, Optional
 
 from ..host import install_plan as plans
 from ..host.install_plan import InstallPlan
-from ..host.reading import LARGE, read, reason
+from ..host.reading import HUGE, read, reason
 from .damage import Damage, DamageKind, permission_damage, type_of
 from .hashing import Hasher, Status, sha256_text, walk
 from .manifest import MANIFEST, NOT_LISTED, Entry, read_manifest
@@ -135,7 +135,7 @@ def kept_plan(place: Place) -> InstallPlan:
     :raises ValueError: if it is damaged, or is that of another generation
     """
     try:
-        plan = InstallPlan.from_json(json.loads(read(place.plan_file, LARGE)))
+        plan = InstallPlan.from_json(json.loads(read(place.plan_file, HUGE)))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if (plan.name, plan.generation) != (place.env, place.name):
@@ -202,12 +202,19 @@ def _listed(kind: DamageKind, path: str, why: str = "") -> Damage:
     return Damage(DamageKind.RECORD, path, why or kind.value[5:]) if by_record else Damage(kind, path, why)
 
 
+def _no_folder(status: Status) -> Damage:
+    """Return the damage of a generation that is, for example, a link to another one."""
+    return Damage(DamageKind.ALTERED, ".", f"is a {type_of(status)}, not a folder")
+
+
 def _names_damage(tree: str, manifest: dict[str, Entry]) -> Iterator[Damage]:
     """Compare records and Python's metadata by their names alone."""
     sites = site_packages(tree)
-    owner = os.lstat(tree).st_uid
+    top = os.lstat(tree)
+    if not stat.S_ISDIR(top.st_mode):
+        yield _no_folder(top)
     for path in ("", "conda-meta", FOLDER, *sites):
-        yield from permission_damage(path, os.lstat(os.path.join(tree, path)), owner)
+        yield from permission_damage(path, os.lstat(os.path.join(tree, path)), top.st_uid)
     known = {path for path in manifest if RECORD.match(path) or METADATA.match(path)}
     found = {"conda-meta/" + name for name in os.listdir(os.path.join(tree, "conda-meta")) if name.endswith(".json")}
     for site in sites:
@@ -248,7 +255,7 @@ class _Tree:
             if path in NOT_LISTED:
                 continue
             if not path:
-                self._add(DamageKind.ALTERED, ".", f"is a {type_of(status)}, not a folder")
+                self.damage.append(_no_folder(status))
                 continue
             self.files, self.size = self.files + 1, self.size + status.st_size
             if entry is None:

@@ -21,9 +21,11 @@ from ..host.disk_space import refuse_network, refuse_other_filesystem
 from ..host.errors import Problem
 from ..host.flock import error_context
 from ..host.install_plan import InstallPlan
+from ..host.reading import LARGE, read
 from ..host.root import need_root_folder
 from ..prefix.inspection import Place, kept_plan
 from ..prefix.marker import is_complete
+from ..prefix.published import blocked, read_link
 
 HISTORY = 50  # publishes remembered for each environment
 IN_USE_SECONDS = 2.0  # as long as activation waits for an in-use lock
@@ -113,7 +115,7 @@ class Store:
         with self.alone(f"{env}.lock", f"environment {env}", what) as own:
             with error_context(f"what a killed run left of environment {env} cannot be removed"):
                 for item in os.listdir(self.path(env)):
-                    if item.startswith(".") and item.endswith((".new", ".trash")):
+                    if item.startswith(".") and not item.endswith(".inuse"):
                         fs.remove(self.path(env, item))
             yield own
 
@@ -161,33 +163,31 @@ class Store:
     def published(self, env: str) -> Optional[str]:
         """Return the name of the generation that the link publishes; None where there is no link, or a foreign one."""
         try:
-            target = os.readlink(os.path.join(self.envs, env))
+            return read_link(self.root, env).name or None
         except OSError:
             return None
-        folder, name = os.path.split(target)
-        return name if folder == f"../generations/{env}" and name and not name.startswith(".") else None
 
     def link(self, env: str) -> str:
         """Return the path of the link that publishes an environment.
 
-        :raises Problem: if a file or folder is in its place
+        :raises Problem: if something else is in its place, or in that of a folder or lock which it needs
         """
-        path = os.path.join(self.envs, env)
-        if os.path.lexists(path) and not os.path.islink(path):
+        with error_context(f"environment {env} cannot be inspected"):
+            why = blocked(self.root, env)
+        if why:
             raise Problem(
-                f"{path} is not a link of ours",
-                "a folder or file has its place",
+                f"environment {env} cannot be published in {self.root}",
+                why,
                 "move it away; Lockstep overwrites nothing that it did not make",
             )
-        return path
+        return os.path.join(self.envs, env)
 
     def history(self, env: str) -> list[list[Any]]:
         """Return the publishes [[name, unix time], ...], oldest first; empty where nothing readable is there."""
         try:
-            with open(os.path.join(self.state, env + ".json"), encoding="utf-8") as file:
-                found = json.load(file)
+            found = json.loads(read(os.path.join(self.state, env + ".json"), LARGE))
             return [[str(name), float(at)] for name, at in found]
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError, OverflowError):
             return []
 
     def names(self, env: str) -> list[str]:
@@ -285,6 +285,7 @@ class Store:
         :raises Problem: if the generation is not complete, or something that is no link has its place
         """
         text = f"../generations/{env}/{name}"
+        self.prepare()
         with self._locked_alone(env, "activate"):
             link = self.link(env)
             if not is_complete(self.path(env, name)):
@@ -317,6 +318,7 @@ class Store:
         path = os.path.join(self.state, name)
         os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
         temporary = f"{path}.tmp"
+        fs.remove(temporary)  # whatever it is: nothing is written through a link
         if os.path.isdir(path):
             fs.remove(path)
         fs.write_file(temporary, json.dumps(data, sort_keys=True) + "\n", durable=True)

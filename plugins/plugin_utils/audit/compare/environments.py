@@ -18,6 +18,11 @@ WORDS = {
     Kind.FILE_SPECIAL: "does not belong", Kind.FILE_MODE: "has a wrong mode", Kind.FILE_OWNER: "has another owner",
     Kind.FILE_UNREADABLE: "cannot be read", Kind.RECORD: "is not the one that was installed",
 }  # fmt: skip
+PLURAL = {
+    Kind.FILE_MISSING: "are missing", Kind.FILE_ALTERED: "are altered", Kind.FILE_EXTRA: "do not belong",
+    Kind.FILE_SPECIAL: "do not belong", Kind.FILE_MODE: "have a wrong mode", Kind.FILE_OWNER: "have another owner",
+    Kind.FILE_UNREADABLE: "cannot be read", Kind.RECORD: "are not those that were installed",
+}  # fmt: skip
 LABELS = {
     Kind.MANIFEST: "its list of files cannot be relied on",
     Kind.IN_USE_LOCK: "its in-use lock",
@@ -70,7 +75,7 @@ def _env(name: str, locked: LockedEnv | None, env: Mapping[str, Any], desired: D
             Kind.ENV_LINK, name, f"its link points to {target}, which is no generation of it", want, str(target)
         )
     elif link != "ok":
-        yield Drift(Kind.ENV_BLOCKED, name, f"envs/{name} is a {target}, not a link", want, str(target))
+        yield Drift(Kind.ENV_BLOCKED, name, str(target), want, str(target))
     else:
         yield from _generation(name, locked, env, desired.tier, ready)
     if env.get("leftovers"):
@@ -121,5 +126,5 @@ def _damage(name: str, damage: Mapping[str, Any]) -> Iterator[Drift]:
         kind = Kind(value)
         if count > named[kind]:
             more = count - named[kind]
-            each = f", of which each {WORDS[kind]}" if kind in WORDS else " differ"
-            yield Drift(kind, name, f"and {more} more file{'s' if more > 1 else ''}{each}")
+            verb = WORDS.get(kind, "differs") if more == 1 else PLURAL.get(kind, "differ")
+            yield Drift(kind, name, f"and {more} more file{'s' if more > 1 else ''} {verb}")

@@ -111,7 +111,7 @@ ABOUT: dict[Kind, About] = {
     Kind.ENV_MISSING: About("A declared environment is not installed.", SITE, "conda_envs"),
     Kind.ENV_LINK: About("The link that publishes an environment leads to no generation of it.", SITE, "conda_envs"),
     Kind.ENV_BLOCKED: About(
-        "A file or folder is where the link of an environment should be.",
+        "Something else is where a link, folder or lock of an environment should be.",
         "Move it away, then run site.yml; Lockstep overwrites nothing that it did not make.",
     ),
     Kind.ENV_DIGEST: About(

@@ -232,6 +232,38 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Host
     fs.remove(str(base))
 
 
+STATE = {
+    "a pipe": os.mkfifo,
+    "a folder": Path.mkdir,
+    "a link": lambda path: path.symlink_to("victim"),
+    "deep": lambda path: path.write_text("[" * 100_000),
+    "a huge number": lambda path: path.write_text(f'[["x", 1{"0" * 400}]]'),
+    "other JSON": lambda path: path.write_text("[[1, 2, 3]]"),
+}
+
+
+@pytest.mark.parametrize("name", ["train.json", "train.json.tmp", "locks/train/{}.json", "locks/train/{}.json.tmp"])
+@pytest.mark.parametrize("how", STATE)
+def test_whatever_a_file_of_the_state_is_it_neither_stops_nor_misleads_a_run(
+    real: Callable[[], Host], name: str, how: str
+) -> None:
+    host = real()
+    path, plan = host.root / "state" / name.format(host.tree.name), Path(host.place.plan_file)
+    victim = path.parent / "victim"
+    victim.write_text("precious")
+    if name.endswith(".tmp"):
+        plan.unlink()
+        (host.root / "state/train.json").unlink()
+    if os.path.lexists(path):
+        path.unlink()
+    STATE[how](path)
+    drift = host.observed("stats")[1]
+    assert drift == host.installer("stats")[1] == ("locks" in name or name.endswith(".tmp"))
+    assert build.build(host.store, host.plan, FAST)["changed"] == drift
+    assert (host.observed("stats"), host.installer("stats")) == ((set(), False), (set(), False))
+    assert victim.read_text() == "precious"
+
+
 FAST = build.Options(pip_check=False)
 FEW = settings(MANY, max_examples=10, phases=[Phase.generate])  # each builds
 

@@ -320,6 +320,44 @@ def test_what_is_planted_is_named_and_repaired(
     subject.root.chmod(0o755)
 
 
+def elsewhere(path: Path) -> None:
+    """Put a link to the same folder in its place."""
+    path.rename(path.with_name("moved"))
+    path.symlink_to("moved")
+
+
+@pytest.mark.parametrize("how", [to_pipe, elsewhere], ids=["pipe", "link"])
+@pytest.mark.parametrize("path", ["envs", "generations/train", "state/train.lock", "state/locks/train"])
+def test_what_has_the_place_of_ours_is_named_and_refused(
+    path: str, how: Callable[[Path], Any], built: tuple[Snapshot, Subject]
+) -> None:
+    snapshot, subject = built
+    snapshot.restore()
+    how(subject.root / path)
+    status = build.inspect(subject.store, subject.plan)
+    if (path, how) == ("state/locks/train", elsewhere):  # a link to a folder serves there
+        assert not subject.drifts() and not build.planned_actions(subject.store, subject.plan, status, True)
+        return
+    assert any(drift.kind is Kind.ENV_BLOCKED and path in drift.detail for drift in subject.drifts())
+    with pytest.raises(Problem, match="move it away"):
+        build.planned_actions(subject.store, subject.plan, status, publish=True)
+
+
+LINKS = ("../generations/train//{}", "../generations/train/{}/", "{}", "train", "../generations/train/x", "caf\udce9")
+
+
+@pytest.mark.parametrize("target", LINKS)
+def test_check_mode_and_audit_agree_on_a_link(target: str, built: tuple[Snapshot, Subject]) -> None:
+    snapshot, subject = built
+    snapshot.restore()
+    relink(subject, target.format(subject.tree.name))
+    assert any(drift.kind is Kind.ENV_LINK for drift in subject.drifts())
+    status = build.inspect(subject.store, subject.plan)
+    assert build.planned_actions(subject.store, subject.plan, status, publish=True)
+    rebuild(subject)
+    assert subject.drifts() == []
+
+
 @pytest.mark.parametrize("kind", [Kind.FILE_OWNER, Kind.FILE_UNREADABLE], ids=lambda kind: kind.value)
 def test_what_takes_another_user_or_a_broken_disk(
     kind: Kind, built: tuple[Snapshot, Subject], monkeypatch: pytest.MonkeyPatch
