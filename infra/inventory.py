@@ -29,9 +29,9 @@ def _validator() -> Draft202012Validator:
 
 
 def checked(inventory: dict[str, Any]) -> dict[str, Any]:
-    """Give the inventory back, if it fits the schema.
+    """Return the inventory if it fits the schema.
 
-    :raises InventoryError: with the first few places that do not
+    :raises InventoryError: with the first few errors
     """
     wrong = sorted(_validator().iter_errors(inventory), key=lambda error: list(map(str, error.absolute_path)))
     if wrong:
@@ -41,7 +41,7 @@ def checked(inventory: dict[str, Any]) -> dict[str, Any]:
 
 
 def inventory_of(layout: Layout, nodes: list[Node]) -> pulumi.Output[dict[str, Any]]:
-    """Gather what Ansible needs to know of each machine. No secret goes in: many people read outputs."""
+    """Return what Ansible needs to know of each machine. It holds no secret, because many people can read outputs."""
 
     def host(node: Node, instance_id: str, private_ip: str, public_ip: str | None) -> dict[str, Any]:
         spec = node.group.spec

@@ -1,8 +1,7 @@
-"""What cloud-init is told: put one script in place, `provision-host.sh` word for word, and run it once."""
+"""Write the user data for cloud-init: it installs `provision-host.sh` unchanged, and runs it once."""
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,11 @@ if TYPE_CHECKING:
 SCRIPT = Path(__file__).with_name("provision-host.sh")
 INSTALLED = "/usr/local/sbin/lockstep-provision-host"
 MARKER = "/var/lib/lockstep/ready"
-LIMIT = 16 * 1024  # bytes that EC2 takes, before base64
+LIMIT = 16 * 1024  # bytes that EC2 accepts, before base64
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as a person would."""
+    """Writes texts of several lines as YAML blocks."""
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -29,7 +28,7 @@ _Dumper.add_representer(str, _text)
 
 
 def arguments(host: Host, storage: str, keys: tuple[str, ...]) -> list[str]:
-    """Give the script's arguments for a machine."""
+    """Return the script's arguments for a machine."""
     found = ["--user", host.user, "--root", host.root, "--storage", storage]
     if host.uid is not None:
         found += ["--uid", str(host.uid)]
@@ -41,16 +40,11 @@ def arguments(host: Host, storage: str, keys: tuple[str, ...]) -> list[str]:
 def user_data(host: Host, storage: str, keys: tuple[str, ...]) -> str:
     """Write the user data of a machine, as cloud-config.
 
-    cloud-init goes on after a command that fails, unless told otherwise: hence `set -eu` first. Whether it all worked
-    is told by the marker, which the script writes last.
+    `set -eu` comes first, because cloud-init otherwise continues after a command that fails. The script writes the
+    marker last: if it exists, everything worked.
     """
     config = {
         "write_files": [{"path": INSTALLED, "permissions": "0755", "content": SCRIPT.read_text(encoding="utf-8")}],
         "runcmd": ["set -eu", [INSTALLED, *arguments(host, storage, keys)]],
     }
     return "#cloud-config\n" + yaml.dump(config, Dumper=_Dumper, sort_keys=False, width=10_000)
-
-
-def by_hand(host: Host, storage: str, keys: tuple[str, ...]) -> str:
-    """Give the command that does the same on a machine that Pulumi did not make."""
-    return f"infra/{SCRIPT.name} {shlex.join(arguments(host, storage, keys))}"

@@ -24,7 +24,7 @@ BIN = Path(sys.executable).parent
 
 @dataclass
 class Count:
-    """What a suite came to."""
+    """The counts of a suite."""
 
     passed: int = 0
     failed: int = 0
@@ -39,7 +39,7 @@ class Count:
 
 
 def call(*argv: str | Path, **environment: str) -> int:
-    """Run a command in the checkout with our tools first on PATH; returns its exit code."""
+    """Run a command in the checkout with our tools first on PATH; return its exit code."""
     path = f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"
     command = [str(a) for a in argv]
     done = subprocess.run(
@@ -49,7 +49,7 @@ def call(*argv: str | Path, **environment: str) -> int:
 
 
 def counted(report: Path) -> Count:
-    """The counts in a JUnit report; a report that is missing or broken is one failure."""
+    """Return the counts in a JUnit report; a missing or malformed report is one failure."""
     try:
         suites = ElementTree.parse(report).getroot().iter("testsuite")
     except (OSError, ElementTree.ParseError):
@@ -74,7 +74,7 @@ def pytest(folder: str) -> Count:
 
 
 def sanity() -> Count:
-    """ansible-test's sanity tests, on the collection as it is installed."""
+    """Run ansible-test's sanity tests on the installed collection."""
     report = LOGS / "sanity.xml"
     report.unlink(missing_ok=True)
     code = call(BIN / "python", "tests/sanity/run.py", report)
@@ -85,7 +85,7 @@ def sanity() -> Count:
 
 
 def linters() -> dict[str, list[str]]:
-    """The command of each linter; files are those that git knows, so that what is ignored is not linted."""
+    """Return the command of each linter; it gets the files that git knows, so ignored files are not linted."""
     known = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -104,7 +104,7 @@ def linters() -> dict[str, list[str]]:
 
 
 def lint() -> Count:
-    """Every linter, also after one that found something."""
+    """Run every linter, also after one that found something."""
     total = Count()
     for name, command in linters().items():
         started = time.monotonic()
@@ -121,7 +121,7 @@ def lint() -> Count:
 
 
 def molecule() -> Count:
-    """Every scenario; the hosts of one that failed are left for a look only when asked for."""
+    """Run every scenario; keep the hosts of a failed one only if asked for."""
     total = Count()
     keep = ["--destroy=never"] if os.environ.get("KEEP") else []
     for scenario in sorted((ROOT / "molecule").glob("*/molecule.yml")):
@@ -134,7 +134,7 @@ def molecule() -> Count:
 
 
 def bench() -> Count:
-    """Every script of tests/bench; a script that meets no goal exits non-zero."""
+    """Run every script of tests/bench; a script that misses a goal exits non-zero."""
     total = Count()
     for script in sorted((ROOT / "tests" / "bench").glob("*.py")):
         if script.name.startswith("test_"):

@@ -29,12 +29,12 @@ TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(?:\S+ : )?(.*?)\] \**$")
 
 
 def heading(text: str) -> None:
-    """Say which step this is."""
+    """Print the heading of a step."""
     print(f"==> {text}", flush=True)
 
 
 def said(lines: Iterable[str]) -> list[str]:
-    """What a playbook said, without Ansible's own account of plays, tasks and hosts."""
+    """Return the messages of a playbook, without Ansible's lines on plays, tasks and hosts."""
     kept: list[str] = []
     for line in lines:
         if line.startswith(("[ERROR]", "fatal:")) and any(k.startswith("report:") for k in kept):
@@ -79,16 +79,16 @@ def playbook(name: str, *arguments: str, show: bool = False) -> int:
 
 
 def ask_no_proxy(address: str) -> None:
-    """Make all that is started from here go to an address directly: no proxy knows this machine's networks."""
+    """Let child processes connect to an address without a proxy, which does not know this machine's networks."""
     before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     listed = [part for part in before.split(",") if part and part != address]
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join([*listed, address])
 
 
 def make_images_and_channel(podman: Podman, fleet: model.Fleet) -> Path:
-    """Side by side, since each waits for something else: images, channel, and the engine; the channel's folder."""
+    """Make images, channel and engine at the same time; return the channel's folder."""
     podman.prepare()
-    # what it comes to is asked later: without an engine the fleet comes up all the same
+    # its result is read later: the fleet also comes up without an engine
     engine = subprocess.Popen(
         [sys.executable, "-m", "local.pulumi_engine", "ensure"], cwd=paths.CHECKOUT, stdout=subprocess.DEVNULL
     )
@@ -110,7 +110,7 @@ def _images(podman: Podman, fleet: model.Fleet) -> None:
 
 
 def make_hosts(podman: Podman, fleet: model.Fleet, channel: Path) -> int:
-    """The hosts that `pulumi up -s local` asks for, or those of the saved inventory; how many were made or changed."""
+    """Make the hosts of `pulumi up -s local`, or of the saved inventory; return how many were made or changed."""
     heading("pulumi up -s local, and a container host for each machine")
     local = stack.Stack("local", paths.CHECKOUT)
     try:
@@ -147,7 +147,7 @@ def make_locks(channel: Path) -> int:
         + (" anew, since the channel's packages are others" if before and remade else "")
     )
     if remade:
-        shutil.rmtree(LOCKS, ignore_errors=True)  # packages that are no more cannot be held, by any tier
+        shutil.rmtree(LOCKS, ignore_errors=True)  # no tier can hold packages that no longer exist
     code = playbook("playbooks/lock.yml", show=True)
     if code:
         return code

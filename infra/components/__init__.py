@@ -1,1 +1,1 @@
-"""What Pulumi makes: a cluster of a network, access rules and groups of machines, one component in each module."""
+"""Make a cluster: network, access rules and groups of machines, one component in each module."""

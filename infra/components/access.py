@@ -1,4 +1,4 @@
-"""Who reaches the machines, what they reach, and what they may do in AWS."""
+"""Make the access rules: who reaches the machines, what they reach, and what they may do in AWS."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_buckets_policy(partition: str, buckets: list[str]) -> str:
 
 
 def partition_of(region: str) -> str:
-    """Give the AWS partition that a region belongs to."""
+    """Return the AWS partition that a region belongs to."""
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
@@ -66,11 +66,11 @@ class Access(pulumi.ComponentResource):
         self.register_outputs({"securityGroupId": self.security_group, "instanceProfile": self.profile})
 
     def _rules(self, network: Network) -> None:
-        # EFA wants both of these, and jobs on several machines need them anyhow
+        # EFA and jobs on several machines need both of these
         for way in ("from", "to"):
             self._rule(way, "fleet", "Between hosts of the fleet", referenced_security_group_id=self.security_group)
         for cidr in map(str, map(IPv4Network, self._layout.cluster.access.ssh_from)):  # a single address becomes a /32
-            # keyed by the network, so that taking one away touches no other
+            # keyed by the network, so that removing one changes no other
             self._rule("from", f"ssh-{cidr.replace('/', '-')}", "ssh", port=22, cidr_ipv4=cidr)
         self._rule("to", "inside", "The network itself: storage, endpoints, mirrors", cidr_ipv4=network.cidr)
         if network.s3_prefix_list is not None:

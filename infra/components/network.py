@@ -1,4 +1,4 @@
-"""Where the machines are: a network of its own or one that exists, and its ways out."""
+"""Make the network of the machines, or use one that exists, and its ways out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machines: plain, named instances, so that one can be inspected, repaired or replaced without the others."""
+"""Make the machines: plain, named instances, so that one can be repaired or replaced without the others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DATA_DEVICE = "/dev/sdf"
 
 @dataclass(frozen=True)
 class Node:
-    """One machine, as the inventory tells of it."""
+    """One machine, as it is in the inventory."""
 
     name: str
     index: int
@@ -68,7 +68,7 @@ class NodeGroup(pulumi.ComponentResource):
         return aws.ec2.PlacementGroup(what, strategy=strategy, tags=self._tags(what), opts=self._opts)
 
     def _template(self) -> aws.ec2.LaunchTemplate:
-        """An adapter for each network card. Only a launch template can ask for them."""
+        """Make a launch template with an adapter for each network card; only a template can request them."""
         cards = [
             aws.ec2.LaunchTemplateNetworkInterfaceArgs(
                 network_card_index=card,
@@ -105,7 +105,7 @@ class NodeGroup(pulumi.ComponentResource):
         ignored = ["userData"] if group.pinned else ["userData", "ami"]
         opts = pulumi.ResourceOptions(
             ignore_changes=ignored,
-            # AWS fixes the network cards at launch, so another number of them means another machine
+            # AWS fixes the network cards at launch, so a different number of them replaces the machine
             replace_on_changes=["launchTemplate"] if template else None,
         )
         return aws.ec2.Instance(

@@ -1,4 +1,4 @@
-"""A cluster worked out: every default filled in, every machine named, every address range decided. Pure functions."""
+"""Lay out a cluster: fill in every default, name every machine, choose every address range. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ARCHITECTURES = {"linux-64": "x86_64", "linux-aarch64": "arm64"}
 
 @dataclass(frozen=True)
 class Zone:
-    """An availability zone of a new network: where its subnets' addresses are."""
+    """An availability zone of a new network, and the address ranges of its subnets."""
 
     name: str
     private_cidr: str
@@ -24,7 +24,7 @@ class Zone:
 
 @dataclass(frozen=True)
 class Group:
-    """A node group with nothing left open."""
+    """A node group with every default filled in."""
 
     name: str
     spec: NodeGroup
@@ -37,13 +37,13 @@ class Group:
 
     @property
     def pinned(self) -> bool:
-        """Whether the AMI is one that was named, rather than what a parameter says today."""
+        """Return whether the AMI is pinned by its id, not read from a parameter."""
         return self.ami.startswith("ami-")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A stack with nothing left open."""
+    """A stack with every default filled in."""
 
     project: str
     stack: str
@@ -57,13 +57,13 @@ class Layout:
     keys: tuple[str, ...]
 
     def tags(self, **more: str) -> dict[str, str]:
-        """Tags for a resource: the stack's own and the project's, which say what made it and for which tier."""
+        """Return the tags of a resource: the stack's own, and those that name project and tier."""
         fixed = {"lockstep:stack": self.stack, "lockstep:tier": self.cluster.tier, "managed-by": "pulumi"}
         return {**self.cluster.tags, **fixed, **more}
 
 
 def platform_of(instance_type: str) -> str:
-    """Tell the conda platform of a machine type by its name: Graviton families have a g after the generation's digit.
+    """Return the conda platform of a machine type by its name: Graviton families have a g after the generation's digit.
 
     >>> [platform_of(kind) for kind in ("p5.48xlarge", "g5g.xlarge", "p6e-gb200.36xlarge")]
     ['linux-64', 'linux-aarch64', 'linux-aarch64']
@@ -75,7 +75,7 @@ def platform_of(instance_type: str) -> str:
 
 
 def has_own_disks(instance_type: str) -> bool | None:
-    """Tell by its name whether a machine type has NVMe disks of its own; None where the name does not tell."""
+    """Return whether a machine type has NVMe disks of its own, by its name; None if the name does not say."""
     found = re.match(r"([a-z]+)\d+([a-z]*)", instance_type.split(".")[0])
     if not found:
         return None
@@ -85,7 +85,7 @@ def has_own_disks(instance_type: str) -> bool | None:
 
 
 def zones_of(cidr: str, names: list[str]) -> tuple[Zone, ...]:
-    """Cut a network for its zones: the i-th eighth is the i-th zone's private subnet; the last eighth, cut again in
+    """Divide a network for its zones: the i-th eighth is the i-th zone's private subnet; the last eighth, cut again in
     eight, holds the public ones. A zone that is appended moves no other.
 
     :raises ValueError: if the network is too small, or there are more than 6 zones
@@ -98,7 +98,7 @@ def zones_of(cidr: str, names: list[str]) -> tuple[Zone, ...]:
 
 
 def host_names(prefix: str, group: str, count: int) -> tuple[str, ...]:
-    """Name a group's machines: by the group and a number that is theirs for good.
+    """Name a group's machines by the group and a number that never changes.
 
     >>> host_names("prod-", "train", 2)
     ('prod-train-01', 'prod-train-02')
@@ -107,7 +107,7 @@ def host_names(prefix: str, group: str, count: int) -> tuple[str, ...]:
 
 
 def zones_available(cluster: Cluster, public: bool) -> list[str]:
-    """The zones that a group may be in."""
+    """Return the zones that a group may be in."""
     network = cluster.network
     if network.vpc_id:
         return list(network.public_subnets if public else network.private_subnets)
@@ -115,7 +115,7 @@ def zones_available(cluster: Cluster, public: bool) -> list[str]:
 
 
 def lay_out(cluster: Cluster, project: str, stack: str, region: str, keys: list[str]) -> Layout:
-    """Fill in every default. The cluster has been checked (`infra.checks`).
+    """Fill in every default. The cluster has been checked (`infra.config.checks`).
 
     :param keys: public keys that may log in, those from files included
     """

@@ -1,4 +1,4 @@
-"""From a stack's configuration to a layout, or to one error that names every mistake."""
+"""Load a stack's configuration: return a layout, or raise one error that names every mistake."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEY_FILE_LIMIT = 1 << 20  # characters
 
 
 class ConfigError(Exception):
-    """Everything that is wrong with a stack's configuration."""
+    """All mistakes in a stack's configuration."""
 
     def __init__(self, stack: str, problems: list[str]) -> None:
         self.problems = problems
@@ -37,7 +37,7 @@ def load(
     checkout: Path = CHECKOUT,
     secrets: Collection[str] = (),
 ) -> Layout:
-    """Check a stack's configuration whole, and work it out.
+    """Check a stack's whole configuration, and lay it out.
 
     :param values: the keys of namespace `lockstep`, as data
     :param region: `aws:region`
@@ -75,7 +75,7 @@ def from_pulumi(everything: Mapping[str, str], namespace: str = "lockstep") -> d
 
 
 def _parsed(text: str) -> object:
-    """Parse JSON; what is none stays text, which is then told to be the wrong type."""
+    """Parse JSON; other text stays text, and is then reported as the wrong type."""
 
     def mapping(pairs: list[tuple[str, object]]) -> dict[str, object]:
         found = dict(pairs)

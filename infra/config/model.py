@@ -30,17 +30,17 @@ def _whole(value: object) -> object:
 
 
 def _form(pattern: str, example: str, words: str = "") -> Any:
-    """Text that fits a pattern as a whole.
+    """Return a field for text that fits a pattern as a whole.
 
-    :param example: what fits; it also takes the place of a wrong value while the other keys are checked
-    :param words: what to write, where it is not `it like <example>`
+    :param example: a value that fits; it also replaces a wrong value while the other keys are checked
+    :param words: what to write, if `it like <example>` does not say it
     """
     extra: dict[str, Any] = {"patternErrorMessage": f"Write {words or f'it like {example}'}."}
     return Field(pattern=f"^({pattern})$" if pattern else None, examples=[example], json_schema_extra=extra)
 
 
 def _left_out(words: str, default: Any = None) -> Any:
-    """A default that is worked out or has many parts, told in words."""
+    """Return a field whose default is computed or has many parts; `words` describe it."""
     return Field(default, json_schema_extra={"x-default": words})
 
 
@@ -90,7 +90,7 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _leave_out_nulls(cls, data: object) -> object:
-        """Treat a known key without a value as one that is not there."""
+        """Treat a known key without a value as missing."""
         if not isinstance(data, Mapping):
             return data
         return {name: value for name, value in data.items() if value is not None or name not in cls.model_fields}

@@ -1,4 +1,4 @@
-"""The mistakes in a configuration, collected so that a person sees all of them at once."""
+"""Collect the mistakes in a configuration, so that users see all of them at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Problems:
         self.found.append(_printable(f"{path}: {what}. {remedy}" + ("" if remedy.endswith("?") else ".")))
 
     def settle(self) -> None:
-        """From now on, add nothing that concerns a key that has a mistake already."""
+        """Ignore further mistakes about keys that have one already."""
         self._settled = list(self._seen)
 
 

@@ -1,4 +1,4 @@
-"""Validate a stack's values by the models, and tell each mistake by its key, with the reason and a remedy."""
+"""Validate a stack's values by the models; report each mistake by its key, with the reason and a remedy."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def read(values: Mapping[str, object], secrets: Collection[str], problems: Probl
 
 
 def _plain(value: Any, depth: int = DEPTH) -> Any:
-    """Copy mappings and lists, with text for keys, and with nothing in them that could not be shown."""
+    """Copy mappings and lists, with text for keys, without values that cannot be shown."""
     if isinstance(value, Mapping | list) and not depth:
         return "..."
     if isinstance(value, list):
@@ -77,7 +77,7 @@ def _plain(value: Any, depth: int = DEPTH) -> Any:
 
 
 def _told(kind: str, path: Sequence[str | int], value: object) -> tuple[str, str]:
-    """Give the reason and the remedy of a mistake.
+    """Return the reason and the remedy of a mistake.
 
     :param kind: pydantic's name of it
     """

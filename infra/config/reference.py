@@ -1,4 +1,4 @@
-"""The tables of all keys, for the page `docs/reference/stack-configuration.md`."""
+"""Write the tables of all keys for the page `docs/reference/stack-configuration.md`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tables() -> str:
 
 
 def _inner(node: Node) -> str:
-    """Give the name of the model that a key, or each item of it, is made of."""
+    """Return the name of the model that a key, or each item of it, is made of."""
     node = next((one for one in node.get("anyOf", []) if "$ref" in one), node)
     node = node.get("additionalProperties") or node
     return str(node.get("$ref", "")).rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""JSON schemas: of the models, for messages and the reference page; of a stack's file, for editors."""
+"""Make JSON schemas: of the models, for messages and the reference page; of a stack's file, for editors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REGION = "[a-z]{2}(-[a-z]+)+-[0-9]+"
 
 @cache
 def models() -> Node:
-    """Give the JSON schema of all models, without pydantic's titles and with descriptions on one line."""
+    """Return the JSON schema of all models, without pydantic's titles and with descriptions on one line."""
     return dict(_tidy(Cluster.model_json_schema()))
 
 
@@ -33,7 +33,7 @@ def _tidy(node: Any) -> Any:
 
 
 def resolved(node: Node) -> Node:
-    """Follow a reference to another model, and leave out `null` from what a key takes."""
+    """Follow a reference to another model, and leave out `null`."""
     if "anyOf" in node:
         node = {**node, **next(one for one in node["anyOf"] if one.get("type") != "null")}
     if "$ref" in node:
@@ -42,7 +42,7 @@ def resolved(node: Node) -> Node:
 
 
 def at(path: Sequence[str | int]) -> Node:
-    """Give the schema of the value at a path of existing keys, such as `("access", "ssh_keys", 0)`."""
+    """Return the schema of the value at a path of existing keys, such as `("access", "ssh_keys", 0)`."""
     node = models()
     for part in path:
         inner = node["items"] if isinstance(part, int) else node.get("properties", {}).get(part)

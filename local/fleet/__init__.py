@@ -1,1 +1,1 @@
-"""Container hosts under a podman of their own: made, provisioned, broken on purpose, and removed without a trace."""
+"""Make container hosts under a podman of their own, provision them, cause faults, and remove them completely."""

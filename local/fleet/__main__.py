@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def say(text: str) -> None:
-    """One line of progress, at once."""
+    """Print one line of progress at once."""
     print(f"  {text}", flush=True)
 
 
@@ -81,7 +81,7 @@ def main() -> int:
 
 @contextmanager
 def locked(podman: Podman) -> Iterator[None]:
-    """One at a time: two fleets may come up at once, images are made once."""
+    """Hold the lock for images: several fleets can come up at the same time, but images are made once."""
     with (podman.base / "up.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

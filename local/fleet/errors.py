@@ -1,4 +1,4 @@
-"""The one error that people see, and how commands end with it."""
+"""Define the error that users see, and end commands with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class FleetError(Exception):
-    """What went wrong and what to do about it, in words for the person at the terminal."""
+    """An error for the user at the terminal: what failed, and what to do."""
 
     def __init__(self, cause: str, remedy: str = "") -> None:
         super().__init__(f"{cause}\n  {remedy}" if remedy else cause)

@@ -1,4 +1,4 @@
-"""Break a host on purpose, and end that again: each lever is one small thing that happens to real machines."""
+"""Cause a fault on a host, and end it: each lever is one fault that real machines have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def pause(podman: Podman, fleet: Fleet, host: str) -> None:
 
 
 def unpause(podman: Podman, fleet: Fleet, host: str) -> None:
-    """Thaw a paused host."""
+    """Continue the processes of a paused host."""
     podman.run("unpause", fleet.container(fleet.host(host).name))
 
 
@@ -36,12 +36,12 @@ def start(podman: Podman, fleet: Fleet, host: str) -> None:
 
 
 def cut(podman: Podman, fleet: Fleet, host: str) -> None:
-    """Take the host's network away; its processes live on."""
+    """Disconnect the host's network; its processes continue."""
     podman.run("network", "disconnect", "--force", fleet.network, fleet.container(fleet.host(host).name))
 
 
 def restore(podman: Podman, fleet: Fleet, host: str) -> None:
-    """Give the network back, with the same address and MAC."""
+    """Connect the network again, with the same address and MAC."""
     it = fleet.host(host)
     podman.run(
         "network", "connect", "--ip", it.address, "--mac-address", it.mac, fleet.network, fleet.container(it.name)
@@ -65,7 +65,7 @@ NFT
 
 
 def accept(podman: Podman, fleet: Fleet, host: str) -> None:
-    """Take every such rule away."""
+    """Remove every such rule."""
     podman.root(fleet.container(fleet.host(host).name), "nft delete table inet lockstep_fault 2>/dev/null || true")
 
 

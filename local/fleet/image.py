@@ -24,17 +24,17 @@ Say = Callable[[str], None]
 
 
 def base_tag(suite: str) -> str:
-    """Tag of the image with Debian's packages alone."""
+    """Return the tag of the image with Debian's packages alone."""
     return f"localhost/lockstep-base:{suite}-{paths.digest_of([], *PACKAGES, *LEFT_OUT)[:12]}"
 
 
 def host_tag(suite: str) -> str:
-    """Tag of the image that hosts start from; other inputs are another tag."""
+    """Return the tag of the image that hosts start from; it changes with the inputs."""
     return f"localhost/lockstep-host:{suite}-{paths.digest_of([IMAGE], base_tag(suite))[:12]}"
 
 
 def ensure(podman: Podman, suite: str, say: Say) -> str:
-    """Ensure the image of a suite; returns its tag. Slow only the first time (about a minute and the network)."""
+    """Ensure the image of a suite; return its tag. Slow only the first time (about a minute and the network)."""
     tag = host_tag(suite)
     use(podman, base_tag(suite), tag)
     if exists(podman, tag):
@@ -52,7 +52,7 @@ def ensure(podman: Podman, suite: str, say: Say) -> str:
 
 
 def use(podman: Podman, *tags: str) -> None:
-    """Remember that images are wanted today: several checkouts share them, and none knows what another one needs."""
+    """Record that images are used today: several checkouts share them, and none knows what another one needs."""
     folder = podman.base / "used"
     folder.mkdir(parents=True, exist_ok=True)
     for tag in tags:
@@ -60,7 +60,7 @@ def use(podman: Podman, *tags: str) -> None:
 
 
 def sweep(podman: Podman, now: float | None = None) -> None:
-    """Remove images that no checkout wanted for some days, unless a container still uses them."""
+    """Remove images that no checkout used for some days, unless a container still uses them."""
     now = time.time() if now is None else now
     listed = podman.run("images", "--format", "{{.Repository}}:{{.Tag}}", check=False).stdout.split()
     ours = [tag for tag in listed if tag.startswith("localhost/lockstep-")]
@@ -73,7 +73,7 @@ def sweep(podman: Podman, now: float | None = None) -> None:
 
 
 def exists(podman: Podman, tag: str) -> bool:
-    """Whether podman has an image."""
+    """Return whether podman has an image."""
     return podman.run("image", "exists", tag, check=False).returncode == 0
 
 

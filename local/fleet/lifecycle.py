@@ -1,4 +1,4 @@
-"""Bring a fleet up, tell how it is, take it down. Each step looks first and does only what is missing."""
+"""Make a fleet, report its state, remove it. Each step inspects first and does only what is missing."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ SERVER = paths.FAKES / "channel" / "serve.py"
 
 
 def spec_of(*parts: Any) -> str:
-    """A digest of what a container is made from; another digest means that it is made anew."""
+    """Return a digest of what a container is made from; a container with another digest is made again."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def strangers(present: list[dict[str, Any]]) -> list[str]:
-    """Other checkouts that made some of these containers; one that is gone from this machine owns nothing any more."""
+    """Return other checkouts that made some of these containers; a removed checkout owns none."""
     made = {str((c["Labels"] or {}).get("lockstep.checkout", "")) for c in present} - {str(paths.CHECKOUT)}
     return sorted(folder for folder in made if folder and Path(folder).is_dir())
 
 
 def ours(podman: Podman, fleet: str) -> dict[str, dict[str, Any]]:
-    """A fleet's containers by name.
+    """Return a fleet's containers by name.
 
-    :raises FleetError: where another checkout made a fleet of this name: its hosts are not taken over
+    :raises FleetError: if another checkout made a fleet of this name: its hosts are not taken over
     """
     present = podman.listed(fleet)
     others = strangers(present)
@@ -52,7 +52,7 @@ def ours(podman: Podman, fleet: str) -> dict[str, dict[str, Any]]:
 
 
 def up(podman: Podman, fleet: Fleet, channel: Path | None, say: Say) -> int:
-    """Make what is missing; returns how many containers were made or started. `channel`: the folder to serve."""
+    """Make what is missing; return how many containers were made or started. `channel`: the folder to serve."""
     podman.prepare()
     present = ours(podman, fleet.name)
     state = paths.state(fleet.name)
@@ -85,7 +85,7 @@ def up(podman: Podman, fleet: Fleet, channel: Path | None, say: Say) -> int:
 
 
 def _provisioned(container: str) -> Path:
-    """The file that remembers that a host was provisioned, written last."""
+    """Return the file that records that a host is provisioned; it is written last."""
     return paths.run() / "provisioned" / container
 
 
@@ -162,9 +162,9 @@ def _network(podman: Podman, fleet: Fleet, say: Say) -> None:
 
 
 def address(podman: Podman, fleet: Fleet) -> None:
-    """Give this machine's end of the network its address: netavark gives an internal network without DNS none.
+    """Set the address of this machine on the network: netavark sets none on an internal network without DNS.
 
-    The bridge comes with the network's first container and goes with its last, so this follows every start.
+    The bridge exists only while the network has a container, so this follows every start.
     """
     bridge = json.loads(podman.run("network", "inspect", fleet.network).stdout)[0]["network_interface"]
     wanted = f"{fleet.subnet.network_address + 1}/{fleet.subnet.prefixlen}"
@@ -178,7 +178,7 @@ def address(podman: Podman, fleet: Fleet) -> None:
 def _ensure(
     podman: Podman, fleet: Fleet, name: str, spec: str, create: list[str], present: dict[str, Any], say: Say
 ) -> str:
-    """Ensure that a container runs; returns "" when it was, else "started" or "made"."""
+    """Ensure that a container runs; return "" if it ran, otherwise "started" or "made"."""
     there = present.get(name)
     if there and there["Labels"].get("lockstep.spec") == spec:
         if there["State"] == "running":
@@ -278,7 +278,7 @@ def _host_key(podman: Podman, fleet: Fleet, host: Host) -> str:
 
 
 def status(podman: Podman, fleet: Fleet) -> list[tuple[str, str, str, str]]:
-    """Rows of name, address, state, notes for the channel and every host."""
+    """Return rows of name, address, state and notes for the channel and every host."""
     podman.prepare()
     present = {c["Names"][0]: c["State"] for c in podman.listed(fleet.name)}
     rows = [("channel", fleet.channel_address, present.get(fleet.container("channel"), "absent"), "")]
@@ -321,7 +321,7 @@ def down(podman: Podman, fleet: str, say: Say) -> None:
 
 
 def down_all(podman: Podman, say: Say) -> None:
-    """Take down every fleet that was made from this checkout."""
+    """Remove every fleet that was made from this checkout."""
     ours = [c for c in podman.listed() if c["Labels"].get("lockstep.checkout") == str(paths.CHECKOUT)]
     fleets = {c["Labels"]["lockstep.fleet"] for c in ours}
     for fleet in sorted(fleets | {"local"}):
@@ -338,7 +338,7 @@ def _cgroups() -> None:
 
 
 def ssh_command(fleet: Fleet, host: str, user: str, command: list[str]) -> list[str]:
-    """The ssh command line into a host, as Ansible would go."""
+    """Return the ssh command line that Ansible would use for a host."""
     state = paths.state(fleet.name)
     options = [
         "-F",

@@ -1,4 +1,4 @@
-"""What an inventory says about the container hosts: plain data, checked before anything is made."""
+"""Read the container hosts of an inventory as plain data; check them before anything is made."""
 
 from __future__ import annotations
 

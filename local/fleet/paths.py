@@ -1,4 +1,4 @@
-"""Where things are: the checkout, its ignored folder, and the cache that several checkouts share."""
+"""Name the paths: the checkout, its ignored folder, and the cache that several checkouts share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A podman of our own: its configuration, storage and networks are ours, the user's own podman is never touched."""
+"""Run podman with a configuration, storage and networks of its own; the user's podman is never touched."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class Podman:
 
 
 def _remove(path: Path) -> bool:
-    """Remove a file, or a folder with nothing in it; returns whether it is gone now and was there before."""
+    """Remove a file, or a folder with nothing in it; return whether it existed and is removed now."""
     try:
         if not path.exists():
             return False
@@ -195,7 +195,7 @@ def _unmount_below(folder: Path) -> None:
 
 
 def write_if_changed(path: Path, text: str, mode: int = 0o644) -> bool:
-    """Write a file by rename, only when its text differs; returns whether it did."""
+    """Write a file by rename, only if its text differs; return whether it did."""
     if path.exists() and path.read_text() == text:
         return False
     aside = path.with_name(f".{path.name}.{os.getpid()}")

@@ -34,7 +34,7 @@ def go_version(program: str) -> tuple[int, ...]:
 def go() -> str:
     """Find a Go that can build the engine.
 
-    :raises EngineError: where there is none
+    :raises EngineError: if there is none
     """
     program = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
     if program is None:
@@ -83,7 +83,7 @@ def run(command: Sequence[str], where: Path, progress: Progress | None = None) -
 
     A message that is a module's download or a compiled package's name counts as progress; others are for the error.
 
-    :raises EngineError: where it fails, with the end of what it said
+    :raises EngineError: if it fails, with the end of what it said
     """
     lowered = ["nice", "-n", "5", *command] if shutil.which("nice") else list(command)
     shown: list[str] = []
@@ -116,7 +116,7 @@ def run(command: Sequence[str], where: Path, progress: Progress | None = None) -
 def build_one(program: str, module: str, package: str, out: Path, tags: str = "") -> None:
     """Build one program with its version stamped in, which the CLI and the Automation API parse.
 
-    :raises EngineError: where Go fails
+    :raises EngineError: if Go fails
     """
     where, flags = HERE / module, ["-tags", tags] if tags else []
     listed = run([program, "list", *flags, "-deps", package], where, Progress(f"{out.name}: modules fetched"))
@@ -128,7 +128,7 @@ def build_one(program: str, module: str, package: str, out: Path, tags: str = ""
 def build(folder: Path) -> None:
     """Build the CLI and the Python language host into a folder.
 
-    :raises EngineError: where there is no Go, or the module proxy cannot be reached, or a build fails
+    :raises EngineError: if there is no Go, or the module proxy cannot be reached, or a build fails
     """
     program = go()
     say(

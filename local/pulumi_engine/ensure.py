@@ -1,4 +1,4 @@
-"""Give a Pulumi engine: the one on PATH, else the official release, else one built here."""
+"""Find or make a Pulumi engine: the one on PATH, else the official release, else one built here."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SOURCES = ("path", "release", "build")
 
 
 def ensure(sources: tuple[str, ...] = SOURCES, store: Path | None = None) -> Path:
-    """Give the folder that holds `pulumi` and its Python language host.
+    """Return the folder that holds `pulumi` and its Python language host.
 
     :param sources: which ways may be tried
     :param store: another place for what is downloaded or built
-    :raises EngineError: where none works, with the reason of each
+    :raises EngineError: if none works, with the reason of each
     """
     store = store or places.cache() / "pulumi"
     reasons: list[str] = []
@@ -30,7 +30,7 @@ def ensure(sources: tuple[str, ...] = SOURCES, store: Path | None = None) -> Pat
         reasons.append("PATH has no usable pulumi")
     version, built = places.sdk_version(), f"{places.built_version()}-built-{places.pins_digest()}"
     if "build" in sources and whole(store / built) and not whole(store / version):
-        return store / built  # made earlier: do not knock at the network's door each time
+        return store / built  # made earlier: use it without asking the network
     if "release" in sources:
         try:
             return once(store, version, lambda folder: download(version, folder))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def settings(engine: Path, state: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Give the variables for an engine whose state stays in a folder of this machine.
+    """Return the variables for an engine whose state stays in a folder of this machine.
 
     :param engine: the folder of the programs, from `ensure`
     :param state: where stacks and Pulumi's own files are kept; made here

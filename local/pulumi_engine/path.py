@@ -23,7 +23,7 @@ def version(program: str) -> tuple[int, ...] | None:
 
 
 def on_path(search: str | None = None) -> Path | None:
-    """Give the folder of a usable Pulumi on PATH, or None; one that cannot be used is named with its reason.
+    """Return the folder of a usable Pulumi on PATH, or None; one that cannot be used is named with its reason.
 
     :param search: another PATH to look through
     """

@@ -22,7 +22,7 @@ class EngineError(Exception):
 
 
 def cache(environ: Mapping[str, str] = os.environ) -> Path:
-    """Give the folder for what is expensive to make and the same for every checkout."""
+    """Return the folder for what is expensive to make and the same for every checkout."""
     named = environ.get("LOCKSTEP_CACHE")
     return Path(named).expanduser() if named else Path.home() / ".cache" / "lockstep"
 
@@ -30,7 +30,7 @@ def cache(environ: Mapping[str, str] = os.environ) -> Path:
 def sdk_version(requirements: Path = CHECKOUT / "requirements" / "controller.in") -> str:
     """Read the pinned version of Pulumi's SDK, which is the version of the official release to take.
 
-    :raises EngineError: where the pin is not there
+    :raises EngineError: if the pin is not there
     """
     found = re.search(r"^pulumi==([0-9.]+)\s*$", requirements.read_text(encoding="utf-8"), re.MULTILINE)
     if not found:
@@ -41,7 +41,7 @@ def sdk_version(requirements: Path = CHECKOUT / "requirements" / "controller.in"
 def built_version(module: str = "cli") -> str:
     """Read from the committed go.mod which version is built (`3.259.0`), of the CLI or of the language host.
 
-    :raises EngineError: where go.mod does not require it
+    :raises EngineError: if go.mod does not require it
     """
     path = "pkg" if module == "cli" else "sdk"
     found = re.search(
@@ -65,5 +65,5 @@ def pins_digest() -> str:
 
 
 def say(text: str) -> None:
-    """Tell the person who waits; standard output belongs to the answer."""
+    """Print a message to standard error; standard output is for the result."""
     print(f"engine: {text}", file=sys.stderr, flush=True)

@@ -41,7 +41,7 @@ def archive_name(version: str, machine: str | None = None, system: str | None = 
 def checksum(listing: str, name: str) -> str:
     """Find an archive's sha256 in the text of a checksums file.
 
-    :raises EngineError: where the file does not name the archive exactly once
+    :raises EngineError: if the file does not name the archive exactly once
     """
     sums = re.findall(rf"^([0-9a-f]{{64}})\s+\*?{re.escape(name)}\s*$", listing, re.MULTILINE)
     if len(sums) != 1:
@@ -55,7 +55,7 @@ def checksum(listing: str, name: str) -> str:
 def fetch(url: str) -> bytes:
     """Download a url whole.
 
-    :raises UnreachableError: where the host does not answer or has no such file
+    :raises UnreachableError: if the host does not answer or has no such file
     """
     try:
         with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
@@ -77,8 +77,8 @@ def unpack(archive: bytes, folder: Path) -> None:
 def download(version: str, folder: Path) -> None:
     """Fetch, check and unpack one release.
 
-    :raises UnreachableError: where it cannot be reached
-    :raises EngineError: where what came is not what the release lists
+    :raises UnreachableError: if it cannot be reached
+    :raises EngineError: if what came is not what the release lists
     """
     name = archive_name(version)
     expected = checksum(fetch(f"{SUMS}/v{version}/pulumi-{version}-checksums.txt").decode("utf-8"), name)

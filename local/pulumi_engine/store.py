@@ -14,7 +14,7 @@ from .places import PROGRAMS, say
 
 
 def whole(folder: Path) -> bool:
-    """Tell whether a folder holds every program of an engine."""
+    """Return whether a folder holds every program of an engine."""
     return all(os.access(folder / name, os.X_OK) for name in PROGRAMS)
 
 
@@ -32,7 +32,7 @@ def only_one(store: Path) -> Iterator[None]:
 
 
 def once(store: Path, name: str, make: Callable[[Path], None]) -> Path:
-    """Give `store/name`, made by `make(folder)` if it is not there yet.
+    """Return `store/name`, made by `make(folder)` if it is not there yet.
 
     What a killed process left half done lies under a name of its own and goes when the next one holds the lock. A
     rename publishes, so that a folder under its final name is always whole.

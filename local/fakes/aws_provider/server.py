@@ -159,9 +159,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         token = getattr(request, "type", "") or request.urn.split("::")[2].split("$")[-1]
         if token not in KINDS:
             schema.resource(token)  # says so when pulumi_aws has no such type at all
-            raise Refusal(
-                f"resource type {token} is not emulated by {FAKE}; emulated are: {', '.join(sorted(KINDS))}"
-            )
+            raise Refusal(f"resource type {token} is not emulated by {FAKE}; emulated are: {', '.join(sorted(KINDS))}")
         return KINDS[token]
 
     def _cloud(self) -> Cloud:

@@ -1,4 +1,4 @@
-"""The emulated EC2's process: started in the background, found again, ended by its id and nothing else."""
+"""Start the emulated EC2's process in the background, find it again, and end it by its id."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from local.fleet import paths
 from local.fleet.errors import FleetError
 
 REGION = "us-east-1"
-START_SECONDS = 120  # a second or two where nothing else is going on
+START_SECONDS = 120  # it takes one or two seconds on an idle machine
 ANSWER_SECONDS = 20
 TRIES = 3  # between finding a port free and listening on it, another program may take it
 
@@ -36,7 +36,7 @@ class Process:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The URL that it answers at."""
         return f"http://127.0.0.1:{self.port}"
 
 
@@ -60,7 +60,7 @@ class Endpoint:
         self.log = folder / "endpoint.log"
 
     def process(self) -> Process | None:
-        """The running process, or None; a file left by one that died is no process."""
+        """Return the running process, or None; the file of a process that died does not count."""
         try:
             found = Process(**json.loads(self.file.read_text()))
         except (OSError, ValueError, TypeError):
@@ -68,7 +68,7 @@ class Endpoint:
         return found if start_time(found.pid) == found.started else None
 
     def answering(self) -> Process | None:
-        """The running process if it answers, it and no other on its port."""
+        """Return the running process if it answers on its port, and no other process does."""
         found = self.process()
         if not found:
             return None
@@ -80,7 +80,7 @@ class Endpoint:
             return None
 
     def up(self) -> tuple[Process, str]:
-        """Ensure that it answers; returns it and how: "running", or "started (...)" with what became of its state."""
+        """Ensure that it answers; return the process, and "running" or "started (...)" with the fate of its state."""
         found = self.answering()
         if found:
             return found, "running"
@@ -94,7 +94,7 @@ class Endpoint:
         raise FleetError(f"the emulated EC2 did not start:\n  {said}", f"its log: {self.log}")
 
     def _start(self, port: int) -> Process | None:
-        """Start it on a port; None where it ended, or did not answer in time."""
+        """Start it on a port; None if it ended, or did not answer in time."""
         command = [sys.executable, "-m", "local.fakes.ec2.moto_server", "--port", str(port), "--region", REGION]
         command += ["--state", str(self.state)]
         environment = {**ours(os.environ), "PYTHONPATH": str(paths.CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -125,7 +125,7 @@ class Endpoint:
             return None
 
     def down(self) -> bool:
-        """End the process, if it is ours and there; returns whether it was."""
+        """End the process if it is ours and runs; return whether it ran."""
         found = self.process()
         if not found:
             return False
@@ -147,7 +147,7 @@ class Endpoint:
 
 
 def ours(environ: Mapping[str, str]) -> dict[str, str]:
-    """An environment without what a shell says of real accounts: a profile that is missing here ends every AWS tool."""
+    """Return the environment without variables of real AWS accounts: a missing profile stops every AWS tool."""
     return {name: value for name, value in environ.items() if not name.startswith("AWS_")}
 
 
@@ -159,7 +159,7 @@ def own_port(folder: Path) -> int:
 
 
 def _reap(pid: int) -> None:
-    """Collect a child of this very process; others are not ours to wait for."""
+    """Collect a child of this process; other processes cannot be waited for."""
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
@@ -167,7 +167,7 @@ def _reap(pid: int) -> None:
 
 
 def _free(port: int) -> int:
-    """The port if it is free on loopback, else any."""
+    """Return the port if it is free on loopback, otherwise a free one."""
     for wanted in (port, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

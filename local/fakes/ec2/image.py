@@ -1,4 +1,4 @@
-"""Images of the hosts that stand in for EC2 instances: the fleet's own, with cloud-init in charge of the first boot."""
+"""Make the images of hosts that act as EC2 instances: the fleet's own, in which cloud-init runs the first boot."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ OURS = paths.FAKES / "ec2" / "image"
 
 
 def tag(suite: str) -> str:
-    """Tag of the image that instances start from; other inputs are another tag."""
+    """Return the tag of the image that instances start from; it changes with the inputs."""
     return f"localhost/lockstep-ec2:{suite}-{paths.digest_of([OURS], image.host_tag(suite))[:12]}"
 
 
 def ensure(podman: Podman, suite: str, say: Say) -> str:
-    """Ensure the image of a suite, on top of the fleet's own; returns its tag."""
+    """Ensure the image of a suite, on top of the fleet's own; return its tag."""
     wanted = tag(suite)
     image.use(podman, image.base_tag(suite), image.host_tag(suite), wanted)
     if image.exists(podman, wanted):

@@ -14,7 +14,7 @@ PREFIX = "lockstep-emulated"
 
 @dataclass(frozen=True)
 class MachineImage:
-    """An AMI: the public SSM parameter that names it, and what stands in for it."""
+    """An AMI: the public SSM parameter that names it, and the Debian suite of its host."""
 
     parameter: str
     architecture: str
@@ -63,5 +63,5 @@ BY_ID = {image.identity: image for image in IMAGES.values()}
 
 
 def suite(identity: str) -> str:
-    """The Debian suite that stands in for an AMI; bookworm for one that is not of this list (a pinned id)."""
+    """Return the Debian suite of an AMI's host; bookworm for an AMI that is not listed (a pinned id)."""
     return BY_ID[identity].suite if identity in BY_ID else "bookworm"

@@ -1,4 +1,4 @@
-"""EC2 instances as container hosts see them: plain data, checked before anything is made."""
+"""Read EC2 instances as plain data for container hosts; check them before anything is made."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GPUS: dict[str, tuple[str, int, dict[str, int]]] = {
 
 @dataclass(frozen=True)
 class Machine:
-    """One instance and the host that stands in for it."""
+    """One instance and its container host."""
 
     identity: str
     host: Host
@@ -53,7 +53,7 @@ def gpu(instance_type: str) -> dict[str, Any]:
 
 
 def machines(described: list[dict[str, Any]], subnet: ipaddress.IPv4Network) -> list[Machine]:
-    """Instances of DescribeInstances that are there, by name; FleetError names the instance that cannot be a host."""
+    """Return the existing instances of DescribeInstances by name; a FleetError names one that cannot be a host."""
     found: dict[str, Machine] = {}
     for item in described:
         state = item["State"]["Name"]

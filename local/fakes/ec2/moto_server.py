@@ -1,8 +1,9 @@
 """The process behind the endpoint: moto's server on loopback, with our extensions, remembering its state in a file.
 
-Moto itself keeps everything in memory. Here each request that may have changed something is followed by a save, before
-its answer leaves: what a caller was told survives a kill. A file that cannot be read back (another moto, a torn disk)
-is put aside and said so; the cloud is then empty, and `python -m local.fakes.ec2 up` has Pulumi make everything again.
+Moto itself keeps everything in memory. Here each request that may have changed something is followed by a save before
+its answer leaves, so a change that a caller was told of survives a kill. A file that cannot be read back (another
+moto, a damaged disk) is put aside with a message. The cloud is then empty, and `python -m local.fakes.ec2 up` lets
+Pulumi make everything again.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def load(path: Path) -> str:
 
 
 class Remembering:
-    """Moto's WSGI application, saving after each request that is not a mere look."""
+    """Moto's WSGI application; it saves after each request that may change something."""
 
     def __init__(self, application: Any, path: Path) -> None:
         self.application, self.path = application, path
@@ -106,7 +107,7 @@ def main() -> int:
     os.environ["MOTO_PORT"] = str(arguments.port)
     extensions.install()
     application = Remembering(DomainDispatcherApplication(create_backend_app), arguments.state)
-    # the port first: a server that cannot have it has touched no state, and questions wait until there is some
+    # the port first: a server without it changes no state, and requests wait until the state is loaded
     server = make_server("127.0.0.1", arguments.port, application, threaded=True, request_handler=MotoRequestHandler)
     print(load(arguments.state), flush=True)
     extensions.add_images(moto.backends.get_backend("ec2")[ACCOUNT][arguments.region])

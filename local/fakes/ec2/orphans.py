@@ -1,7 +1,7 @@
-"""What a cut-off update leaves in the emulated EC2: made there, and not yet remembered in the stack's state.
+"""Remove what an interrupted update left in the emulated EC2: resources that are not in the stack's state.
 
-The next update would make it a second time, and be refused (a subnet's range or a rule is taken) or have two networks.
-Everything that the program makes is tagged with its stack, so what the state does not know is found by its tag.
+The next update would make them again. It would fail (a subnet's range or a rule is taken) or make a second network.
+Everything that the program makes is tagged with its stack, so these resources are found by their tag.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ GONE = ("terminated", "shutting-down")
 
 
 def end(cloud: Cloud, stack: str, resources: list[dict[str, Any]], say: Say) -> None:
-    """Take away what is tagged with the stack and is in no state; users before what they use.
+    """Remove resources that have the stack's tag and are not in its state; dependent resources first.
 
     :param resources: those of the stack's state
-    :raises FleetError: for what cannot be taken away
+    :raises FleetError: if one cannot be removed
     """
     known = {resource.get("id") for resource in resources}
     filters = [{"Name": "key", "Values": [STACK_TAG]}, {"Name": "value", "Values": [stack]}]
@@ -41,7 +41,7 @@ def _delete(delete: Callable[[Any, str], bool | None], ec2: Any, kind: str, iden
         return delete(ec2, identity) is not False
     except ClientError as error:
         if absent(error):
-            return False  # it went with what it was part of
+            return False  # it was removed with its parent
         remedy = "python -m local.fakes.ec2 down, then up, starts afresh"
         raise FleetError(f"{kind} {identity}, left by an update that was cut off, cannot go: {error}", remedy) from None
 
@@ -85,7 +85,7 @@ def _nat(ec2: Any, identity: str) -> bool | None:
 
 
 def _routes(ec2: Any, resources: list[dict[str, Any]], say: Say) -> None:
-    """Routes have no tags: those of tables that the state knows are compared with its routes."""
+    """Routes have no tags: compare the routes of the state's tables with those in the state."""
     tables = [r["id"] for r in resources if r.get("type") == "aws:ec2/routeTable:RouteTable"]
     known = {
         (r["outputs"].get("routeTableId"), r["outputs"].get("destinationCidrBlock"))

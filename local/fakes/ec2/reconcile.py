@@ -1,9 +1,8 @@
-"""EC2 instances to container hosts and back: what is missing is made, what is gone is removed, the rest is left alone.
+"""Make the container hosts agree with the EC2 instances: create missing hosts, remove others, keep the rest.
 
 The emulated EC2 is the truth. A container belongs to an instance by its label; it counts as a host
-only when real cloud-init has run the instance's user data to the end, as the checks in `accept` say. Each step looks at
-what is there first, so a run that was killed at any point is finished by the next one. Containers without our labels
-are not seen.
+only when real cloud-init has run the instance's user data to the end, as the checks in `accept` say. Each step inspects
+what is there first, so the next run completes one that was killed. Containers without our labels are ignored.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ def plan(
     specs: dict[str, str],
     accepted: dict[str, str],
 ) -> list[Step]:
-    """The steps from the containers that are there to the machines that should be; pure.
+    """Return the steps from the present containers to the wanted machines; a pure function.
 
     `present`: name to what podman lists (State, Labels); `specs`: machine name to what its container is made from;
     `accepted`: instance ids whose first boot was found to have succeeded, and the GPUs that they then had.
@@ -107,14 +106,14 @@ def plan(
 
 
 def described(cloud: Cloud, stack: str) -> list[dict[str, Any]]:
-    """All instances of a stack that EC2 still lists."""
+    """Return all instances of a stack that EC2 lists."""
     wanted = [{"Name": f"tag:{STACK_TAG}", "Values": [stack]}]
     pages = cloud.ec2.get_paginator("describe_instances").paginate(Filters=wanted)
     return [item for page in pages for reservation in page["Reservations"] for item in reservation["Instances"]]
 
 
 def network_of(cloud: Cloud, stack: str) -> ipaddress.IPv4Network | None:
-    """The addresses of the stack's VPC, None when it has none."""
+    """Return the address range of the stack's VPC; None if there is no VPC."""
     found = cloud.ec2.describe_vpcs(Filters=[{"Name": f"tag:{STACK_TAG}", "Values": [stack]}])["Vpcs"]
     if len(found) > 1:
         ids = ", ".join(vpc["VpcId"] for vpc in found)
@@ -124,7 +123,7 @@ def network_of(cloud: Cloud, stack: str) -> ipaddress.IPv4Network | None:
 
 
 def reconcile(podman: Podman, cloud: Cloud, stack: str, channel: Path | None, say: Say) -> int:
-    """Make the containers fit the stack's instances; returns how many were made, started, stopped or removed.
+    """Make the containers agree with the stack's instances; return how many were made, started, stopped or removed.
 
     :param channel: the folder to serve as the offline channel, None for none
     """
@@ -147,7 +146,7 @@ def reconcile(podman: Podman, cloud: Cloud, stack: str, channel: Path | None, sa
     specs = {m.name: spec_of(create(m, images[m.host.suite])) for m in wanted}
     accepted = {m.identity: _mark(fleet, m).read_text() for m in wanted if _mark(fleet, m).exists()}
     steps = plan(fleet, wanted, present, specs, accepted)
-    # all that goes goes first: the addresses are given again
+    # removals come first: addresses are used again
     for step in steps:
         if step.action == "make" and step.container in present:
             say(f"{step.container}: {step.reason}, made anew")
@@ -174,14 +173,14 @@ def reconcile(podman: Podman, cloud: Cloud, stack: str, channel: Path | None, sa
 
 
 def create(machine: Machine, tag: str) -> list[str]:
-    """Arguments of `podman create` that make this machine's container."""
+    """Return the arguments of `podman create` for this machine's container."""
     host = machine.host
     found = ["--hostname", host.name, "--systemd=always", "--ip", host.address, "--mac-address", host.mac]
     return [*found, "--label", f"{LABEL}={machine.identity}", tag]
 
 
 def _mark(fleet: Fleet, machine: Machine) -> Path:
-    """The file that remembers that an instance's first boot was checked, and with which GPUs."""
+    """Return the file that records an instance's verified first boot and its GPUs."""
     return paths.state(fleet.name) / "ec2" / "accepted" / machine.identity
 
 
@@ -209,7 +208,7 @@ def _do(podman: Podman, cloud: Cloud, fleet: Fleet, step: Step, images: dict[str
     elif step.action == "retype":
         _retype(podman, machine, name)
     wrong = accept(podman, name)
-    if wrong and step.action != "make":  # cut off in its first boot, or broken since: cloud-init does not run twice
+    if wrong and step.action != "make":  # interrupted in its first boot, or broken since: cloud-init does not run twice
         say(f"{machine.name}: {wrong.splitlines()[0]}; made anew")
         _make(podman, cloud, fleet, machine, name, tag)
         wrong = accept(podman, name)
@@ -229,7 +228,7 @@ def _do(podman: Podman, cloud: Cloud, fleet: Fleet, step: Step, images: dict[str
 
 
 def _make(podman: Podman, cloud: Cloud, fleet: Fleet, machine: Machine, name: str, tag: str) -> None:
-    """A new container with the instance's user data as cloud-init's seed; nothing runs before all of it is in place."""
+    """Make a container with the instance's user data as cloud-init's seed; it starts when all files are in place."""
     _mark(fleet, machine).unlink(missing_ok=True)
     arguments = create(machine, tag)
     about = {"fleet": fleet.name, "spec": spec_of(arguments), "checkout": str(paths.CHECKOUT)}
@@ -250,7 +249,7 @@ def _make(podman: Podman, cloud: Cloud, fleet: Fleet, machine: Machine, name: st
 
 
 def _retype(podman: Podman, machine: Machine, name: str) -> None:
-    """What EC2 does when an instance's type is changed: it stops, and starts with other hardware and the same disk."""
+    """Change an instance's type as EC2 does: stop it, and start it with other hardware and the same disk."""
     podman.run("unpause", name, check=False)
     podman.run("start", name)
     podman.root(name, 'rm -f -- "$@"', *(f"/{path}" for path in _simulated()))
@@ -272,7 +271,7 @@ def _user_data(cloud: Cloud, machine: Machine) -> bytes:
 
 
 def seed(tree: Path, machine: Machine, user_data: bytes) -> None:
-    """Write what EC2's metadata service would tell, and the simulated GPU, as a tree to copy over the host's root."""
+    """Write the answers of EC2's metadata service, and the simulated GPU, as a tree to copy over the host's root."""
     nocloud = tree / "var/lib/cloud/seed/nocloud"
     nocloud.mkdir(parents=True)
     (nocloud / "user-data").write_bytes(user_data or b"#cloud-config\n{}\n")
@@ -282,18 +281,18 @@ def seed(tree: Path, machine: Machine, user_data: bytes) -> None:
 
 
 def gpus(machine: Machine) -> str:
-    """The simulated GPUs of a machine as a line of text."""
+    """Return the simulated GPUs of a machine as a line of text."""
     return json.dumps(machine.host.gpu, sort_keys=True)
 
 
 def _simulated() -> tuple[str, str, str, str]:
-    """The files below / that simulate a GPU."""
+    """Return the files below / that simulate a GPU."""
     library = f"usr/lib/{platform.machine()}-linux-gnu/libcuda.so.1"
     return "etc/lockstep-simulated-gpu", "etc/lockstep-simulated-cuda", library, "usr/bin/nvidia-smi"
 
 
 def simulate(tree: Path, gpu: dict[str, Any]) -> None:
-    """Write what simulates a GPU as a tree to copy over the host's root; nothing where there is none."""
+    """Write the files that simulate a GPU, if there is one, as a tree to copy over the host's root."""
     if not gpu:
         return
     about, cuda, library, program = _simulated()
@@ -310,7 +309,7 @@ def simulate(tree: Path, gpu: dict[str, Any]) -> None:
 
 
 def accept(podman: Podman, name: str) -> str:
-    """Wait for the first boot; returns "" when everything says that it succeeded, else why not, with the logs' ends.
+    """Wait for the first boot; return "" if it succeeded by all signs, otherwise why not, with the logs' ends.
 
     `cloud-init status` alone is not enough: it says done for user data that is not YAML, and for a command that failed.
     """
@@ -336,7 +335,7 @@ def accept(podman: Podman, name: str) -> str:
 
 
 def verdict(found: dict[str, Any]) -> str:
-    """Why a first boot cannot be accepted, "" when it can."""
+    """Return why a first boot is not accepted, "" if it is."""
     result = found["result"]
     if found["code"]:
         return f"cloud-init status: exit code {found['code']}"
@@ -352,7 +351,7 @@ def verdict(found: dict[str, Any]) -> str:
 
 
 def status(podman: Podman, cloud: Cloud, stack: str) -> list[tuple[str, str, str, str]]:
-    """Rows of name, instance, address and container state, for instances and for containers without one."""
+    """Return rows of name, instance, address and container state, for instances and for containers without one."""
     podman.prepare()
     present = {item["Names"][0]: item for item in podman.listed(stack)}
     subnet = network_of(cloud, stack)

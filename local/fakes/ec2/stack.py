@@ -38,7 +38,7 @@ LOCKED = re.compile(r"currently locked by")
 
 
 class NoEngine(FleetError):
-    """No Pulumi engine can be had on this machine."""
+    """There is no Pulumi engine on this machine, and none can be made."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Stack:
 
     @property
     def folder(self) -> Path:
-        """Where everything of this stack is kept."""
+        """The folder of all files of this stack."""
         return self.state or paths.state(self.name)
 
     @property
@@ -65,14 +65,14 @@ class Stack:
         return self.folder / "inventory.json"
 
     def engine(self) -> Path:
-        """The folder with the engine; NoEngine when none can be had."""
+        """Return the folder of the engine; raise NoEngine if there is none."""
         try:
             return Path(ensure_engine())
         except EngineError as error:
             raise NoEngine(str(error)) from None
 
     def settings(self, engine: Path, url: str) -> dict[str, str]:
-        """What a shell sets so that `pulumi` works on this stack."""
+        """Return the environment variables with which `pulumi` works on this stack."""
         found = settings(engine, self.folder / "pulumi")
         first = [str(paths.CHECKOUT / ".venv" / "bin")] if official(Path(found["PULUMI_HOME"])) else []
         first = first or [str(paths.CHECKOUT / ".venv" / "bin"), str(PLUGIN)]
@@ -87,12 +87,12 @@ class Stack:
         }
 
     def cloud(self, url: str) -> Cloud:
-        """Its cloud."""
+        """The cloud of the stack."""
         return Cloud(REGION, url)
 
 
 def official(home: Path) -> bool:
-    """Whether the official provider plugin is installed for this engine; it then serves, with moto as its endpoint.
+    """Return whether the official provider plugin is installed for this engine; it then serves, with moto as endpoint.
 
     Pulumi would get it by ``pulumi plugin install resource aws <version>``, which needs its release server.
     """
@@ -100,7 +100,7 @@ def official(home: Path) -> bool:
 
 
 class Pulumi:
-    """Runs the engine for a stack; everything it says goes to a log, what it did to the terminal."""
+    """Runs the engine for a stack; its output goes to a log, a line for each change to the terminal."""
 
     def __init__(self, stack: Stack, engine: Path, url: str, say: Say) -> None:
         self.stack, self.say = stack, say
@@ -125,7 +125,7 @@ class Pulumi:
         return done
 
     def change(self, *argv: str) -> None:
-        """Run up, refresh or destroy with one line for each resource; a lock that a dead process left is taken away."""
+        """Run up, refresh or destroy with one line for each resource; remove a lock that a dead process left."""
         code, text = self._stream(argv)
         if code and LOCKED.search(text) and self._lock_is_stale():
             self.say("the stack was locked by a process that is no more: unlocked")
@@ -162,13 +162,13 @@ class Pulumi:
         return process.wait(), "".join(lines)
 
     def _lock_is_stale(self) -> bool:
-        """Whether every lock of the stack is of a process on this machine that is gone."""
+        """Return whether every lock of the stack is of a process on this machine that has ended."""
         locks = list((self.stack.folder / "pulumi" / "stacks" / ".pulumi" / "locks").rglob("*.json"))
         pids = [json.loads(lock.read_text()).get("pid") for lock in locks if self.stack.name in lock.parts]
         return all(isinstance(pid, int) and not _runs_pulumi(pid) for pid in pids)
 
     def _repair(self) -> None:
-        """Remove notes beside the backend's files that a killed engine left empty: it reads no file with such a one."""
+        """Remove empty files that a killed engine left beside those of the backend: it would refuse to read these."""
         for notes in (self.stack.folder / "pulumi" / "stacks").rglob("*.attrs"):
             try:
                 json.loads(notes.read_bytes())
@@ -176,7 +176,7 @@ class Pulumi:
                 notes.unlink()
 
     def select(self) -> None:
-        """Ensure the stack; make it where there is none."""
+        """Ensure that the stack exists."""
         self._repair()
         found = json.loads(self.quiet("stack", "ls", "--json").stdout or "[]")
         if self.stack.name not in {item["name"] for item in found}:
@@ -187,19 +187,19 @@ class Pulumi:
                 config.write_bytes(before)  # init writes a salt into the file; the local stack holds no secret
 
     def resources(self) -> list[dict[str, Any]]:
-        """What the engine's state says there is."""
+        """Return the resources in the engine's state."""
         text = self.quiet("stack", "export", "--stack", self.stack.name).stdout
         found: list[dict[str, Any]] = (json.loads(text).get("deployment") or {}).get("resources") or []
         return found
 
     def output(self, name: str) -> Any:
-        """One stack output, None when it is not there."""
+        """Return one stack output, None if it is missing."""
         done = self.quiet("stack", "output", name, "--json", "--stack", self.stack.name, check=False)
         return json.loads(done.stdout) if done.returncode == 0 else None
 
 
 def end_language_hosts(project: Path) -> int:
-    """End language hosts of a project whose engine was killed, with the program that each runs; returns how many.
+    """End language hosts of a project whose engine was killed, with the program that each runs; return how many.
 
     An engine starts them in process groups of their own, and they outlive it, 150 MB each.
     """
@@ -217,7 +217,7 @@ def end_language_hosts(project: Path) -> int:
 
 
 def _runs_pulumi(pid: int) -> bool:
-    """Whether a process id is a living pulumi; ids are used again, and the dead may wait to be collected."""
+    """Return whether a process id is a running pulumi: ids are used again, and an ended process may be a zombie."""
     try:
         return start_time(pid) is not None and Path(f"/proc/{pid}/comm").read_text().strip() == "pulumi"
     except OSError:
@@ -225,7 +225,7 @@ def _runs_pulumi(pid: int) -> bool:
 
 
 def _ends(text: str) -> str:
-    """The part of the engine's account that says what is wrong."""
+    """Return the part of the engine's output that names the error."""
     said = text.partition("Diagnostics:")[2] or text
     # when a resource fails, the engine interrupts the program, whose traceback says nothing
     said = re.sub(r"(?m)^ *Traceback \(most recent call last\):\n(.*\n)*? *KeyboardInterrupt\n", "", said)
@@ -236,7 +236,7 @@ def _ends(text: str) -> str:
 
 
 def lost(cloud: Cloud, resources: list[dict[str, Any]]) -> bool:
-    """Whether the state names a network or instances that the cloud has not: emptied, or changed behind our back."""
+    """Return whether the state names a network or instances that are not in the cloud."""
     ids = {r["id"] for r in resources if r.get("type") in ("aws:ec2/vpc:Vpc", "aws:ec2/instance:Instance")}
     there = {vpc["VpcId"] for vpc in cloud.ec2.describe_vpcs()["Vpcs"]}
     for page in cloud.ec2.get_paginator("describe_instances").paginate():
@@ -248,7 +248,7 @@ def lost(cloud: Cloud, resources: list[dict[str, Any]]) -> bool:
 
 
 def provision(stack: Stack, say: Say) -> Cloud:
-    """Engine, endpoint, `pulumi up`, saved inventory: from nothing, or from anything half done; returns the cloud."""
+    """Start engine and endpoint, run `pulumi up`, save the inventory; complete an interrupted run; return the cloud."""
     engine = stack.engine()
     stack.folder.mkdir(parents=True, exist_ok=True)
     lifecycle._key(stack.folder)
@@ -309,7 +309,7 @@ def preview(stack: Stack, source: Path, argv: list[str], say: Say) -> int:
 
 
 def shell(stack: Stack) -> str:
-    """The settings as lines for ``eval``; the engine and the endpoint must be there."""
+    """Return the settings as lines for ``eval``; the engine and the endpoint must exist."""
     process = stack.endpoint.process()
     if not process:
         raise FleetError("the emulated EC2 is not running", "run: python -m local.fakes.ec2 up")
@@ -322,7 +322,7 @@ def shell(stack: Stack) -> str:
 
 @contextmanager
 def cloud_errors() -> Iterator[None]:
-    """Turn errors of the emulated EC2 into errors for people; another program may end it at any time.
+    """Turn errors of the emulated EC2 into FleetError; another program may end it at any time.
 
     :raises FleetError: in their place
     """
@@ -333,5 +333,5 @@ def cloud_errors() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """One line of progress, at once."""
+    """Print one line of progress at once."""
     print(f"  {text}", flush=True, file=sys.stdout)

@@ -17,7 +17,7 @@ def test_lock_is_complete_and_names_published_urls(site):
     )
     assert lock.variables == {"OMP_NUM_THREADS": "4"} and lock.download_bytes("linux-64") == 4000
     assert lock.sources == ("../../train.yml",)
-    assert plans.check(lockfile.plan(lock, "train", "linux-64")) == []
+    assert plans.check(lockfile.plan(lock, "train", "linux-64").to_json()) == []
     assert str(site.settings.envs_dir) not in site.text(), "no path of this machine in a lock"
 
 

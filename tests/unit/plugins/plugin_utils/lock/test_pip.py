@@ -33,19 +33,19 @@ def test_lock_has_wheels_for_each_platform(tmp_path: Path, index: Index) -> None
     wheels = {(p.platform, p.name): p for p in made.packages if p.manager == "pip"}
     assert sorted(wheels) == [(p, n) for p in ("linux-64", "osx-arm64") for n in ("native", "tqdm")]
     given = plan(made, "train", "osx-arm64")
-    assert [wheel["name"] for wheel in given["pip"]] == ["native", "tqdm"]
+    assert [wheel.name for wheel in given.pip] == ["native", "tqdm"]
     again = lock(tmp_path, index, SPEC, platforms=("linux-64", "osx-arm64"))
     assert again.new_text == outcome.new_text and not again.changed
 
 
 def test_digest_depends_on_checksums_of_wheels_and_not_on_urls(tmp_path: Path, index: Index) -> None:
     made = Lock.loads(lock(tmp_path, index, SPEC).new_text or "", "made")
-    digest = plan(made, "train", "linux-64")["digest"]
+    digest = plan(made, "train", "linux-64").digest
     moved = [replace(p, url=p.url.replace("index.example", "m.example")) if p.manager == "pip" else p
              for p in made.packages]  # fmt: skip
-    assert plan(replace(made, packages=tuple(moved)), "train", "linux-64")["digest"] == digest
+    assert plan(replace(made, packages=tuple(moved)), "train", "linux-64").digest == digest
     altered = [replace(p, sha256="0" * 64) if p.name == "tqdm" else p for p in made.packages]
-    assert plan(replace(made, packages=tuple(altered)), "train", "linux-64")["digest"] != digest
+    assert plan(replace(made, packages=tuple(altered)), "train", "linux-64").digest != digest
 
 
 def test_update_moves_only_the_named_wheel(tmp_path: Path, index: Index) -> None:
