@@ -229,10 +229,9 @@ def verify(new: str, found: dict[str, os.stat_result], recorded: Recorded) -> di
     ours = {path: status for path, status in found.items() if not path.startswith("conda-meta/")}
     entries = entries_of(new, ours.items())
     problems = [f"missing {path}" for path in (*recorded.files, *recorded.links) if path not in entries]
+    problems += [f"unacceptable file name {path!r}" for path in found if "\n" in path]
     problems += _altered_originals(recorded.originals)
     for path, entry in entries.items():
-        if "\n" in path:
-            problems.append(f"unacceptable file name {path!r}")
         if path.startswith(FOLDER + "/"):  # what is written there would go into the package cache
             problems.append(f"only Lockstep writes to {path}")
         if path in recorded.links:

@@ -193,6 +193,8 @@ def check(plan: Any) -> list[str]:
         problems.append("plan: download_bytes is negative")
     if "\x00" in plan["smoke"]:
         problems.append("plan: the smoke test holds a NUL character")
+    if any("\ud800" <= character <= "\udfff" for character in plan["smoke"]):
+        problems.append("plan: the smoke test cannot be written as UTF-8")
     problems += _check_variables(plan["variables"])
     seen: set[str] = set()
     for index, package in enumerate(plan["packages"]):

@@ -137,6 +137,7 @@ TOP_FAULTS = [
     ("variables", {"A": "x\ny"}, "one line"),
     ("digest", "0" * 64, "digest"),
     ("smoke", "a\x00b", "NUL"),
+    ("smoke", "\ud800", "UTF-8"),
     ("download_bytes", -1, "negative"),
     ("pip", [WHEEL | {"sha256": ""}], "no sha256"),
     ("pip", [WHEEL | {"name": "X_y"}], "name 'X_y'"),
