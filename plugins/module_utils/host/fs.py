@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import re
 import shutil
 import sys
 from typing import Any
+
+MOUNTS = "/proc/self/mountinfo"
 
 
 def write_file(path: str, text: str, mode: int = 0o644, durable: bool = False) -> None:
@@ -98,12 +102,35 @@ def chmod_folders(tree: str, mode: int) -> None:
         os.chmod(folder, mode)
 
 
+def mount_in(tree: str) -> str:
+    """Return a path at or below a folder where another file system or folder is mounted, "" where there is none.
+
+    The kernel lists mounts in proc_pid_mountinfo(5); a bind mount has the same device number as its surroundings.
+    """
+    try:
+        with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
+            fields = [line.split(" ") for line in file]
+    except OSError:  # no such list on macOS
+        return ""
+    top = os.path.realpath(tree)
+    for line in fields:
+        path = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code.group(1), 8)), line[4])
+        if path == top or path.startswith(top + "/"):
+            return path
+    return ""
+
+
 def remove(tree: str) -> None:
     """Remove a tree, frozen or not, or a single file or link; a missing one is no error.
 
-    :raises OSError: if something cannot be removed
+    What is mounted in the tree belongs to somebody else, so nothing is removed then.
+
+    :raises OSError: if something cannot be removed, or something is mounted there
     """
     if os.path.isdir(tree) and not os.path.islink(tree):
+        mount = mount_in(tree)
+        if mount:
+            raise OSError(errno.EBUSY, "something is mounted here, so it is not removed; unmount it", mount)
         os.chmod(tree, 0o755)
         for folder, subfolders, _unused in os.walk(tree):  # from the top: a frozen folder refuses even its owner
             for name in subfolders:
