@@ -9,6 +9,8 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HERE = CHECKOUT / "local"
+PROGRAM = ("__main__.py", "infra", "plugins")
+"""What the Pulumi program consists of; `plugins` holds the contract of its inventory."""
 FAKES = HERE / "fakes"
 
 

@@ -52,7 +52,7 @@ class Project:
         (folder / "hook").mkdir()
         (folder / "hook/sitecustomize.py").write_text(textwrap.dedent(HOOK))
         self.stack.project.mkdir()
-        for name in ("infra", "__main__.py", ".venv"):
+        for name in (*paths.PROGRAM, ".venv"):
             (self.stack.project / name).symlink_to(paths.CHECKOUT / name)
         shutil.copy(paths.CHECKOUT / "Pulumi.yaml", self.stack.project)
         self.said: list[str] = []

@@ -60,7 +60,7 @@ class Local:
     def __init__(self, project: Path) -> None:
         self.project, self.podman, self.stack = project, Podman(), Stack(NAME, project)
         self.podman.prepare()
-        for name in ("infra", "__main__.py", ".venv"):
+        for name in (*paths.PROGRAM, ".venv"):
             (project / name).symlink_to(paths.CHECKOUT / name)
         shutil.copy(paths.CHECKOUT / "Pulumi.yaml", project)
 

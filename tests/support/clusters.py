@@ -27,7 +27,7 @@ class ClusterProject(Project):
 
     def __init__(self, folder: Path, engine: Path, endpoint: Endpoint, stack: str, config: dict[str, Any]) -> None:
         folder.mkdir(parents=True)
-        for name in ("infra", "plugins", "__main__.py"):  # the inventory contract is in plugins
+        for name in paths.PROGRAM:
             (folder / name).symlink_to(paths.CHECKOUT / name)
         super().__init__(folder, engine, endpoint, stack, {})
         self.values = copy.deepcopy(config)

@@ -291,7 +291,7 @@ def preview(stack: Stack, source: Path, argv: list[str], say: Say) -> int:
     state = stack.folder / "preview"
     project = state / "project"
     project.mkdir(parents=True, exist_ok=True)
-    for name in ("infra", "__main__.py", ".venv"):
+    for name in (*paths.PROGRAM, ".venv"):
         (project / name).unlink(missing_ok=True)
         (project / name).symlink_to(stack.project / name)
     shutil.copy(stack.project / "Pulumi.yaml", project)
