@@ -53,15 +53,18 @@ def build(
     names = _list_of_names(settings.get("conda_envs_names", settings.get("lockstep_envs")))
     locks = _string(settings, "conda_envs_locks_dir", _string(settings, "lockstep_locks_dir", ""))
     if names and not tier:
-        raise DesiredStateError("lockstep_tier is not set for this host, so its lock is unknown; "
-                           "set it in the group_vars of its group")  # fmt: skip
+        raise DesiredStateError(
+            "lockstep_tier is not set for this host, so its lock is unknown; set it in the group_vars of its group"
+        )
     if names and not locks:
         raise DesiredStateError(
             "lockstep_locks_dir is not set; it is the folder that holds <tier>/<env>.conda-lock.yml"
         )
     if not names and settings.get("lockstep_envs") is None:
-        raise DesiredStateError("lockstep_envs is not set for this host, so what it should hold is unknown; "
-                           "set it in group_vars (an empty list for a base alone)")  # fmt: skip
+        raise DesiredStateError(
+            "lockstep_envs is not set for this host, so what it should hold is unknown; "
+            "set it in group_vars (an empty list for a base alone)"
+        )
     channels = allowed_channels(settings)
     prefix = _string(settings, "miniconda_prefix", f"{root}/miniconda")
     for variable, other in (("condarc_prefix", prefix), ("condarc_root", root), ("conda_clean_root", root)):
